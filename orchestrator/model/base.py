@@ -1,0 +1,27 @@
+"""What every noun of the model shares: frozen, strict about unknown fields, one canonical form, one digest."""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Noun(BaseModel):
+    """A value of the model. Equal content is equal; a bad value cannot be built (pydantic.ValidationError)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    def plain(self) -> dict[str, Any]:
+        """The noun as JSON data: str, int, bool, None, list and dict only."""
+        return self.model_dump(mode="json")
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, no spaces, UTF-8 text: equal values give equal bytes (RFC 8785 for our value types)."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical form, 64 hexadecimal characters."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -1,0 +1,148 @@
+"""Policy: the versioned rule pack of a project. Deadlines are month offsets from T0, never dates in code."""
+
+from datetime import date, time
+from functools import cached_property
+from ipaddress import IPv4Network
+from typing import Any, Literal
+
+from pydantic import Field
+
+from orchestrator.model.base import Noun, digest
+from orchestrator.model.network import Port, Protocol
+
+
+class Zone(Noun):
+    """A security zone. `service_domain` and `technical_zone` are DOMAIN terms; `kind` drives the rules."""
+
+    name: str
+    title: str = ""
+    kind: Literal["common", "vpn", "private", "internet", "internet_access", "management", "interconnect"]
+    service_domain: Literal["public_service_domain", "administrative_service_domain"] | None = None
+    organisation: str = ""
+    mlps_level: int | None = None
+
+
+class Flow(Noun):
+    """A registered service flow. It must work wherever `since`/`until` do not limit it to one end of the plan.
+
+    source: "host:NAME", "organisation:CODE" (its terminals), "system:CODE" (its running workloads) or "zone:NAME".
+    destination: "workload:SYSTEM/NAME" (found by its service name or place), "host:NAME" or "service:FQDN".
+    """
+
+    code: str
+    purpose: str
+    source: str
+    destination: str
+    protocol: Protocol = "tcp"
+    port: Port = 0
+    gateway: str = ""  # the boundary device that must be on the way, for flows between zones
+    validity: Literal["always", "now_only", "target_only"] = "always"
+    expires: date | None = None
+    approved_by: str = ""
+
+
+class ExceptionGrant(Noun):
+    """An approved, dated departure from one rule."""
+
+    code: str
+    rule: str
+    row: str  # "table[key]" it excuses
+    reason: str
+    approver: str
+    document: str
+    expires: date
+
+
+class Window(Noun):
+    """When changes are allowed. Weekday 0 is Monday; an end before the start means the next day (ISO 8601)."""
+
+    name: str
+    weekdays: tuple[int, ...]
+    start: time
+    end: time
+
+
+class Freeze(Noun):
+    """When changes are forbidden, for everybody or for one organisation (day of month or dates)."""
+
+    name: str
+    organisation: str = ""
+    first: date | None = None
+    last: date | None = None
+    first_day_of_month: int | None = None
+    last_day_of_month: int | None = None
+
+
+class Deadline(Noun):
+    """A task's last month, counted from T0."""
+
+    task: str
+    months: int
+    source: str
+
+
+class Pool(Noun):
+    """A block of extranet addresses and the prefix length handed out from it."""
+
+    name: Literal["sites", "tenants", "provider"]
+    prefix: IPv4Network
+    length: int
+
+
+class Numbering(Noun):
+    """Where design takes names and numbers from."""
+
+    autonomous_system: int
+    route_target_base: int = 100
+    vlan_first: int = 2000
+    vlan_last: int = 2999
+    vni_first: int = 10100
+    overlay_pool: IPv4Network = IPv4Network("169.254.64.0/20")
+    pools: tuple[Pool, ...] = ()
+
+
+class Administrator(Noun):
+    """One of the three administrators (三员); the public key is Ed25519, base64."""
+
+    name: str
+    role: Literal["system_admin", "security_admin", "audit_admin", "planner"]
+    public_key: str
+
+
+class Approvals(Noun):
+    """Who must sign. One person never holds two roles and never signs their own plan."""
+
+    required: tuple[Literal["system_admin", "security_admin", "audit_admin"], ...] = ()
+    people: tuple[Administrator, ...] = ()
+
+
+class Policy(Noun):
+    """The rule pack as loaded from policy.yaml."""
+
+    version: str
+    t_zero: date  # first day of T0
+    planned_from: date  # the first night of the plan
+    extranet_pool: IPv4Network
+    zones: tuple[Zone, ...]
+    flows: tuple[Flow, ...] = ()
+    exceptions: tuple[ExceptionGrant, ...] = ()
+    windows: tuple[Window, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    numbering: Numbering
+    approvals: Approvals = Approvals()
+    rules: tuple[str, ...] = ()  # rule names in force; empty means all
+    internet_free_domains: tuple[str, ...] = ("administrative_service_domain",)
+    observation_days: int = 7
+    trial_days: int = 30
+    audience: dict[str, Any] = Field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON."""
+        return digest(self.plain())
+
+    @cached_property
+    def zone_of(self) -> dict[str, Zone]:
+        """Zone by name."""
+        return {zone.name: zone for zone in self.zones}
