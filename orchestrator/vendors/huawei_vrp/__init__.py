@@ -1,0 +1,1 @@
+"""Huawei VRP: configuration text, its command grammar, and the lines between two configurations."""
