@@ -37,17 +37,25 @@ from orchestrator.model.network import (
 ADM, PUB = "administrative_service_domain", "public_service_domain"
 
 
-def _device(name: str, kind: str, site: str, organisation: str, number: int | None, *platforms: str, **more: object) -> Device:
+def _device(
+    name: str, kind: str, site: str, organisation: str, number: int | None, *platforms: str, **more: object
+) -> Device:
     management = IPv4Address(f"172.31.0.{number}") if number else None
-    fields = dict(name=name, kind=kind, site=site, organisation=organisation, management=management, platforms=platforms)
+    fields = dict(
+        name=name, kind=kind, site=site, organisation=organisation, management=management, platforms=platforms
+    )
     return Device.model_validate({**fields, **more})
 
 
 def _devices() -> list[Noun]:
     provider = dict(autonomous_system=65000)
     return [
-        _device("pe1", "router", "city-dc", "city", 11, "frr", role="provider_edge", loopback="198.19.253.1", **provider),
-        _device("pe2", "router", "district", "city", 12, "frr", role="provider_edge", loopback="198.19.253.2", **provider),
+        _device(
+            "pe1", "router", "city-dc", "city", 11, "frr", role="provider_edge", loopback="198.19.253.1", **provider
+        ),
+        _device(
+            "pe2", "router", "district", "city", 12, "frr", role="provider_edge", loopback="198.19.253.2", **provider
+        ),
         _device("ce1", "router", "district", "district", 21, "frr", role="customer_edge"),
         _device("fw1", "firewall", "city-dc", "city", 31, "frr", "nftables", role="boundary"),
         _device("cz1", "router", "cz-1", "cz", 41, "frr", role="customer_edge"),
@@ -98,7 +106,16 @@ def _links() -> list[Noun]:
         _link("cz-user2", "sw-cz2:p2", "cz-user2:eth0"),
         _link("cz-stats", "sw-cz2:p3", "cz-stats:eth0"),
         _link("cz3-lan", "cz3:lan0", "cz-user3:eth0"),
-        _link("cz-line", "cz1:wan2", "cz2:wan1", kind="leased_line", carrier="澜海联通", megabits=20, yearly_rent=96000, circuit="LH-CZ-0001"),
+        _link(
+            "cz-line",
+            "cz1:wan2",
+            "cz2:wan1",
+            kind="leased_line",
+            carrier="澜海联通",
+            megabits=20,
+            yearly_rent=96000,
+            circuit="LH-CZ-0001",
+        ),
         _link("cz-fibre", "cz1:wan3", "cz3:wan1", kind="fibre"),
         _link("mz1-lan", "mz1:lan0", "sw-mz1:p1"),
         _link("mz-web", "sw-mz1:p2", "mz-web:eth0"),
@@ -107,8 +124,26 @@ def _links() -> list[Noun]:
         _link("mz2-lan", "mz2:lan0", "sw-mz2:p1"),
         _link("mz-user2", "sw-mz2:p2", "mz-user2:eth0"),
         _link("mz-old", "sw-mz2:p3", "mz-old:eth0"),
-        _link("mz-line", "mz1:wan2", "mz2:wan1", kind="leased_line", carrier="澜海移动", megabits=10, yearly_rent=60000, circuit="LH-MZ-0001"),
-        _link("mz-inet", "isp:to-mz", "mz1:inet0", kind="internet_circuit", carrier="澜海移动", megabits=200, yearly_rent=72000, circuit="LH-MZ-I001"),
+        _link(
+            "mz-line",
+            "mz1:wan2",
+            "mz2:wan1",
+            kind="leased_line",
+            carrier="澜海移动",
+            megabits=10,
+            yearly_rent=60000,
+            circuit="LH-MZ-0001",
+        ),
+        _link(
+            "mz-inet",
+            "isp:to-mz",
+            "mz1:inet0",
+            kind="internet_circuit",
+            carrier="澜海移动",
+            megabits=200,
+            yearly_rent=72000,
+            circuit="LH-MZ-I001",
+        ),
         _link("ac-cz1", "pe2:ac-cz1", "cz1:up0", reserved_for="cz", **access),
         _link("ac-cz2", "pe2:ac-cz2", "cz2:up0", reserved_for="cz", **access),
         _link("ac-cz3", "pe2:ac-cz3", "cz3:up0", reserved_for="cz", **access),
@@ -207,9 +242,13 @@ def _routes() -> list[Noun]:
     ]
 
 
-def _rule(device: str, sequence: int, way: str, flow: str, protocol: str = "any", port: int | None = None, **more: object) -> FilterRule:
+def _rule(
+    device: str, sequence: int, way: str, flow: str, protocol: str = "any", port: int | None = None, **more: object
+) -> FilterRule:
     into, out = way.split(">")
-    fields = dict(device=device, sequence=sequence, action="accept", in_interfaces=(into,), out_interfaces=(out,), flow=flow)
+    fields = dict(
+        device=device, sequence=sequence, action="accept", in_interfaces=(into,), out_interfaces=(out,), flow=flow
+    )
     ports = ((port, port),) if port is not None else ()
     return FilterRule.model_validate({**fields, "protocol": protocol, "ports": ports, **more})
 
@@ -217,34 +256,94 @@ def _rule(device: str, sequence: int, way: str, flow: str, protocol: str = "any"
 def _boundary() -> list[Noun]:
     return [
         Filter(device="fw1"),
-        _rule("fw1", 100, "adm0>pub0", "F-010", "tcp", 443, sources=("198.18.16.0/24",), destinations=("198.18.64.10/32",)),
+        _rule(
+            "fw1", 100, "adm0>pub0", "F-010", "tcp", 443, sources=("198.18.16.0/24",), destinations=("198.18.64.10/32",)
+        ),
         _rule("fw1", 200, "inet0>pub0", "F-011", "tcp", 443, destinations=("198.18.64.10/32",)),
         _rule("fw1", 300, "pub0>inet0", "F-014", "tcp", 443, sources=("198.18.64.0/24",)),
-        Nat.model_validate(dict(device="fw1", name="portal", kind="destination", interface="inet0", inside="198.18.64.10/32",
-                                outside="203.0.113.10/32", protocol="tcp", port=443, inside_port=443)),
-        Nat.model_validate(dict(device="fw1", name="pub-out", kind="source", interface="inet0", inside="198.18.64.0/18",
-                                outside="203.0.113.1/32")),
+        Nat.model_validate(
+            dict(
+                device="fw1",
+                name="portal",
+                kind="destination",
+                interface="inet0",
+                inside="198.18.64.10/32",
+                outside="203.0.113.10/32",
+                protocol="tcp",
+                port=443,
+                inside_port=443,
+            )
+        ),
+        Nat.model_validate(
+            dict(
+                device="fw1",
+                name="pub-out",
+                kind="source",
+                interface="inet0",
+                inside="198.18.64.0/18",
+                outside="203.0.113.1/32",
+            )
+        ),
         Filter(device="mz1"),
         _rule("mz1", 100, "lan0>inet0", "F-005", "tcp", 443, sources=("192.168.10.0/24",)),
         _rule("mz1", 110, "wan2>inet0", "F-005", "tcp", 443, sources=("172.16.5.0/24",)),
         _rule("mz1", 200, "inet0>lan0", "F-004", "tcp", 443, destinations=("192.168.10.10/32",)),
         _rule("mz1", 300, "wan2>lan0", "F-006", sources=("172.16.5.0/24",), destinations=("192.168.10.0/24",)),
         _rule("mz1", 310, "lan0>wan2", "F-006", sources=("192.168.10.0/24",), destinations=("172.16.5.0/24",)),
-        Nat.model_validate(dict(device="mz1", name="mzweb", kind="destination", interface="inet0", inside="192.168.10.10/32",
-                                outside="203.0.113.66/32", protocol="tcp", port=443, inside_port=443)),
-        Nat.model_validate(dict(device="mz1", name="out-1", kind="source", interface="inet0", inside="192.168.10.0/24",
-                                outside="203.0.113.65/32")),
-        Nat.model_validate(dict(device="mz1", name="out-2", kind="source", interface="inet0", inside="172.16.5.0/24",
-                                outside="203.0.113.65/32")),
+        Nat.model_validate(
+            dict(
+                device="mz1",
+                name="mzweb",
+                kind="destination",
+                interface="inet0",
+                inside="192.168.10.10/32",
+                outside="203.0.113.66/32",
+                protocol="tcp",
+                port=443,
+                inside_port=443,
+            )
+        ),
+        Nat.model_validate(
+            dict(
+                device="mz1",
+                name="out-1",
+                kind="source",
+                interface="inet0",
+                inside="192.168.10.0/24",
+                outside="203.0.113.65/32",
+            )
+        ),
+        Nat.model_validate(
+            dict(
+                device="mz1",
+                name="out-2",
+                kind="source",
+                interface="inet0",
+                inside="172.16.5.0/24",
+                outside="203.0.113.65/32",
+            )
+        ),
         Vlan(device="msw1", vlan=10, description="MANAGEMENT"),
         Vlan(device="msw1", vlan=16, description="DISTRICT-STAFF"),
     ]
 
 
-def _host(name: str, organisation: str, site: str, zone: str, address: str, number: int, role: str = "terminal") -> Host:
+def _host(
+    name: str, organisation: str, site: str, zone: str, address: str, number: int, role: str = "terminal"
+) -> Host:
     interface = IPv4Interface(address)
-    return Host.model_validate(dict(name=name, organisation=organisation, site=site, zone=zone, address=interface,
-                                    gateway=interface.network[1], role=role, management=f"172.31.0.{number}"))
+    return Host.model_validate(
+        dict(
+            name=name,
+            organisation=organisation,
+            site=site,
+            zone=zone,
+            address=interface,
+            gateway=interface.network[1],
+            role=role,
+            management=f"172.31.0.{number}",
+        )
+    )
 
 
 def _hosts() -> list[Noun]:
@@ -270,39 +369,149 @@ def _hosts() -> list[Noun]:
 
 def _systems() -> list[Noun]:
     def system(code: str, name: str, organisation: str, disposition: str, **more: object) -> InformationSystem:
-        return InformationSystem.model_validate(dict(code=code, name=name, organisation=organisation, disposition=disposition, **more))
+        return InformationSystem.model_validate(
+            dict(code=code, name=name, organisation=organisation, disposition=disposition, **more)
+        )
 
     def workload(system: str, name: str, kind: str, place: str, port: int, *data: str) -> Workload:
         return Workload.model_validate(dict(system=system, name=name, kind=kind, place=place, port=port, data=data))
 
     return [
-        system("990102-CZ-0001", "预算执行管理系统", "cz", "migrate", category="业务", mlps_level=3, service_domain=ADM, use_scope="县",
-               use_frequency="每日", logins_12m=18250, approved_on=date(2013, 6, 1), bearer_networks=("CZ-NET",), cores=4,
-               memory_gigabytes=8, disk_gigabytes=200, addresses=(IPv4Network("10.8.1.10/32"), IPv4Network("10.8.1.20/32")),
-               fqdn="budget.cz.wangchao.example", dependencies=("990102-SJ-0001",)),
-        system("990102-CZ-0002", "预算统计报表系统", "cz", "merge", category="业务", mlps_level=2, use_scope="部门", use_frequency="每月",
-               logins_12m=96, approved_on=date(2015, 3, 1), bearer_networks=("CZ-NET",), cores=2, memory_gigabytes=4, disk_gigabytes=50,
-               addresses=(IPv4Network("10.8.2.50/32"),), fqdn="stats.cz.wangchao.example", shadow_group="SG-01",
-               successor="990102-CZ-0001"),
-        system("990102-MZ-0001", "民政办事服务网", "mz", "migrate", category="公共服务", mlps_level=2, service_domain=PUB, use_scope="县",
-               use_frequency="每日", logins_12m=40211, approved_on=date(2014, 9, 1), bearer_networks=("MZ-NET",), cores=2,
-               memory_gigabytes=4, disk_gigabytes=100, addresses=(IPv4Network("192.168.10.10/32"),),
-               fqdn="service.mz.wangchao.example"),
-        system("990102-MZ-0002", "民政邮件系统", "mz", "replace", category="邮件", mlps_level=2, use_scope="部门", use_frequency="每日",
-               logins_12m=5200, approved_on=date(2010, 5, 1), bearer_networks=("MZ-NET",), cores=2, memory_gigabytes=4,
-               disk_gigabytes=300, addresses=(IPv4Network("192.168.10.25/32"),), fqdn="mail.mz.wangchao.example",
-               successor="990100-SJ-0002"),
-        system("990102-MZ-0003", "救灾物资旧台账", "mz", "retire", category="业务", use_scope="处室", use_frequency="停用", logins_12m=0,
-               approved_on=date(2008, 1, 1), bearer_networks=("MZ-NET",), cores=1, memory_gigabytes=2, disk_gigabytes=20,
-               addresses=(IPv4Network("172.16.5.50/32"),),
-               zombie_marks=("脱离业务流程", "停止更新运维", "资源空闲")),
+        system(
+            "990102-CZ-0001",
+            "预算执行管理系统",
+            "cz",
+            "migrate",
+            category="业务",
+            mlps_level=3,
+            service_domain=ADM,
+            use_scope="县",
+            use_frequency="每日",
+            logins_12m=18250,
+            approved_on=date(2013, 6, 1),
+            bearer_networks=("CZ-NET",),
+            cores=4,
+            memory_gigabytes=8,
+            disk_gigabytes=200,
+            addresses=(IPv4Network("10.8.1.10/32"), IPv4Network("10.8.1.20/32")),
+            fqdn="budget.cz.wangchao.example",
+            dependencies=("990102-SJ-0001",),
+        ),
+        system(
+            "990102-CZ-0002",
+            "预算统计报表系统",
+            "cz",
+            "merge",
+            category="业务",
+            mlps_level=2,
+            use_scope="部门",
+            use_frequency="每月",
+            logins_12m=96,
+            approved_on=date(2015, 3, 1),
+            bearer_networks=("CZ-NET",),
+            cores=2,
+            memory_gigabytes=4,
+            disk_gigabytes=50,
+            addresses=(IPv4Network("10.8.2.50/32"),),
+            fqdn="stats.cz.wangchao.example",
+            shadow_group="SG-01",
+            successor="990102-CZ-0001",
+        ),
+        system(
+            "990102-MZ-0001",
+            "民政办事服务网",
+            "mz",
+            "migrate",
+            category="公共服务",
+            mlps_level=2,
+            service_domain=PUB,
+            use_scope="县",
+            use_frequency="每日",
+            logins_12m=40211,
+            approved_on=date(2014, 9, 1),
+            bearer_networks=("MZ-NET",),
+            cores=2,
+            memory_gigabytes=4,
+            disk_gigabytes=100,
+            addresses=(IPv4Network("192.168.10.10/32"),),
+            fqdn="service.mz.wangchao.example",
+        ),
+        system(
+            "990102-MZ-0002",
+            "民政邮件系统",
+            "mz",
+            "replace",
+            category="邮件",
+            mlps_level=2,
+            use_scope="部门",
+            use_frequency="每日",
+            logins_12m=5200,
+            approved_on=date(2010, 5, 1),
+            bearer_networks=("MZ-NET",),
+            cores=2,
+            memory_gigabytes=4,
+            disk_gigabytes=300,
+            addresses=(IPv4Network("192.168.10.25/32"),),
+            fqdn="mail.mz.wangchao.example",
+            successor="990100-SJ-0002",
+        ),
+        system(
+            "990102-MZ-0003",
+            "救灾物资旧台账",
+            "mz",
+            "retire",
+            category="业务",
+            use_scope="处室",
+            use_frequency="停用",
+            logins_12m=0,
+            approved_on=date(2008, 1, 1),
+            bearer_networks=("MZ-NET",),
+            cores=1,
+            memory_gigabytes=2,
+            disk_gigabytes=20,
+            addresses=(IPv4Network("172.16.5.50/32"),),
+            zombie_marks=("脱离业务流程", "停止更新运维", "资源空闲"),
+        ),
         system("990102-BM-0001", "涉密系统", "bm", "untouchable", classified=True),
-        system("990102-SJ-0001", "数据共享交换平台", "city", "keep", category="前置", mlps_level=3, service_domain=ADM, use_scope="全市",
-               use_frequency="每日", addresses=(IPv4Network("198.18.0.10/32"),), fqdn="exchange.lanhai.example"),
-        system("990100-SJ-0002", "统一邮件系统", "city", "keep", category="邮件", mlps_level=3, service_domain=ADM, use_scope="全市",
-               use_frequency="每日", addresses=(IPv4Network("198.18.0.25/32"),), fqdn="mail.lanhai.example"),
-        system("990100-SJ-0003", "政务服务门户", "city", "keep", category="公共服务", mlps_level=3, service_domain=PUB, use_scope="全市",
-               use_frequency="每日", addresses=(IPv4Network("198.18.64.10/32"),), fqdn="portal.lanhai.example"),
+        system(
+            "990102-SJ-0001",
+            "数据共享交换平台",
+            "city",
+            "keep",
+            category="前置",
+            mlps_level=3,
+            service_domain=ADM,
+            use_scope="全市",
+            use_frequency="每日",
+            addresses=(IPv4Network("198.18.0.10/32"),),
+            fqdn="exchange.lanhai.example",
+        ),
+        system(
+            "990100-SJ-0002",
+            "统一邮件系统",
+            "city",
+            "keep",
+            category="邮件",
+            mlps_level=3,
+            service_domain=ADM,
+            use_scope="全市",
+            use_frequency="每日",
+            addresses=(IPv4Network("198.18.0.25/32"),),
+            fqdn="mail.lanhai.example",
+        ),
+        system(
+            "990100-SJ-0003",
+            "政务服务门户",
+            "city",
+            "keep",
+            category="公共服务",
+            mlps_level=3,
+            service_domain=PUB,
+            use_scope="全市",
+            use_frequency="每日",
+            addresses=(IPv4Network("198.18.64.10/32"),),
+            fqdn="portal.lanhai.example",
+        ),
         workload("990102-CZ-0001", "web", "web", "cz-web", 8080, "/srv/budget"),
         workload("990102-CZ-0001", "db", "database", "cz-db", 3306, "budget"),
         workload("990102-CZ-0002", "web", "web", "cz-stats", 8080, "/srv/stats"),
@@ -328,34 +537,94 @@ def _systems() -> list[Noun]:
 def _registers() -> list[Noun]:
     return [
         Organisation(code="city", name="澜海市大数据局", short_name="大数据局", level="city"),
-        Organisation(code="district", name="望潮区人民政府办公室", short_name="区政府办", service_domain="administrative_service_domain"),
+        Organisation(
+            code="district",
+            name="望潮区人民政府办公室",
+            short_name="区政府办",
+            service_domain="administrative_service_domain",
+        ),
         Organisation(code="cz", name="望潮区财政局", short_name="财政", service_domain="administrative_service_domain"),
         Organisation(code="mz", name="望潮区民政局", short_name="民政", service_domain="public_service_domain"),
         Organisation(code="bm", name="望潮区国家保密局", short_name="保密"),
         Organisation(code="carrier", name="澜海电信运营商", short_name="运营商", level="city"),
-        PrivateNetwork(code="CZ-NET", name="财政业务专网", organisation="cz", classified=False, sensitivity="ordinary", sites=3,
-                       prefixes=tuple(map(IPv4Network, ("10.8.1.0/24", "10.8.2.0/24", "192.168.10.0/24"))), routing="static",
-                       target="extranet"),
-        PrivateNetwork(code="MZ-NET", name="民政业务专网", organisation="mz", classified=False, sensitivity="ordinary", sites=2,
-                       prefixes=tuple(map(IPv4Network, ("192.168.10.0/24", "172.16.5.0/24"))), routing="static", target="extranet"),
+        PrivateNetwork(
+            code="CZ-NET",
+            name="财政业务专网",
+            organisation="cz",
+            classified=False,
+            sensitivity="ordinary",
+            sites=3,
+            prefixes=tuple(map(IPv4Network, ("10.8.1.0/24", "10.8.2.0/24", "192.168.10.0/24"))),
+            routing="static",
+            target="extranet",
+        ),
+        PrivateNetwork(
+            code="MZ-NET",
+            name="民政业务专网",
+            organisation="mz",
+            classified=False,
+            sensitivity="ordinary",
+            sites=2,
+            prefixes=tuple(map(IPv4Network, ("192.168.10.0/24", "172.16.5.0/24"))),
+            routing="static",
+            target="extranet",
+        ),
         PrivateSite(network="CZ-NET", site="cz-1", device="cz1", prefix=IPv4Network("10.8.1.0/24")),
-        PrivateSite(network="CZ-NET", site="cz-2", device="cz2", prefix=IPv4Network("10.8.2.0/24"), needs_common_zone=True),
+        PrivateSite(
+            network="CZ-NET", site="cz-2", device="cz2", prefix=IPv4Network("10.8.2.0/24"), needs_common_zone=True
+        ),
         PrivateSite(network="CZ-NET", site="cz-3", device="cz3", prefix=IPv4Network("192.168.10.0/24")),
-        PrivateSite(network="MZ-NET", site="mz-1", device="mz1", prefix=IPv4Network("192.168.10.0/24"), needs_common_zone=True,
-                    fixed_addresses=True),
-        PrivateSite(network="MZ-NET", site="mz-2", device="mz2", prefix=IPv4Network("172.16.5.0/24"), needs_common_zone=True),
-        InternetEgress(code="E-PLATFORM", organisation="city", level="city", device="fw1", interface="inet0", link="fw-inet",
-                       public_prefixes=(IPv4Network("203.0.113.0/26"),), shared_platform=True, log_months=6),
-        InternetEgress(code="E-MZ-01", organisation="mz", level="county", device="mz1", interface="inet0", link="mz-inet",
-                       public_prefixes=(IPv4Network("203.0.113.64/28"),), log_months=6),
-        Cloud(name="public-service-cloud", service_domain="public_service_domain", keystone_domain="public-service-cloud", mlps_level=3),
-        Cloud(name="administrative-service-cloud", service_domain="administrative_service_domain",
-              keystone_domain="administrative-service-cloud", mlps_level=3),
+        PrivateSite(
+            network="MZ-NET",
+            site="mz-1",
+            device="mz1",
+            prefix=IPv4Network("192.168.10.0/24"),
+            needs_common_zone=True,
+            fixed_addresses=True,
+        ),
+        PrivateSite(
+            network="MZ-NET", site="mz-2", device="mz2", prefix=IPv4Network("172.16.5.0/24"), needs_common_zone=True
+        ),
+        InternetEgress(
+            code="E-PLATFORM",
+            organisation="city",
+            level="city",
+            device="fw1",
+            interface="inet0",
+            link="fw-inet",
+            public_prefixes=(IPv4Network("203.0.113.0/26"),),
+            shared_platform=True,
+            log_months=6,
+        ),
+        InternetEgress(
+            code="E-MZ-01",
+            organisation="mz",
+            level="county",
+            device="mz1",
+            interface="inet0",
+            link="mz-inet",
+            public_prefixes=(IPv4Network("203.0.113.64/28"),),
+            log_months=6,
+        ),
+        Cloud(
+            name="public-service-cloud",
+            service_domain="public_service_domain",
+            keystone_domain="public-service-cloud",
+            mlps_level=3,
+        ),
+        Cloud(
+            name="administrative-service-cloud",
+            service_domain="administrative_service_domain",
+            keystone_domain="administrative-service-cloud",
+            mlps_level=3,
+        ),
     ]
 
 
 def now() -> Estate:
     """The district before anything is changed."""
-    vrfs: list[Noun] = [_vrf(device, name, number) for device in ("pe1", "pe2") for name, number in (("adm", 1), ("pub", 2))]
+    vrfs: list[Noun] = [
+        _vrf(device, name, number) for device in ("pe1", "pe2") for name, number in (("adm", 1), ("pub", 2))
+    ]
     parts = (_registers(), _devices(), _links(), vrfs, _interfaces(), _routes(), _boundary(), _hosts(), _systems())
     return Estate.of(*[noun for part in parts for noun in part])

@@ -120,6 +120,11 @@ def difference(before: Estate, after: Estate) -> tuple[Edit, ...]:
             was, becomes = old.get(key), new.get(key)
             if was != becomes:
                 edits.append(
-                    Edit(table=table, key=key, before=was.plain() if was else None, after=becomes.plain() if becomes else None)
+                    Edit(
+                        table=table,
+                        key=key,
+                        before=was.plain() if was else None,
+                        after=becomes.plain() if becomes else None,
+                    )
                 )
     return tuple(edits)

@@ -10,5 +10,7 @@ class Lock(Noun):
 
     def text(self) -> str:
         """The lock file's content: one allocation a line, sorted, so that a change is one line of a diff."""
-        lines = ",\n".join(f"  {canonical(key)}: {canonical(self.allocations[key])}" for key in sorted(self.allocations))
+        lines = ",\n".join(
+            f"  {canonical(key)}: {canonical(self.allocations[key])}" for key in sorted(self.allocations)
+        )
         return "{\n" + lines + "\n}\n" if lines else "{}\n"

@@ -1,0 +1,42 @@
+"""Small things several verbs need: options, and reading the project once."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from orchestrator.cli.session import Session
+from orchestrator.intake.project import Project
+from orchestrator.intake.read import Reading
+from orchestrator.model.finding import Finding
+from orchestrator.pipeline import survey
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+plan_file = click.argument("plan_file", type=click.Path(path_type=Path, dir_okay=False), metavar="PLAN")
+
+
+def detailed_exitcode(function: Function) -> Function:
+    """The option --detailed-exitcode: 2 instead of 0 when there are changes."""
+    option = click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when changes are present, 0 when none.")
+    return option(function)
+
+
+def open_and_read(session: Session) -> tuple[Project, Reading]:
+    """The project and what its files say. Raises InputError with every fault when they cannot be read."""
+    project = Project.open(session.path)
+    session.progress(f"reading {project.name}")
+    return project, survey(project)
+
+
+def counts(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many findings of each result."""
+    return dict(Counter(finding.result for finding in findings))
+
+
+def tally(findings: Iterable[Finding]) -> str:
+    """The same as one phrase."""
+    number = counts(findings)
+    return ", ".join(f"{number.get(kind, 0)} {kind}" for kind in ("fail", "unknown", "pass"))

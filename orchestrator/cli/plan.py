@@ -1,0 +1,44 @@
+"""onefold plan: the way from now to the target, sealed."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.common import detailed_exitcode, open_and_read
+from orchestrator.cli.session import Session
+from orchestrator.pipeline import designed, planned, save_lock
+from orchestrator.plan.seal import save
+
+
+@click.command(epilog="Example: onefold -C network_models/wangchao plan --out plan.json")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where the plan file goes.")
+@click.option("--author", help="Who answers for this plan. [default: ONEFOLD_AUTHOR, else the login name]")
+@detailed_exitcode
+@click.pass_obj
+def command(session: Session, out: Path, author: str | None, detailed_exitcode: bool) -> int:
+    """Compute steps, order, waves and dates. Writes a canonical file sealed by SHA-256; changes nothing else."""
+    project, reading = open_and_read(session)
+    target = designed(project, reading)
+    save_lock(project, target.lock)
+    session.progress("planning")
+    plan = planned(project, reading, target, author)
+    save(plan, out)
+    session.findings(target.findings)
+    for wave in plan.waves:
+        number = sum(len(batch) for batch in wave.batches)
+        session.say(f"  wave {wave.number}  {wave.night} ({wave.window})  {number:3} steps in {len(wave.batches)} batches  {wave.title}")
+    session.say(f"{len(plan.steps)} steps in {len(plan.waves)} waves; seal {plan.hash}")
+    session.say(f"written to {out}; next: onefold -C {session.folder} prove {out}")
+    session.result(
+        "plan/1",
+        {
+            "project": project.name,
+            "file": str(out),
+            "seal": plan.hash,
+            "steps": len(plan.steps),
+            "waves": [wave.plain() for wave in plan.waves],
+            "built_from": plan.built_from,
+            "leads_to": plan.leads_to,
+        },
+    )
+    return 2 if detailed_exitcode and plan.steps else 0

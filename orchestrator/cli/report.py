@@ -1,0 +1,35 @@
+"""onefold report: the dry-run report for people who have no access to any machine."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.common import open_and_read
+from orchestrator.cli.session import Session
+from orchestrator.pipeline import designed, opened, planned, verdict_of
+
+
+@click.command(epilog="Example: onefold -C network_models/wangchao report --out report.html")
+@click.argument("plan_file", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PLAN]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True)
+@click.pass_obj
+def command(session: Session, plan_file: Path | None, out: Path) -> int:
+    """Write one self-contained HTML file (Chinese and English): what moves when and why, proofs, diffs, risks.
+
+    Without PLAN the plan is computed on the spot. Needs no lab, no cloud, no engine; changes nothing.
+    """
+    from orchestrator.report.dry_run import render
+
+    project, reading = open_and_read(session)
+    session.progress("designing")
+    target = designed(project, reading)
+    session.progress("planning")
+    plan = opened(plan_file) if plan_file else planned(project, reading, target)
+    session.progress("proving")
+    verdict = verdict_of(reading, plan, session.progress)
+    session.progress("writing")
+    text = render(reading.estate, target, plan, verdict, reading.policy, reading.findings)
+    out.write_text(text, encoding="utf-8")
+    session.say(f"{out}: {len(plan.steps)} steps, {verdict.states} states, verdict {verdict.result}")
+    session.result("report/1", {"file": str(out), "seal": plan.hash, "verdict": verdict.result, "states": verdict.states})
+    return 0 if verdict.result == "pass" else 3

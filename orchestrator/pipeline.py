@@ -1,0 +1,87 @@
+"""The whole program, top to bottom: each stage is a function from values to a value.
+
+read ──▶ design ──▶ plan ──▶ prove ──▶ approve ──▶ apply ──▶ check
+Only `read` looks at the world and only `apply` changes it; everything between is computed.
+"""
+
+import getpass
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.design import Design, design
+from orchestrator.errors import RefusedError, StaleError
+from orchestrator.intake.project import Project
+from orchestrator.intake.read import Reading, read
+from orchestrator.model.lock import Lock
+from orchestrator.model.plan import Plan
+from orchestrator.plan import build
+from orchestrator.plan.seal import load
+from orchestrator.proof import ProvenPlan, Verdict, prove, verify
+
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Progress for nobody."""
+
+
+def survey(project: Project) -> Reading:
+    """What there is: workbook, cabling, device configurations, joined into one estate with findings."""
+    return read(project)
+
+
+def designed(project: Project, reading: Reading) -> Design:
+    """What it should become, with the reason of every decision."""
+    return design(reading.estate, reading.policy, project.read_lock())
+
+
+def planned(project: Project, reading: Reading, target: Design, author: str | None = None) -> Plan:
+    """The way from now to the target."""
+    return build(reading.estate, target, reading.policy, project.name, author or author_of_this_call())
+
+
+def verdict_of(reading: Reading, plan: Plan, progress: Progress = silent) -> Verdict:
+    """Every reachable state of the plan held to every rule and every registered flow."""
+    _same_origin(reading, plan)
+    return verify(reading.estate, plan, reading.policy, unparsed=reading.unparsed, progress=progress)
+
+
+def proven(reading: Reading, plan: Plan, progress: Progress = silent) -> ProvenPlan:
+    """The plan as something that may be applied. Raises RefusedError with the first failing promise."""
+    _same_origin(reading, plan)
+    return prove(reading.estate, plan, reading.policy, unparsed=reading.unparsed, progress=progress)
+
+
+def opened(path: Path) -> Plan:
+    """A plan file, its seal checked. Raises SealError."""
+    return load(path)
+
+
+def author_of_this_call() -> str:
+    """Who is answerable for what this call makes: ONEFOLD_AUTHOR, else the login name."""
+    return os.environ.get("ONEFOLD_AUTHOR") or getpass.getuser()
+
+
+def save_lock(project: Project, lock: Lock) -> None:
+    """Write the allocations lock if it changed."""
+    project.write_lock(lock)
+
+
+def _same_origin(reading: Reading, plan: Plan) -> None:
+    if plan.built_from != reading.estate.digest:
+        raise StaleError(
+            f"the plan is for estate {plan.built_from[:8]}…, the project folder now reads {reading.estate.digest[:8]}…: "
+            "run 'onefold plan' again"
+        )
+    if plan.policy_digest != reading.policy.digest:
+        raise StaleError(
+            f"the plan is for policy {plan.policy_version} ({plan.policy_digest[:8]}…), the folder holds "
+            f"{reading.policy.version} ({reading.policy.digest[:8]}…): run 'onefold plan' again"
+        )
+
+
+__all__ = [
+    "ProvenPlan", "RefusedError", "author_of_this_call", "designed", "opened", "planned", "proven", "save_lock",
+    "survey", "verdict_of",
+]

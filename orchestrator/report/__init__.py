@@ -1,0 +1,1 @@
+"""Reports: a value in, a document out. One folder per report; no report knows another."""

@@ -1,0 +1,36 @@
+"""What a planner should worry about: outages, manual work, what nobody knows, what runs late."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.design import Design
+from orchestrator.model.finding import Finding
+from orchestrator.model.plan import Plan
+from orchestrator.proof import Verdict
+
+
+@dataclass(frozen=True)
+class Risk:
+    """One concern, with what is done about it."""
+
+    kind_zh: str
+    kind_en: str
+    what: str
+    answer: str
+
+
+def risks(plan: Plan, design: Design, verdict: Verdict, census: Sequence[Finding]) -> list[Risk]:
+    """Outages first, then manual steps, then unknowns."""
+    found = [
+        Risk("停机", "outage", f"{s.title}: {s.outage_minutes} min, {', '.join(s.outage)}", s.evidence)
+        for s in plan.steps
+        if s.outage
+    ]
+    found += [Risk("人工", "manual", s.title, " · ".join(s.checklist)) for s in plan.steps if s.mode == "manual"]
+    open_ends = [*design.findings, *census, *verdict.findings]
+    found += [
+        Risk("未知" if f.result == "unknown" else "不符", f.result, f"{f.subject}: {f.what}", f.fix)
+        for f in open_ends
+        if f.result != "pass"
+    ]
+    return found
