@@ -25,6 +25,10 @@ class PlanError(OnefoldError):
     exit_code = 3
 
 
+class DesignError(PlanError):
+    """No target can be designed: a pool is exhausted or the estate has not the shape design knows."""
+
+
 class SealError(PlanError):
     """The plan file is not the one that was sealed."""
 

@@ -84,7 +84,7 @@ class Deadline(Noun):
 class Pool(Noun):
     """A block of extranet addresses and the prefix length handed out from it."""
 
-    name: Literal["sites", "tenants", "provider"]
+    name: Literal["sites", "tenants", "provider", "transit"]
     prefix: IPv4Network
     length: int
 
