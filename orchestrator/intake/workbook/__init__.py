@@ -1,0 +1,1 @@
+"""The census workbook: forms as data, tolerant cell readers, rows to nouns."""

@@ -1,0 +1,109 @@
+"""Forms F3 and F4: rows to private networks, their sites and Internet egresses."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+
+from orchestrator.intake.workbook.notes import Notes, build, organisation_code
+from orchestrator.intake.workbook.tables import Row
+from orchestrator.model.census import InternetEgress, Organisation, PrivateNetwork, PrivateSite
+
+_PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))  # RFC 1918
+_NETWORK = ("code", "name", "classified", "sensitivity", "sites", "prefixes", "routing", "target")
+_SITE = ("network", "site", "device", "prefix", "needs_common_zone", "fixed_addresses")
+_EGRESS = ("code", "level", "device", "interface", "link", "public_prefixes", "shared_platform", "log_months")
+
+
+def read_networks(
+    rows: list[Row], organisations: Mapping[str, Organisation], notes: Notes
+) -> dict[str, tuple[PrivateNetwork, Row]]:
+    """Form F3: code -> private network and its row."""
+    networks: dict[str, tuple[PrivateNetwork, Row]] = {}
+    for row in rows:
+        owner = organisation_code(row, organisations, notes)
+        if owner is None or any(name not in row.values for name in ("code", "name")):
+            continue
+        network = build(PrivateNetwork, {"organisation": owner, **_pick(row, _NETWORK)}, row, notes)
+        if network and _first(network.code, row, networks, notes):
+            networks[network.code] = (network, row)
+            if network.classified is None:
+                notes.finding(
+                    row.where("classified"),
+                    "whether the network is classified is not decided",
+                    "decide it first: no step is planned for it until then",
+                    "unknown",
+                )
+    return networks
+
+
+def read_sites(
+    rows: list[Row], networks: Mapping[str, tuple[PrivateNetwork, Row]], notes: Notes
+) -> dict[str, tuple[PrivateSite, Row]]:
+    """Form F3, the sheet of sites: network/site -> site and its row."""
+    sites: dict[str, tuple[PrivateSite, Row]] = {}
+    for row in rows:
+        if any(name not in row.values for name in ("network", "site", "device", "prefix")):
+            continue
+        if row.values["network"] not in networks:
+            notes.fault(
+                row.where("network"),
+                f"the private network {row.values['network']!r} is not in form F3",
+                "add it to F3 or correct the code",
+            )
+            continue
+        site = build(PrivateSite, _pick(row, _SITE), row, notes)
+        if site and _first(site.key, row, sites, notes):
+            sites[site.key] = (site, row)
+    for code, (network, row) in networks.items():
+        there = sum(site.network == code for site, _ in sites.values())
+        if network.sites is not None and network.sites != there:
+            notes.finding(
+                row.where("sites"),
+                f"{network.sites} sites claimed, the sheet of sites has {there}",
+                "correct the number or complete the sheet of sites",
+            )
+    return sites
+
+
+def read_egresses(
+    rows: list[Row], organisations: Mapping[str, Organisation], pool: IPv4Network, notes: Notes
+) -> dict[str, tuple[InternetEgress, Row]]:
+    """Form F4: code -> egress and its row. `pool` is the extranet's, which no public address may come from."""
+    egresses: dict[str, tuple[InternetEgress, Row]] = {}
+    for row in rows:
+        owner = organisation_code(row, organisations, notes)
+        if owner is None or any(name not in row.values for name in _EGRESS[:6]):
+            continue
+        egress = build(InternetEgress, {"organisation": owner, **_pick(row, _EGRESS)}, row, notes)
+        if egress and _first(egress.code, row, egresses, notes):
+            egresses[egress.code] = (egress, row)
+            _judge(egress, row, pool, notes)
+    return egresses
+
+
+def _judge(egress: InternetEgress, row: Row, pool: IPv4Network, notes: Notes) -> None:
+    for prefix in egress.public_prefixes:
+        if any(prefix.overlaps(other) for other in (*_PRIVATE, pool)):
+            notes.fault(
+                row.where("public_prefixes"),
+                f"{prefix} is not a public address",
+                "write the addresses the carrier assigned",
+            )
+    if egress.log_months is None:
+        notes.finding(row.where("log_months"), "how long logs are kept is unknown", "ask for it", "unknown")
+    elif egress.log_months < 6:  # Cybersecurity Law of 2017, article 21 (3)
+        notes.finding(
+            row.where("log_months"),
+            f"logs are kept {egress.log_months} months, the law asks for 6",
+            "extend the retention",
+        )
+
+
+def _pick(row: Row, names: tuple[str, ...]) -> dict[str, object]:
+    return {name: row.values.get(name) for name in names}
+
+
+def _first(key: str, row: Row, known: Mapping[str, tuple[object, Row]], notes: Notes) -> bool:
+    if key not in known:
+        return True
+    notes.fault(row.where(), f"{key!r} is there twice (also cell {known[key][1].where().cell})", "remove or rename one")
+    return False

@@ -1,0 +1,238 @@
+"""One sheet of a workbook as rows: finds the header wherever it stands, reads each cell by its column's reader."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
+from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet.worksheet import Worksheet
+
+from orchestrator.intake.faults import FaultyInputError, fault
+from orchestrator.intake.workbook.cells import CellError, clean, folded, is_blank
+from orchestrator.intake.workbook.forms import Column, Form, heading
+from orchestrator.model.finding import Finding, Where
+
+_HEADER_SEARCH = 20
+_DEPTH = 2  # a header is one row, or two where groups of columns have a title of their own
+
+_NOTES = ("注", "说明", "填表", "备注", "合计")
+
+Grid = list[list[Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the value of each filled field, and the cell of every column."""
+
+    values: Mapping[str, Any]
+    cells: Mapping[str, Where]
+
+    def where(self, name: str = "") -> Where:
+        """The cell of a field, or the row's first cell."""
+        return self.cells.get(name) or next(iter(self.cells.values()))
+
+
+@dataclass
+class Table:
+    """A sheet as read: rows in order, faults that forbid the import, findings that do not."""
+
+    form: Form
+    rows: list[Row] = field(default_factory=list)
+    faults: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_tables(path: Path, name: str, forms: tuple[Form, ...]) -> dict[str, Table]:
+    """Form name -> its sheet as a Table. Raises FaultyInputError when the file is no workbook."""
+    try:
+        book = load_workbook(path, data_only=False, keep_links=False)
+    except FileNotFoundError as error:
+        raise FaultyInputError(
+            [
+                _fault(
+                    Where(source=name),
+                    "the workbook is missing",
+                    f"put it there or correct census in onefold.yaml ({path})",
+                )
+            ]
+        ) from error
+    except (InvalidFileException, BadZipFile, KeyError, OSError, ValueError) as error:
+        raise FaultyInputError(
+            [
+                _fault(
+                    Where(source=name),
+                    f"not an Excel workbook ({clean(error)})",
+                    "open it in Excel or WPS and save it as .xlsx",
+                )
+            ]
+        ) from error
+    try:
+        return {form.name: _sheet_table(book.worksheets, form, name) for form in forms}
+    finally:
+        book.close()
+
+
+def _sheet_table(sheets: Sequence[Worksheet], form: Form, source: str) -> Table:
+    sheet = next((sheet for sheet in sheets if form.sheet.match(folded(sheet.title))), None)
+    if sheet is not None:
+        return _read_sheet(sheet, form, source)
+    where = Where(source=source)
+    if not form.optional:
+        return Table(
+            form,
+            faults=[
+                _fault(
+                    where, f"there is no sheet for form {form.name}", f"add it with a name that begins with {form.name}"
+                )
+            ],
+        )
+    absent = Finding(
+        subject="census",
+        result="unknown",
+        where=where,
+        what=f"there is no sheet for form {form.name}",
+        fix=f"add it with a name that begins with {form.name}, empty if there is nothing to tell",
+    )
+    return Table(form, findings=[absent])
+
+
+def _read_sheet(sheet: Worksheet, form: Form, source: str) -> Table:
+    grid = _grid(sheet)
+    header, depth = _find_header(grid, form)
+    table = Table(form)
+    if header < 0:
+        where = Where(source=source, sheet=sheet.title)
+        titles = "、".join(column.titles[0] for column in form.columns if column.required)
+        table.faults.append(
+            _fault(where, f"no header row of form {form.name} found", f"give the columns the titles {titles}")
+        )
+        return table
+    place = _Place(source, sheet.title)
+    columns = _columns(grid, header, depth, form, table, place)
+    for index in range(header + depth, len(grid)):
+        if not _is_note(grid[index]):
+            table.rows.append(_read_row(grid[index], index, columns, table, place))
+    return table
+
+
+@dataclass(frozen=True)
+class _Place:
+    source: str
+    sheet: str
+
+    def at(self, row: int, column: int) -> Where:
+        return Where(source=self.source, sheet=self.sheet, cell=f"{get_column_letter(column + 1)}{row + 1}")
+
+
+def _is_note(values: Sequence[Any]) -> bool:
+    """An empty row, or a remark below the table: one text and nothing else."""
+    filled = {clean(value) for value in values if not is_blank(value)}
+    return not filled or (len(filled) == 1 and next(iter(filled)).startswith(_NOTES))
+
+
+def _grid(sheet: Worksheet) -> Grid:
+    grid = [list(row) for row in sheet.iter_rows(values_only=True)]
+    for merged in sheet.merged_cells.ranges:  # a merged title belongs to every column and row it covers
+        value = grid[merged.min_row - 1][merged.min_col - 1]
+        if isinstance(value, str):
+            for row in range(merged.min_row - 1, min(merged.max_row, len(grid))):
+                grid[row][merged.min_col - 1 : merged.max_col] = [value] * (merged.max_col - merged.min_col + 1)
+    return grid
+
+
+def _titles(grid: Grid, row: int, column: int, depth: int) -> Iterator[str]:
+    """What a column may be called, most particular first."""
+    below = range(row, min(row + depth, len(grid)))
+    stack = list(dict.fromkeys(clean(grid[at][column]) for at in below if grid[at][column] is not None))
+    yield from reversed(stack)
+    if len(stack) > 1:
+        yield "".join(stack)
+
+
+def _find_header(grid: Grid, form: Form) -> tuple[int, int]:
+    """The header's first row and how many rows it has; (-1, 0) when there is none."""
+    best, found = 1, (-1, 0)
+    for depth in range(1, _DEPTH + 1):
+        for row in range(min(_HEADER_SEARCH, len(grid))):
+            score = len({c.field for c in _known(grid, row, depth, form).values()})
+            if score > best:
+                best, found = score, (row, depth)
+    return found
+
+
+def _known(grid: Grid, row: int, depth: int, form: Form) -> dict[int, Column]:
+    known = {}
+    for column in range(len(grid[row])):
+        match = next((c for title in _titles(grid, row, column, depth) if (c := form.column(title))), None)
+        if match:
+            known[column] = match
+    return known
+
+
+def _columns(
+    grid: Grid, header: int, depth: int, form: Form, table: Table, place: _Place
+) -> dict[int, tuple[Column, str]]:
+    known = _known(grid, header, depth, form)
+    columns: dict[int, tuple[Column, str]] = {}
+    taken: dict[str, int] = {}
+    for index in range(len(grid[header])):
+        title = next(_titles(grid, header, index, depth), "")
+        column = known.get(index)
+        if column is None:
+            _unknown_title(title, place.at(header + depth - 1, index), table)
+        elif column.field in taken:
+            table.faults.append(
+                _fault(
+                    place.at(header, index),
+                    f"the column {title!r} is there twice (also {place.at(header, taken[column.field]).cell})",
+                    "remove one of them",
+                )
+            )
+        else:
+            taken[column.field] = index
+            columns[index] = (column, "".join(_titles(grid, header, index, depth)))
+    for column in form.columns:
+        if column.required and column.field not in taken:
+            table.faults.append(_fault(place.at(header, 0), f"the column {column.titles[0]} is missing", "add it"))
+    return columns
+
+
+def _unknown_title(title: str, where: Where, table: Table) -> None:
+    if heading(title) and heading(title) not in ("序号", "备注"):
+        table.findings.append(
+            Finding(
+                subject="census",
+                result="unknown",
+                where=where,
+                what=f"the column {title!r} is not of this form and was not read",
+                fix="give it a title of the form, or ignore this",
+            )
+        )
+
+
+def _read_row(
+    values: list[Any], index: int, columns: Mapping[int, tuple[Column, str]], table: Table, place: _Place
+) -> Row:
+    read: dict[str, Any] = {}
+    cells: dict[str, Where] = {}
+    for number, (column, title) in columns.items():
+        where = cells[column.field] = place.at(index, number)
+        value = values[number]
+        if is_blank(value):
+            if column.required:
+                table.faults.append(_fault(where, f"{column.titles[0]} is empty", "fill it in"))
+            continue
+        try:
+            read[column.field] = column.read(value, title)
+        except CellError as error:
+            table.faults.append(_fault(where, f"{column.titles[0]} {error.what}", error.fix))
+    return Row(read, cells)
+
+
+def _fault(where: Where, what: str, fix: str) -> Finding:
+    return fault("census", where, re.sub(r"\s+", " ", what), fix)
