@@ -1,0 +1,1 @@
+"""The cloud programs: what stands in one stack as a table of resources, and the inline program made from it."""
