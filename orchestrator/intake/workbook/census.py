@@ -7,7 +7,6 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from orchestrator.intake.faults import raise_all
-from orchestrator.intake.reading import Completeness
 from orchestrator.intake.workbook.forms import EGRESSES, FORMS, NETWORKS, SITES, SYSTEMS
 from orchestrator.intake.workbook.networks import read_egresses, read_networks, read_sites
 from orchestrator.intake.workbook.notes import Notes
@@ -16,6 +15,15 @@ from orchestrator.intake.workbook.tables import Row, Table, read_tables
 from orchestrator.model.base import Noun
 from orchestrator.model.census import InformationSystem, InternetEgress, Organisation, PrivateNetwork, PrivateSite
 from orchestrator.model.finding import Finding
+
+
+class Completeness(Noun):
+    """How many rows of a form have a column filled in. Classified rows count only where the column is kept for them."""
+
+    form: str
+    column: str
+    filled: int
+    total: int
 
 
 @dataclass(frozen=True)
