@@ -101,7 +101,7 @@ def unexplained(
         text = "absent: " + " / ".join((*line.path, line.text))
         result.append(Unparsed(device=device, file=file, line=_section_number(found, line.path), text=text))
     if ordered:
-        moved = _out_of_order([line for line in found if line.place in expected], written)
+        moved = _out_of_order([line for line in found if line.place in expected and not inert(line)], written)
         result += [Unparsed(device=device, file=file, line=line.number, text=line.text) for line in moved]
     return tuple(sorted(result, key=lambda one: one.line))
 

@@ -1,1 +1,24 @@
 """Huawei VRP: configuration text, its command grammar, and the lines between two configurations."""
+
+from collections.abc import Mapping
+
+from orchestrator.model.estate import Estate
+from orchestrator.vendors.huawei_vrp import current, read
+from orchestrator.vendors.parsed import Parsed
+
+PLATFORM = "huawei_vrp"
+FILES = (current.FILE,)
+TABLES = ("vlans", "vrfs", "interfaces", "routes")
+
+
+def render(estate: Estate, device: str) -> dict[str, str]:
+    """The configuration of a device, the part the model knows. Raises RenderError for rows VRP cannot hold."""
+    return {current.FILE: current.write(current.configuration_of(estate, device))}
+
+
+def parse(device: str, texts: Mapping[str, str]) -> Parsed:
+    """The VLANs, VPN instances, addressed interfaces and static routes of what `display current-configuration` shows.
+
+    Zones are not in configuration and stay empty.
+    """
+    return read.parse(device, texts.get(current.FILE, ""))

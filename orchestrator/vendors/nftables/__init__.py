@@ -1,0 +1,28 @@
+"""nftables: `nftables.conf`, a device's forward filter and its address translation, loaded as one transaction."""
+
+from collections.abc import Mapping
+
+from orchestrator.model.estate import Estate
+from orchestrator.model.network import Filter, FilterRule, Nat
+from orchestrator.vendors.nftables import read, ruleset
+from orchestrator.vendors.parsed import Parsed
+
+PLATFORM = "nftables"
+FILES = (ruleset.FILE,)
+TABLES = ("filters", "filter_rules", "nats")
+
+
+def render(estate: Estate, device: str) -> dict[str, str]:
+    """The file of a device. Raises RenderError for rows that cannot be written, such as rules without a filter."""
+    rows: list[Filter | FilterRule | Nat] = [
+        row
+        for table in (estate.filters, estate.filter_rules, estate.nats)
+        for row in table.values()
+        if row.device == device
+    ]
+    return {ruleset.FILE: ruleset.write(device, rows)}
+
+
+def parse(device: str, texts: Mapping[str, str]) -> Parsed:
+    """The filter, its rules and the translations of a text: the file, or what `nft list ruleset` prints."""
+    return read.parse(device, texts.get(ruleset.FILE, ""))
