@@ -111,8 +111,8 @@ def _vrf(device: str, name: str, conf: Sequence[Line], batch: Sequence[Line]) ->
         name=name,
         zone="",
         route_distinguisher=next(iter(words("rd vpn export ")), None),
-        import_targets=words("rt vpn import "),
-        export_targets=words("rt vpn export "),
+        import_targets=words("rt vpn import ") or words("rt vpn both "),
+        export_targets=words("rt vpn export ") or words("rt vpn both "),
         overlay=_good(_overlay, name, conf, inside, batch),
     )
 

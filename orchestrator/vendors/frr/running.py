@@ -136,9 +136,14 @@ def _family(vrf: Vrf) -> list[str]:
         "  redistribute static",
         *([f"  neighbor {vrf.overlay.peer} next-hop-self"] if vrf.overlay else []),
         *([f"  rd vpn export {vrf.route_distinguisher}"] if vrf.route_distinguisher else []),
-        *([f"  rt vpn import {' '.join(targets(vrf.import_targets))}"] if vrf.import_targets else []),
-        *([f"  rt vpn export {' '.join(targets(vrf.export_targets))}"] if vrf.export_targets else []),
+        *_targets(targets(vrf.import_targets), targets(vrf.export_targets)),
     ]
+
+
+def _targets(imported: tuple[str, ...], exported: tuple[str, ...]) -> Iterator[str]:
+    """FRR shows equal lists as one."""
+    ways = {"both": imported} if imported == exported else {"import": imported, "export": exported}
+    return (f"  rt vpn {way} {' '.join(values)}" for way, values in ways.items() if values)
 
 
 def _overlay_filter(configuration: Configuration) -> Iterator[list[str]]:
