@@ -124,7 +124,7 @@ def _connected_way(table: RoutingTable, hop: int) -> str | None:
 
 def _exchange(estate: Estate, tables: Tables, doubtful: dict[str, Doubt]) -> None:
     """Give each VPN instance the routes of the others whose route targets it imports."""
-    speakers = [vrf for vrf in estate.vrfs.values() if vrf.overlay and _underlay_works(estate, tables, vrf)]
+    speakers = [vrf for vrf in estate.vrfs.values() if vrf.overlay and _underlay_works(tables, vrf)]
     own = {vrf.key: _own_routes(tables[(vrf.device, vrf.name)]) for vrf in speakers}
     for vrf in speakers:
         table = tables[(vrf.device, vrf.name)]
@@ -136,7 +136,7 @@ def _exchange(estate: Estate, tables: Tables, doubtful: dict[str, Doubt]) -> Non
                     table.offer(key, Entry(entry.prefix, "vpn", IBGP_DISTANCE, (way,), entry.row))
 
 
-def _underlay_works(estate: Estate, tables: Tables, vrf: Vrf) -> bool:
+def _underlay_works(tables: Tables, vrf: Vrf) -> bool:
     """True when the other PE's tunnel end is reachable in the device's global table."""
     if vrf.overlay is None:
         return False

@@ -37,13 +37,20 @@ class UnparsedLine(Protocol):
     """A configuration line nobody understood (vendors.parsed.Unparsed has this shape)."""
 
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """Name of the device."""
+
     @property
-    def file(self) -> str: ...
+    def file(self) -> str:
+        """File it stands in."""
+
     @property
-    def line(self) -> int: ...
+    def line(self) -> int:
+        """Line number, from 1."""
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The line itself."""
 
 
 class Endpoint(NamedTuple):
@@ -58,8 +65,8 @@ class Endpoint(NamedTuple):
 
 
 SEGMENT_TABLES = frozenset(
-    {"devices", "links", "vrfs", "interfaces", "hosts", "servers", "cloud_networks", "cloud_routers", "provider_networks"}
-)
+    {"devices", "links", "vrfs", "interfaces", "hosts", "servers", "cloud_networks", "cloud_routers"}
+) | {"provider_networks"}
 ROUTING_TABLES = SEGMENT_TABLES | {"routes"}
 WALL_TABLES = frozenset({"filters", "filter_rules"})
 TRANSLATOR_TABLES = frozenset({"nats", "cloud_routers", "cloud_networks"})
@@ -166,7 +173,9 @@ class World:
         """True when the device remembers connections: it has a stateful filter or translates."""
         return node in self.translators or self.stateful(node)
 
-    def judge(self, node: str, way: tuple[str, str], ends: tuple[int, int], protocol: str, port: int) -> Judgement | None:
+    def judge(
+        self, node: str, way: tuple[str, str], ends: tuple[int, int], protocol: str, port: int
+    ) -> Judgement | None:
         """The forward filter's answer; None when the device has no filter."""
         wall = self.walls.get(node)
         return wall.judge(way, ends, protocol, port) if wall else None
@@ -183,7 +192,10 @@ class World:
 
     def guard(self, node: str, direction: str, peer: int, protocol: str, port: int) -> Judgement:
         """The security groups' answer for a server."""
-        return self.guards[node].judge(direction, peer, protocol, port)
+        guard = self.guards.get(node)
+        if guard is None:
+            return Judgement(False, f"no server {node}", f"servers[{node}]", False)
+        return guard.judge(direction, peer, protocol, port)
 
 
 def text_of(address: int) -> str:

@@ -1,0 +1,93 @@
+"""From one compiled world to the next: which parts are built again, which questions may have another answer."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.forwarding.boxes import build_guards, build_translators, build_walls
+from orchestrator.forwarding.segments import Guest, build_segments, host_ports, router_node
+from orchestrator.forwarding.tables import RoutingTable, Tables, build_tables
+from orchestrator.forwarding.world import (
+    GUARD_TABLES,
+    ROUTING_TABLES,
+    SEGMENT_TABLES,
+    TRANSLATOR_TABLES,
+    WALL_TABLES,
+    World,
+)
+from orchestrator.model.estate import Estate
+
+Asked = dict[str, dict[str, set[tuple[Any, ...]]]]
+"""kind of question -> node -> questions asked so far."""
+
+
+def stale_questions(
+    world: World, estate: Estate, guests: Iterable[Guest], changed: set[str], asked: Asked
+) -> tuple[set[tuple[Any, ...]], World]:
+    """The questions to ask again, and the world to ask. A question not returned has the same answer as before."""
+    new = replace(world, estate=estate, guests={guest.node: guest for guest in guests})
+    stale: set[tuple[Any, ...]] = set()
+    if changed & SEGMENT_TABLES:
+        new.segments = build_segments(estate, new.guests.values())
+        new.ports = host_ports(estate)
+        for kind in ("endpoint", "neighbour", "instance", "home", "doubt"):
+            stale.update(_all(asked, kind))
+    if changed & ROUTING_TABLES:
+        new.tables = _kept_tables(world.tables, build_tables(estate, new.segments, new.doubtful))
+        stale.update(_lookups(asked, world.tables, new.tables))
+    if changed & WALL_TABLES:
+        new.walls = build_walls(estate)
+        stale.update(_on_nodes(asked, ("judge", "stateful", "tracks"), _devices(world.estate, estate, WALL_TABLES)))
+    if changed & TRANSLATOR_TABLES:
+        new.translators = build_translators(estate)
+        nodes = _devices(world.estate, estate, frozenset({"nats"})) | _routers(world.estate) | _routers(estate)
+        stale.update(_on_nodes(asked, ("inbound", "outbound", "tracks"), nodes))
+    if changed & GUARD_TABLES:
+        new.guards = build_guards(estate)
+        stale.update(question for question in _all(asked, "guard") if question[1] in new.guards)
+    return stale, new
+
+
+def _all(asked: Asked, kind: str) -> Iterator[tuple[Any, ...]]:
+    for questions in asked.get(kind, {}).values():
+        yield from questions
+
+
+def _on_nodes(asked: Asked, kinds: tuple[str, ...], nodes: set[str]) -> Iterator[tuple[Any, ...]]:
+    for kind in kinds:
+        for node in nodes:
+            yield from asked.get(kind, {}).get(node, ())
+
+
+def _devices(before: Estate, after: Estate, tables: frozenset[str]) -> set[str]:
+    """Devices with a changed row in these tables."""
+    found = set()
+    for table in tables:
+        old, new = getattr(before, table), getattr(after, table)
+        for key in old.keys() | new.keys():
+            if old.get(key) is not new.get(key):
+                found.add((old.get(key) or new[key]).device)
+    return found
+
+
+def _routers(estate: Estate) -> set[str]:
+    return {router_node(router) for router in estate.cloud_routers.values()}
+
+
+def _kept_tables(before: Tables, after: Tables) -> Tables:
+    """The new tables; one that says the same as before is the old one, with what it remembers."""
+    return {instance: _same(before.get(instance), table) for instance, table in after.items()}
+
+
+def _same(before: RoutingTable | None, after: RoutingTable) -> RoutingTable:
+    if before and before.entries == after.entries and before.doubt == after.doubt:
+        return before
+    return after
+
+
+def _lookups(asked: Asked, before: Tables, after: Tables) -> Iterator[tuple[Any, ...]]:
+    changed = {instance for instance in before.keys() | after.keys() if before.get(instance) is not after.get(instance)}
+    for node in {node for node, _vrf in changed}:
+        for question in asked.get("lookup", {}).get(node, ()):
+            if (node, question[2]) in changed:
+                yield question

@@ -1,0 +1,228 @@
+"""Who reaches whom with which packets, for one estate, and for the next one by reusing every walk still valid.
+
+A walk is a pure function of the answers to the questions it asked (world.py). Between two estates only questions
+whose part of the world changed are asked again; only walks that got another answer are walked again, and a walk done
+before in any state whose answers are all the same is taken from the store. Nothing is estimated.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+from orchestrator.forwarding.changes import stale_questions
+from orchestrator.forwarding.points import Classes, Point, destinations, guests, probe_points, zone_of
+from orchestrator.forwarding.walk import Header, Walk, Way
+from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
+from orchestrator.model.estate import Estate
+
+Question = tuple[Any, ...]
+CellKey = tuple[str, int]
+"""(source node, destination address)."""
+
+
+class Kept(NamedTuple):
+    """A result and the answers on which it rests."""
+
+    value: Any
+    answers: dict[Question, Any]
+
+
+class Reach(NamedTuple):
+    """One source, one end, the packets (indexes into the port classes) that share this way."""
+
+    source: str
+    destination: int
+    end: str
+    ports: tuple[int, ...]
+    way: Way
+
+
+class Crossing(NamedTuple):
+    """A reach between two zones, as a rule judges it."""
+
+    reach: Reach
+    source_zone: str
+    end_zone: str
+
+
+class Talk(NamedTuple):
+    """A packet's way and its answer's way (None when the packet was not delivered)."""
+
+    forward: Way
+    back: Way | None
+
+
+@dataclass
+class Store:
+    """What all matrices of one run share: results by key, and which keys ever asked a question."""
+
+    results: dict[Any, list[Kept]] = field(default_factory=dict)
+    askers: dict[Question, set[Any]] = field(default_factory=dict)
+    questions: dict[str, dict[str, set[Question]]] = field(default_factory=dict)  # kind -> node -> questions
+    walked: int = 0
+    reused: int = 0
+
+
+class Matrix:
+    """All ways between all points of one estate. Make one with `Matrix.of`, the next with `advance`."""
+
+    def __init__(self, estate: Estate, classes: Classes, world: World, unparsed: tuple[UnparsedLine, ...]) -> None:
+        self.estate = estate
+        self.classes = classes
+        self.world = world
+        self.unparsed = unparsed
+        self.store = Store()
+        self.answers: dict[Question, Any] = {}
+        self.results: dict[Any, Kept] = {}
+        self.alive: dict[CellKey, tuple[Reach, ...]] = {}
+        self.keys: tuple[CellKey, ...] = ()
+        self._recording: dict[Question, Any] = {}
+
+    @classmethod
+    def of(cls, estate: Estate, classes: Classes, unparsed: Iterable[UnparsedLine] = ()) -> "Matrix":
+        """The matrix of an estate, walked from nothing."""
+        lines = tuple(unparsed)
+        matrix = cls(estate, classes, World.of(estate, guests(estate, classes), lines), lines)
+        matrix._fill(matrix._cell_keys(), ())
+        return matrix
+
+    def advance(self, estate: Estate) -> "Matrix":
+        """The matrix of another estate; equal to `Matrix.of(estate, ...)`, for less work."""
+        changed = {name for name in ALL_TABLES if getattr(estate, name) is not getattr(self.estate, name)}
+        if not changed:
+            return self._same_network(estate)
+        stale, world = stale_questions(self.world, estate, guests(estate, self.classes), changed, self.store.questions)
+        child = Matrix(estate, self.classes, world, self.unparsed)
+        child.store, child.answers = self.store, dict(self.answers)
+        hit: set[Any] = set()
+        for question in stale:
+            if question in child.answers:
+                answer = getattr(world, question[0])(*question[1:])
+                if answer != child.answers[question]:
+                    child.answers[question] = answer
+                    hit |= self.store.askers.get(question, set())
+        child.results = {key: kept for key, kept in self.results.items() if key not in hit}
+        child.alive = dict(self.alive)
+        keys = child._cell_keys() if changed & POINT_TABLES else self.keys
+        gone = set(self.keys) - set(keys) if keys is not self.keys else set()
+        child._fill(keys, gone)
+        return child
+
+    def _same_network(self, estate: Estate) -> "Matrix":
+        child = Matrix(estate, self.classes, self.world, self.unparsed)
+        child.store, child.answers, child.results = self.store, self.answers, self.results
+        child.alive, child.keys = self.alive, self.keys
+        return child
+
+    def _cell_keys(self) -> tuple[CellKey, ...]:
+        points = self.points()
+        addresses = [address for _node, address in points]
+        return tuple((node, address) for node, _own in points for address in destinations(self.estate, addresses))
+
+    def points(self) -> list[tuple[str, int]]:
+        """(node, address) of every host, server and guest."""
+        real: list[Point] = list(probe_points(self.estate))
+        found = [(point.node, int(point.address)) for point in real]
+        return found + [(guest.node, guest.address) for guest in self.world.guests.values()]
+
+    def _fill(self, keys: tuple[CellKey, ...], gone: Iterable[CellKey]) -> None:
+        self.keys = keys
+        for key in gone:
+            self.alive.pop(key, None)
+            self.results.pop(key, None)
+        for key in keys:
+            if key not in self.results:
+                reaches = self.remembered(key, partial(self._walk_cell, *key))
+                self.alive.pop(key, None)
+                if reaches:
+                    self.alive[key] = reaches
+
+    def remembered(self, key: Any, work: Callable[[], Any]) -> Any:
+        """The result of `work` in this estate, from the store when all its answers are the same here."""
+        kept = self.results.get(key)
+        if kept is None:
+            kept = self._stored(key) or self._worked(key, work)
+            self.results[key] = kept
+        return kept.value
+
+    def _stored(self, key: Any) -> Kept | None:
+        for kept in self.store.results.get(key, ()):
+            if all(self._answer(question) == answer for question, answer in kept.answers.items()):
+                self.store.reused += 1
+                return kept
+        return None
+
+    def _worked(self, key: Any, work: Callable[[], Any]) -> Kept:
+        self.store.walked += 1
+        self._recording = {}
+        kept = Kept(work(), self._recording)
+        self.store.results.setdefault(key, []).append(kept)
+        for question in kept.answers:
+            self.store.askers.setdefault(question, set()).add(key)
+        return kept
+
+    def ask(self, question: str, *arguments: Any) -> Any:
+        """The world's answer, remembered and recorded for the walk in progress."""
+        key = (question, *arguments)
+        answer = self._answer(key)
+        self._recording[key] = answer
+        return answer
+
+    def _answer(self, question: Question) -> Any:
+        if question not in self.answers:
+            self.answers[question] = getattr(self.world, question[0])(*question[1:])
+            self.store.questions.setdefault(question[0], {}).setdefault(question[1], set()).add(question)
+        return self.answers[question]
+
+    def _walk_cell(self, node: str, destination: int) -> tuple[Reach, ...]:
+        """All packets from a node to an address; one walk when nobody on the way looks at protocol or port."""
+        endpoint = self.ask("endpoint", node)
+        if endpoint is None or endpoint.address == destination:
+            return ()
+        ways: dict[Way, list[int]] = {}
+        every = list(range(len(self.classes.ports)))
+        for index in every:
+            protocol, port = self.classes.ports[index]
+            way = Walk(self.ask, Header(endpoint.address, destination, protocol, 40000, port)).start(node)
+            if not way.sensitive:
+                ways = {way: every}
+                break
+            ways.setdefault(_shape(way), []).append(index)
+        return tuple(
+            Reach(node, destination, way.end, tuple(indexes), way)
+            for way, indexes in ways.items()
+            if way.outcome != "dropped"
+        )
+
+    def talk(self, node: str, header: Header) -> Talk:
+        """One packet and its answer."""
+        return self.remembered(("talk", node, header), lambda: self._talk(node, header))  # type: ignore[no-any-return]
+
+    def _talk(self, node: str, header: Header) -> Talk:
+        forward = Walk(self.ask, header).start(node)
+        if forward.outcome != "delivered":
+            return Talk(forward, None)
+        return Talk(forward, Walk(self.ask, forward.header.reversed(), memories=forward.memories).start(forward.end))
+
+    def crossings(self) -> Iterator[Crossing]:
+        """Every reach (delivered or unknown) whose two ends are in different zones."""
+        zones = self.zones()
+        for reaches in self.alive.values():
+            for reach in reaches:
+                here, there = zones.get(reach.source, ""), zones.get(reach.end, "")
+                if here != there:
+                    yield Crossing(reach, here, there)
+
+    def zones(self) -> dict[str, str]:
+        """Zone by point."""
+        return {node: zone_of(self.estate, node, self.world.guests) for node, _address in self.points()}
+
+
+POINT_TABLES = frozenset({"hosts", "servers", "interfaces", "nats", "cloud_networks"})
+
+
+def _shape(way: Way) -> Way:
+    """The way with the port it was walked with left out, so that ports treated alike are told together."""
+    header = way.header._replace(port=0, protocol="")
+    return way._replace(header=header, memories=())
