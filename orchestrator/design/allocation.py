@@ -1,0 +1,82 @@
+"""Names and numbers: what the lock holds never moves; what is new takes the first free value."""
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from orchestrator.errors import DesignError
+from orchestrator.model.estate import Estate
+from orchestrator.model.lock import Lock
+
+SPACING = 10
+"""Hosts in a network are numbered .10, .20, .30 ... first, so that people find room between them."""
+
+
+class Allocator:
+    """Hands out values by purpose. Values of the lock come first, unchanged; `lock()` is the lock to save."""
+
+    def __init__(self, lock: Lock, estate: Estate) -> None:
+        self._given = dict(lock.allocations)
+        self._networks = _networks_in_use(estate)
+
+    def lock(self) -> Lock:
+        """All allocations, those of the former lock included: a freed name keeps its value."""
+        return Lock(allocations=dict(sorted(self._given.items())))
+
+    def number(self, purpose: str, candidates: Iterable[int], used: Iterable[int] = ()) -> int:
+        """The number locked for `purpose`, else the first candidate that nothing uses.
+
+        Purposes up to the first "/" are one family: within it no value is given twice. Raises DesignError.
+        """
+        taken = {int(value) for value in self._family(purpose)} | set(used)
+        fresh = (str(number) for number in candidates if number not in taken)
+        return int(self._take(purpose, fresh, "numbers"))
+
+    def network(self, purpose: str, pool: IPv4Network, length: int) -> IPv4Network:
+        """The prefix locked for `purpose`, else the first free /`length` of `pool`. Raises DesignError."""
+        value = self._given.get(purpose) or self._take(purpose, self._free_networks(pool, length), str(pool))
+        network = IPv4Network(value)
+        self._networks.append(network)
+        return network
+
+    def address(self, purpose: str, network: IPv4Network, used: Iterable[IPv4Address] = (), spaced: bool = True) -> IPv4Address:
+        """The address locked for `purpose`, else a free one of `network`: every tenth first when `spaced`."""
+        taken = {IPv4Address(value) for key, value in self._given.items() if key.startswith("address/")} | set(used)
+        fresh = (str(address) for address in _hosts(network, spaced) if address not in taken)
+        return IPv4Address(self._take(purpose, fresh, str(network)))
+
+    def _take(self, purpose: str, fresh: Iterator[str], pool: str) -> str:
+        if purpose not in self._given:
+            value = next(fresh, None)
+            if value is None:
+                raise DesignError(f"nothing is left of {pool} for {purpose}: give numbering a larger pool in policy.yaml")
+            self._given[purpose] = value
+        return self._given[purpose]
+
+    def _family(self, purpose: str) -> list[str]:
+        family = purpose.split("/")[0] + "/"
+        return [value for key, value in self._given.items() if key.startswith(family)]
+
+    def _free_networks(self, pool: IPv4Network, length: int) -> Iterator[str]:
+        locked = [IPv4Network(value) for value in self._given.values() if "/" in value]
+        for candidate in pool.subnets(new_prefix=length):
+            if not any(candidate.overlaps(other) for other in (*self._networks, *locked)):
+                yield str(candidate)
+
+
+def _networks_in_use(estate: Estate) -> list[IPv4Network]:
+    """Connected and tenant networks, and routes to something as small as a site (aggregates are not in use as such)."""
+    connected = [interface.address.network for interface in estate.interfaces.values()]
+    overlays = [vrf.overlay.address.network for vrf in estate.vrfs.values() if vrf.overlay]
+    hosts = [host.address.network for host in estate.hosts.values()]
+    clouds = [network.prefix for network in (*estate.provider_networks.values(), *estate.cloud_networks.values())]
+    routes = [route.prefix for route in estate.routes.values() if route.prefix.prefixlen >= 24]
+    return [*connected, *overlays, *hosts, *clouds, *routes]
+
+
+def _hosts(network: IPv4Network, spaced: bool) -> Iterator[IPv4Address]:
+    """Host addresses of a network without the first (the gateway's): every tenth, then the others."""
+    first, last = int(network.network_address) + (1 if not spaced else 2), int(network.broadcast_address)
+    base = int(network.network_address)
+    if spaced:
+        yield from (IPv4Address(value) for value in range(base + SPACING, last, SPACING))
+    yield from (IPv4Address(value) for value in range(first, last) if not spaced or (value - base) % SPACING)

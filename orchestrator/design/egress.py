@@ -1,0 +1,145 @@
+"""Exits and lines: published services and source translation move to the platform, own exits and leased lines go."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+from orchestrator.design.crossings import platform
+from orchestrator.design.departments import Department
+from orchestrator.design.draft import Draft
+from orchestrator.design.endpoints import Endpoint, place, running
+from orchestrator.design.routing import DEFAULT, uses_internet
+from orchestrator.model.census import InternetEgress, Workload
+from orchestrator.model.network import Link, Nat
+
+
+def consolidate(draft: Draft, departments: tuple[Department, ...]) -> None:
+    """Move the departments' exits onto the platform (R17)."""
+    exit_ = platform(draft.now)
+    for department in departments:
+        for _, egress in sorted(draft.now.egresses.items()):
+            if egress.organisation == department.code and not egress.shared_platform:
+                _consolidate(draft, department, egress, exit_)
+
+
+def _consolidate(draft: Draft, department: Department, egress: InternetEgress, exit_: InternetEgress | None) -> None:
+    if exit_ is None or department.firewall is None or exit_.device != department.firewall.device:
+        draft.find(f"egresses[{egress.code}]", "unknown", f"{egress.code} has no platform to be consolidated onto",
+                   "mark the platform's exit in F4 and reserve a link between a PE and it for the department")  # fmt: skip
+        return
+    rows: tuple[str, ...] = ()
+    for nat in [each for _, each in sorted(draft.now.nats.items()) if (each.device, each.interface) == (egress.device, egress.interface)]:
+        if nat.kind == "destination":
+            rows += _publish(draft, department, nat, exit_)
+        draft.drop(nat)
+    if uses_internet(draft, department):
+        rows += _hide(draft, department, exit_)
+    rows += draft.put(egress.model_copy(update={"state": "consolidated"}))
+    reason = "互联网出口归并到市县一体化接入平台 / own exits are consolidated onto the city-county platform (R17)"
+    draft.decide(f"egress {egress.code}", f"consolidated onto {exit_.code}", reason, rows)
+    remove_port(draft, egress.device, egress.interface)
+    _release(draft, draft.now.links[egress.link], "own exit consolidated")
+
+
+def _publish(draft: Draft, department: Department, nat: Nat, exit_: InternetEgress) -> tuple[str, ...]:
+    """The service behind a published address of the old exit, published on the platform where it runs in the target."""
+    old = next((w for w in draft.now.workloads.values() if w.state == "running" and _stands(draft, w, nat.inside)), None)
+    new = next(iter(running(draft.estate, old.system, old.name)), None) if old else None
+    end = place(draft.estate, new.place) if new else None
+    if old is None or end is None or end.address is None or end.address not in draft.policy.extranet_pool:
+        draft.find(f"nats[{nat.key}]", "unknown", f"{nat.outside} publishes {nat.inside}, which has no place in the target",
+                   "migrate the system behind it or confirm that the publication ends")  # fmt: skip
+        return ()
+    name = f"{department.code}-{old.name}"
+    address = draft.allocator.address(f"address/public/{name}", exit_.public_prefixes[0], _outside_in_use(draft))
+    rows = draft.put(_published(nat, name, end, exit_, address))
+    old_names = [n for n in draft.now.service_names.values() if n.address == nat.outside.network_address]
+    return rows + draft.put(*(n.model_copy(update={"address": address}) for n in old_names))
+
+
+def _published(nat: Nat, name: str, end: Endpoint, exit_: InternetEgress, address: IPv4Address) -> Nat:
+    return Nat.model_validate(
+        {
+            **nat.plain(), "device": exit_.device, "name": name, "interface": exit_.interface,
+            "inside": f"{end.address}/32", "outside": f"{address}/32",
+        }
+    )  # fmt: skip
+
+
+def _stands(draft: Draft, workload: Workload, inside: IPv4Network) -> bool:
+    end = place(draft.now, workload.place)
+    return bool(end and end.address == inside.network_address)
+
+
+def _hide(draft: Draft, department: Department, exit_: InternetEgress) -> tuple[str, ...]:
+    """Source translation for every site that leaves through the platform: one outside address for the department."""
+    pool, code = exit_.public_prefixes[0], department.code
+    address = draft.allocator.address(f"address/hidden/{code}", pool, _outside_in_use(draft), spaced=False)
+    rows: tuple[str, ...] = ()
+    for access in department.sites:
+        prefix = draft.estate.private_sites[access.key].prefix
+        if prefix.subnet_of(draft.policy.extranet_pool):
+            rows += draft.put(
+                Nat(device=exit_.device, name=f"{access.site}-out", kind="source", interface=exit_.interface, inside=prefix,
+                    outside=IPv4Network(address))
+            )  # fmt: skip
+    return rows
+
+
+def _outside_in_use(draft: Draft) -> list[IPv4Address]:
+    return [nat.outside.network_address for nat in draft.now.nats.values() if nat.outside.prefixlen == 32]
+
+
+def release_lines(draft: Draft, departments: tuple[Department, ...]) -> None:
+    """Release the leased lines between sites that all have an access circuit of their own now."""
+    for department in departments:
+        devices = {access.device for access in department.sites}
+        for _, link in sorted(draft.now.links.items()):
+            if link.kind == "leased_line" and link.state == "in_service" and {link.a_node, link.b_node} <= devices:
+                remove_port(draft, link.a_node, link.a_port)
+                remove_port(draft, link.b_node, link.b_port)
+                _release(draft, link, "两端均已接入政务外网 / both ends have an extranet circuit")
+
+
+def _release(draft: Draft, link: Link, reason: str) -> None:
+    rent = f", {link.yearly_rent} yuan a year saved" if link.yearly_rent else ""
+    rows = draft.put(draft.estate.links[link.name].model_copy(update={"state": "released"}))
+    draft.decide(f"line {link.name}", f"released{rent}", reason, rows)
+
+
+def remove_port(draft: Draft, device: str, port: str) -> None:
+    """Take a port out of use: its addresses, routes over it, filter entries and translations that name it."""
+    if draft.now.devices[device].role == "outside":
+        return  # the carrier's own equipment is not ours to change
+    interfaces = [i for i in draft.estate.interfaces.values() if (i.device, i.name) == (device, port)]
+    networks = [interface.address.network for interface in interfaces]
+    draft.drop(*interfaces)
+    routes = [r for r in draft.estate.routes.values() if r.device == device and r.next_hop]
+    draft.drop(*(r for r in routes if any(r.next_hop in network for network in networks)))
+    rules = [r for r in draft.estate.filter_rules.values() if r.device == device]
+    draft.drop(*(r for r in rules if port in (*r.in_interfaces, *r.out_interfaces)))
+    draft.drop(*(n for n in list(draft.estate.nats.values()) if (n.device, n.interface) == (device, port)))
+
+
+def drop_moved_prefixes(draft: Draft, departments: tuple[Department, ...]) -> None:
+    """Remove routes of site routers to prefixes that no site has any more."""
+    for department in departments:
+        devices = {access.device for access in department.sites}
+        old = {draft.now.private_sites[a.key].prefix for a in department.sites}
+        still = {draft.estate.private_sites[a.key].prefix for a in department.sites}
+        gone = old - still - {DEFAULT}
+        draft.drop(*(r for r in list(draft.estate.routes.values()) if r.device in devices and r.prefix in gone))
+
+
+def fold_networks(draft: Draft, departments: tuple[Department, ...]) -> None:
+    """Private networks of which every site is connected are folded."""
+    for department in departments:
+        for key in department.networks:
+            network = draft.now.private_networks[key]
+            sites = [site for _, site in sorted(draft.estate.private_sites.items()) if site.network == key]
+            connected = {access.key for access in department.sites}
+            missing = [site.site for site in sites if site.key not in connected]
+            if missing or not sites:
+                draft.find(f"private_networks[{key}]", "unknown", f"no access circuit is reserved for {', '.join(missing) or 'any site'} of {network.name}",
+                           "add a spare link from a PE with reserved_for to topology.yaml")  # fmt: skip
+                continue
+            rows = draft.put(network.model_copy(update={"state": "folded", "prefixes": tuple(site.prefix for site in sites)}))
+            draft.decide(f"private network {key}", f"folded into VRF {department.vrf}", "专网整合 / private networks fold into the extranet", rows)

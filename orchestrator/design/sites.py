@@ -1,0 +1,80 @@
+"""Addresses of sites: keep, renumber or translate, each with its reason.
+
+keep       nothing outside the department's own VPN is needed: private addresses may stay inside the VRF.
+renumber   the common zone is needed, where only extranet addresses are allowed (R16), and the site can be renumbered.
+translate  as renumber, but equipment there is fixed: 1:1 at the site's router while both run, renumbered at the end
+           to the very prefix it was translated to, so that nobody outside sees a change.
+"""
+
+from ipaddress import IPv4Network
+from typing import Literal
+
+from orchestrator.design.departments import Access, Department, moved, moved_interface
+from orchestrator.design.draft import Draft
+from orchestrator.design.pools import pool
+from orchestrator.model.census import PrivateSite
+
+Treatment = Literal["undecided", "keep", "renumber", "translate"]
+
+REASONS: dict[str, str] = {
+    "keep": "无需访问公用网络区,专网地址可留在VPN内 / needs no common zone: private addresses may stay inside the VPN",
+    "renumber": "需访问公用网络区,只许用外网统一地址 / needs the common zone, where only extranet addresses are allowed (R16)",
+    "translate": "需访问公用网络区但设备地址一时不能改,先1:1转换,末批改为同一网段 / needs the common zone, equipment is fixed: "
+    "1:1 translation first, renumbered to the same prefix in the last wave",
+}
+
+
+def treat_sites(draft: Draft, departments: tuple[Department, ...]) -> None:
+    """Decide every site of the departments and write what it becomes: prefix, hosts, site interface, zone."""
+    for department in departments:
+        for access in department.sites:
+            _treat(draft, department, access)
+
+
+def treatment_of(site: PrivateSite) -> Treatment:
+    """What becomes of a site. A treatment already decided stays."""
+    if site.treatment != "undecided":
+        return site.treatment
+    if not site.needs_common_zone:
+        return "keep"
+    return "translate" if site.fixed_addresses else "renumber"
+
+
+def _treat(draft: Draft, department: Department, access: Access) -> None:
+    site = draft.now.private_sites[access.key]
+    treatment = treatment_of(site)
+    prefix = site.prefix
+    if treatment != "keep" and not site.prefix.subnet_of(draft.policy.extranet_pool):
+        prefix = _outside(draft, department.code, site)
+    rows = draft.put(site.model_copy(update={"treatment": treatment, "prefix": prefix}))
+    rows += _interfaces(draft, department, site, prefix)
+    rows += _hosts(draft, department, site, prefix)
+    choice = f"{treatment} {site.prefix}" + (f" -> {prefix}" if prefix != site.prefix else "")
+    draft.decide(f"site {access.key}", choice, REASONS[treatment], rows)
+
+
+def _outside(draft: Draft, code: str, site: PrivateSite) -> IPv4Network:
+    block = pool(draft.policy, "sites")
+    length = min(block.length, site.prefix.prefixlen)  # a larger site needs a larger prefix
+    return draft.allocator.network(f"prefix/{code}/{site.site}", block.prefix, max(length, site.prefix.prefixlen))
+
+
+def _interfaces(draft: Draft, department: Department, site: PrivateSite, prefix: IPv4Network) -> tuple[str, ...]:
+    rows: tuple[str, ...] = ()
+    for interface in list(draft.now.interfaces.values()):
+        if interface.device == site.device and interface.address.network == site.prefix:
+            draft.drop(interface)
+            address = moved_interface(interface.address, site.prefix, prefix)
+            rows += draft.put(interface.model_copy(update={"address": address, "zone": department.zone}))
+    return rows
+
+
+def _hosts(draft: Draft, department: Department, site: PrivateSite, prefix: IPv4Network) -> tuple[str, ...]:
+    rows: tuple[str, ...] = ()
+    for host in list(draft.now.hosts.values()):
+        if host.site == site.site and host.organisation == department.code and host.address.network == site.prefix:
+            address = moved_interface(host.address, site.prefix, prefix)
+            gateway = moved(host.gateway, site.prefix, prefix)
+            update = {"address": address, "gateway": gateway, "zone": department.zone}
+            rows += draft.put(host.model_copy(update=update))
+    return rows

@@ -1,0 +1,122 @@
+"""One VRF per department on every PE, with route distinguisher, route target, overlay and its legs on reserved links."""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from orchestrator.design.departments import Department, Leg, interface_at, provider_edges
+from orchestrator.design.draft import Draft
+from orchestrator.design.pools import pool, transit_pool
+from orchestrator.errors import DesignError
+from orchestrator.model.cloud import ProviderNetwork
+from orchestrator.model.estate import Estate
+from orchestrator.model.network import GLOBAL, Interface, Overlay, Vrf
+
+HIGHEST_VNI = 2**24 - 1
+HIGHEST_TARGET = 65535
+
+
+def build_vrfs(draft: Draft, departments: tuple[Department, ...]) -> None:
+    """Write the VRFs, then the legs towards sites, firewall and cloud."""
+    for department in departments:
+        _vrf(draft, department)
+        _legs(draft, department)
+        _handover(draft, department)
+
+
+def _vrf(draft: Draft, department: Department) -> None:
+    edges = provider_edges(draft.now)
+    if len(edges) != 2:
+        raise DesignError(
+            f"{len(edges)} provider edges ({', '.join(edges) or 'none'}), the overlay joins two: give two devices the role provider_edge"
+        )
+    numbering, code = draft.policy.numbering, department.code
+    taken = [int(vrf.route_distinguisher.split(":")[1]) for vrf in draft.now.vrfs.values() if vrf.route_distinguisher]
+    number = draft.allocator.number(f"number/{code}", range(numbering.route_target_base, HIGHEST_TARGET), taken)
+    used = [vrf.overlay.vni for vrf in draft.now.vrfs.values() if vrf.overlay]
+    vni = draft.allocator.number(f"vni/{code}", range(numbering.vni_first, HIGHEST_VNI), used)
+    link = draft.allocator.network(f"overlay/{code}", numbering.overlay_pool, 30)
+    target = f"{numbering.autonomous_system}:{number}"
+    vrfs = [
+        Vrf(
+            device=here,
+            name=department.vrf,
+            zone=department.zone,
+            route_distinguisher=target,
+            import_targets=(target,),
+            export_targets=(target,),
+            overlay=_overlay(draft.now, vni, link, here, there, first=here == edges[0]),
+        )
+        for here, there in (edges, edges[::-1])
+    ]
+    reason = "每个部门一个VRF,RT不与他部门共用 / one VRF per department, no route target shared with another (R15)"
+    draft.decide(f"vrf {department.vrf}", f"RD and RT {target}, VNI {vni}, overlay {link}", reason, draft.put(*vrfs))
+
+
+def _overlay(estate: Estate, vni: int, link: IPv4Network, here: str, there: str, first: bool) -> Overlay:
+    ends = (link[1], link[2]) if first else (link[2], link[1])
+    local, remote = _underlay(estate, here), _underlay(estate, there)
+    return Overlay(vni=vni, local=local, remote=remote, address=IPv4Interface((ends[0], 30)), peer=ends[1])
+
+
+def _underlay(estate: Estate, device: str) -> IPv4Address:
+    """The address of a PE between the PEs: as its other VRFs use it, else the global interface towards the other PE."""
+    overlays = [vrf.overlay for _, vrf in sorted(estate.vrfs.items()) if vrf.device == device and vrf.overlay]
+    if overlays:
+        return overlays[0].local
+    edges = provider_edges(estate)
+    for link in estate.links.values():
+        ends = {link.a_node: link.a_port, link.b_node: link.b_port}
+        if set(ends) == set(edges):
+            found = interface_at(estate, device, ends[device])
+            if found and found.vrf == GLOBAL:
+                return found.address.ip
+    raise DesignError(f"{device} has no addressed link to the other provider edge: add it to the topology and the configuration")
+
+
+def _legs(draft: Draft, department: Department) -> None:
+    legs = [access.leg for access in department.sites] + ([department.firewall] if department.firewall else [])
+    for leg in legs:
+        near, far = _ends(draft, department, leg)
+        rows = draft.put(near, far) + _in_service(draft, leg)
+        draft.decide(
+            f"link {leg.link}", f"{leg.pe}:{leg.pe_port} {near.address} in VRF {department.vrf}, {leg.device}:{leg.port} {far.address}",
+            "已为该单位交付的备用线路 / the spare circuit delivered for this organisation", rows,
+        )  # fmt: skip
+
+
+def _ends(draft: Draft, department: Department, leg: Leg) -> tuple[Interface, Interface]:
+    transit = transit_pool(draft.policy)
+    near, far = interface_at(draft.now, leg.pe, leg.pe_port), interface_at(draft.now, leg.device, leg.port)
+    if near and far:
+        return near, far
+    network = draft.allocator.network(f"transit/{leg.link}", transit.prefix, transit.length)
+    return (
+        Interface(device=leg.pe, name=leg.pe_port, vrf=department.vrf, address=IPv4Interface((network[1], network.prefixlen))),
+        Interface(device=leg.device, name=leg.port, address=IPv4Interface((network[2], network.prefixlen))),
+    )
+
+
+def _handover(draft: Draft, department: Department) -> None:
+    leg = department.handover
+    organisation = draft.now.organisations.get(department.code)
+    domain = organisation.service_domain if organisation else None
+    cloud = next((each.name for _, each in sorted(draft.now.clouds.items()) if each.service_domain == domain), None)
+    if leg is None or cloud is None:
+        return
+    block = pool(draft.policy, "provider")
+    prefix = draft.allocator.network(f"provider/{department.code}", block.prefix, block.length)
+    # a tag given with the cable is a fact of the cable; only a cable without one takes a number of ours
+    numbering = draft.policy.numbering
+    used = [link.vlan for link in draft.now.links.values() if link.vlan] + [each.vlan for each in draft.now.vlans.values()]
+    candidates = range(numbering.vlan_first, numbering.vlan_last + 1)
+    vlan = leg.vlan or draft.allocator.number(f"vlan/{department.code}", candidates, used)
+    network = ProviderNetwork(name=f"prov-{department.code}", cloud=cloud, vlan=vlan, prefix=prefix, gateway=prefix[1])
+    address = IPv4Interface((prefix[1], prefix.prefixlen))
+    port = Interface(device=leg.pe, name=leg.pe_port, vrf=department.vrf, address=address)
+    rows = draft.put(network, port) + _in_service(draft, leg, vlan)
+    reason = f"{domain} 的业务上本域的云 / a department's systems go onto the cloud of its own service domain"
+    draft.decide(f"handover {department.code}", f"{prefix} on VLAN {vlan} into {cloud}, gateway {prefix[1]} on {leg.pe}", reason, rows)
+
+
+def _in_service(draft: Draft, leg: Leg, vlan: int | None = None) -> tuple[str, ...]:
+    link = draft.estate.links[leg.link]
+    return draft.put(link.model_copy(update={"state": "in_service", "vlan": vlan or link.vlan}))
