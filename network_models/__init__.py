@@ -1,0 +1,1 @@
+"""Model networks: the district of the lab and the demo, as a value and as a project folder."""

@@ -1,7 +1,8 @@
 """Write parts of the district's project folder: `python -m network_models.write_district PART`.
 
 Parts: `configs`, what each device shows as its configuration, with the lines that real boxes carry beside what
-Onefold knows: banners, logging, clock, remote access.
+Onefold knows: banners, logging, clock, remote access; `workbook`, census.xlsx; `topology`, topology.yaml; and `keys`,
+signing keys for a copy of the folder (never written unless named).
 """
 
 import argparse
@@ -9,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from network_models import district
+from network_models.inventory import write_topology
+from network_models.keys import write_keys
+from network_models.workbook import write_workbook
+from orchestrator.errors import InputError
 from orchestrator.vendors.registry import render_device
 
 FOLDER = Path(__file__).with_name("wangchao")
@@ -90,19 +95,43 @@ def configs(folder: Path = FOLDER) -> list[Path]:
     return written
 
 
-PARTS: dict[str, Callable[[Path], list[Path]]] = {"configs": configs}
+def workbook(folder: Path = FOLDER) -> list[Path]:
+    """Write census.xlsx."""
+    write_workbook(folder / "census.xlsx")
+    return [folder / "census.xlsx"]
+
+
+def topology(folder: Path = FOLDER) -> list[Path]:
+    """Write topology.yaml."""
+    write_topology(folder / "topology.yaml")
+    return [folder / "topology.yaml"]
+
+
+def keys(folder: Path) -> list[Path]:
+    """Write new key pairs; only for a copy of the folder. Raises InputError for the repository's own."""
+    return write_keys(folder, FOLDER)
+
+
+PARTS: dict[str, Callable[[Path], list[Path]]] = {"configs": configs, "workbook": workbook, "topology": topology}
+ON_DEMAND: dict[str, Callable[[Path], list[Path]]] = {"keys": keys}
 
 
 def main() -> None:
     """Write the named parts, all when none is named."""
     parser = argparse.ArgumentParser(description="Write parts of the district's project folder.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all when none is named")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all when none is named), keys"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER)
     arguments = parser.parse_args()
-    if unknown := [part for part in arguments.parts if part not in PARTS]:
-        parser.error(f"no part {unknown[0]!r}: use {', '.join(PARTS)}")
+    writers = PARTS | ON_DEMAND
+    if unknown := [part for part in arguments.parts if part not in writers]:
+        parser.error(f"no part {unknown[0]!r}: use {', '.join(writers)}")
     for part in arguments.parts or PARTS:
-        files = PARTS[part](arguments.folder)
+        try:
+            files = writers[part](arguments.folder)
+        except InputError as error:
+            parser.error(str(error))
         print(f"{part}: {len(files)} files under {arguments.folder}")
 
 

@@ -37,7 +37,7 @@ class Project(Noun):
     title: str = ""
     census: str = "census.xlsx"
     topology: str = "topology.yaml"
-    configurations: str = "configurations"
+    configurations: str = "configs"
     policy: str = "policy.yaml"
     lock: str = "onefold.lock"
     report: Report = Report()

@@ -160,7 +160,8 @@ def _find_header(grid: Grid, form: Form) -> tuple[int, int]:
     for depth in range(1, _DEPTH + 1):
         for row in range(min(_HEADER_SEARCH, len(grid))):
             score = len({c.field for c in _known(grid, row, depth, form).values()})
-            if score > best:
+            below = score == best and found == (row - 1, depth)  # single titles merged down over both header rows
+            if score > best or below:
                 best, found = score, (row, depth)
     return found
 

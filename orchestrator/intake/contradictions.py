@@ -1,0 +1,225 @@
+"""What two sources say differently about one thing, and what one source names that no other knows: Findings."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.intake.devices import Configurations
+from orchestrator.intake.join import Joined, row_name
+from orchestrator.intake.topology import Topology
+from orchestrator.intake.workbook.census import Census
+from orchestrator.intake.workbook.tables import Row
+from orchestrator.model.census import InternetEgress, PrivateNetwork
+from orchestrator.model.estate import Estate
+from orchestrator.model.finding import Finding, Result, Where
+from orchestrator.model.network import Interface, Link
+from orchestrator.model.policy import Flow, Policy
+
+_CABLELESS = ("lo", "Vlanif", "LoopBack", "vx-", "dummy")
+
+
+def contradictions(
+    estate: Estate,
+    joined: Joined,
+    topology: Topology,
+    census: Census,
+    configurations: Configurations,
+    policy: Policy,
+    policy_name: str,
+) -> Iterator[Finding]:
+    """All of them, by source."""
+    yield from _lines(estate, joined, census)
+    yield from _egresses(estate, joined, census)
+    yield from _systems(estate, joined, census)
+    yield from _attributes(estate, joined, configurations)
+    yield from _ports(estate, joined)
+    yield from _hosts(estate, joined)
+    yield from _zones(estate, joined, topology, policy)
+    for flow in policy.flows:
+        yield from _flow(estate, flow, policy_name)
+
+
+def _finding(subject: str, where: Where | None, what: str, fix: str, result: Result = "fail") -> Finding:
+    return Finding(subject=subject, result=result, where=where, what=what, fix=fix)
+
+
+def _place(joined: Joined, link: Link) -> Where:
+    return joined.facts[row_name(link)].where
+
+
+def _lines(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding]:
+    """F3's circuit columns against the leased lines of the cabling; and its prefixes against those of its sites."""
+    for code, (network, row) in census.networks.items():
+        devices = {site.device for site in estate.private_sites.values() if site.network == code}
+        lines = [
+            link
+            for link in estate.links.values()
+            if link.kind == "leased_line" and {link.a_node, link.b_node} & devices
+        ]
+        if lines:
+            yield from _circuit(row, lines, joined)
+        yield from _site_prefixes(estate, network, row)
+
+
+def _circuit(row: Row, lines: list[Link], joined: Joined) -> Iterator[Finding]:
+    known: dict[str, set[Any]] = {
+        "carrier": {line.carrier for line in lines},
+        "megabits": {line.megabits for line in lines},
+        "yearly_rent": {sum(line.yearly_rent or 0 for line in lines)},
+    }
+    units = {"carrier": "", "megabits": " Mbit/s", "yearly_rent": " yuan a year"}
+    for column, values in known.items():
+        claimed = row.values.get(column)
+        if claimed is not None and claimed not in values:
+            other = "/".join(f"{value}{units[column]}" for value in sorted(map(str, values)))
+            places = ", ".join(f"{line.name} at {_place(joined, line)}" for line in lines)
+            yield _finding(
+                "census", row.where(column), f"{claimed}{units[column]} claimed, {other} by {places}", "ask the carrier"
+            )
+
+
+def _site_prefixes(estate: Estate, network: PrivateNetwork, row: Row) -> Iterator[Finding]:
+    there = {site.prefix for site in estate.private_sites.values() if site.network == network.code}
+    for prefix in sorted(set(network.prefixes) ^ there):
+        what = "has no site" if prefix in network.prefixes else "is at a site and missing here"
+        yield _finding("census", row.where("prefixes"), f"{prefix} of {network.code} {what}", "complete the list")
+
+
+def _egresses(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding]:
+    for egress, row in census.egresses.values():
+        link = estate.links.get(egress.link)
+        if link is None or (egress.device, egress.interface) not in _ends(link):
+            yield _finding(
+                "census",
+                row.where("link"),
+                f"the line {egress.link!r} does not end at {egress.device}:{egress.interface}",
+                "correct the line, the device or the interface",
+                "unknown",
+            )
+        else:
+            yield from _circuit(row, [link], joined)
+        yield from _public_addresses(estate, joined, egress, row)
+
+
+def _public_addresses(estate: Estate, joined: Joined, egress: InternetEgress, row: Row) -> Iterator[Finding]:
+    for nat in estate.nats.values():
+        here = nat.device == egress.device and nat.interface == egress.interface
+        if here and not any(nat.outside.subnet_of(prefix) for prefix in egress.public_prefixes):
+            where = joined.facts[row_name(nat)].where
+            yield _finding(
+                "census",
+                row.where("public_prefixes"),
+                f"{egress.device} translates to {nat.outside} ({where}), which is not claimed here",
+                "complete the public addresses",
+            )
+
+
+def _systems(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding]:
+    for code, (system, row) in census.systems.items():
+        workloads = [workload for workload in estate.workloads.values() if workload.system == code]
+        running = {estate.hosts[w.place].address.ip for w in workloads if w.place in estate.hosts}
+        claimed = {address for prefix in system.addresses for address in prefix}
+        for address in sorted(running - claimed):
+            if system.addresses:
+                yield _finding(
+                    "census",
+                    row.where("addresses"),
+                    f"{code} runs on {address}, which is not claimed",
+                    "add the address",
+                )
+        if not workloads and not system.classified and system.disposition in ("migrate", "merge", "replace", "retire"):
+            yield _finding(
+                "census",
+                row.where("code"),
+                f"where {code} runs is unknown",
+                "add its workloads to the topology file",
+                "unknown",
+            )
+    for workload in estate.workloads.values():
+        where = joined.facts[row_name(workload)].where
+        if workload.system not in estate.systems:
+            yield _finding("topology", where, f"the system {workload.system!r} is not in form F1", "add it there")
+        if workload.place not in estate.hosts and workload.place not in estate.servers:
+            yield _finding(
+                "topology", where, f"the place {workload.place!r} is not known", "add the host or correct it", "unknown"
+            )
+
+
+def _attributes(estate: Estate, joined: Joined, configurations: Configurations) -> Iterator[Finding]:
+    for device, attribute, where in configurations.attributes:
+        claimed = getattr(estate.devices[device], attribute.name, None)
+        if str(claimed) != attribute.value:
+            place = joined.facts[row_name(estate.devices[device])].where
+            yield _finding(
+                "configurations",
+                where,
+                f"{device} has {attribute.name} {attribute.value} configured, {claimed} claimed ({place})",
+                "correct the topology file",
+            )
+
+
+def _ends(link: Link) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (link.a_node, link.a_port), (link.b_node, link.b_port)
+
+
+def _ports(estate: Estate, joined: Joined) -> Iterator[Finding]:
+    cables = {end: link for link in estate.links.values() for end in _ends(link)}
+    for interface in estate.interfaces.values():
+        where = joined.facts[row_name(interface)].where
+        cable = cables.get((interface.device, interface.name))
+        if cable is None:
+            yield from _cableless(interface, where)
+        elif cable.state != "in_service":
+            place = _place(joined, cable)
+            yield _finding(
+                "configurations",
+                where,
+                f"{interface.device}:{interface.name} is addressed, its cable {cable.name} is {cable.state} ({place})",
+                "correct the state of the cable",
+            )
+
+
+def _cableless(interface: Interface, where: Where) -> Iterator[Finding]:
+    if not interface.name.startswith(_CABLELESS):
+        yield _finding(
+            "configurations",
+            where,
+            f"{interface.device}:{interface.name} is addressed and has no cable in the topology",
+            "add the cable",
+            "unknown",
+        )
+
+
+def _hosts(estate: Estate, joined: Joined) -> Iterator[Finding]:
+    gateways = {interface.address.ip for interface in estate.interfaces.values()}
+    for host in estate.hosts.values():
+        if host.gateway not in gateways:
+            where = joined.facts[row_name(host)].where
+            yield _finding(
+                "topology", where, f"no device is configured with {host.name}'s gateway {host.gateway}", "correct it"
+            )
+
+
+def _zones(estate: Estate, joined: Joined, topology: Topology, policy: Policy) -> Iterator[Finding]:
+    named = [(host.zone, joined.facts[row_name(host)].where) for host in estate.hosts.values()]
+    named += [(zone, topology.places[vrf]) for vrf, zone in topology.vrf_zones.items()]
+    named += [(zone, topology.places[f"{device}:{port}"]) for (device, port), zone in topology.port_zones.items()]
+    for zone, where in named:
+        if zone not in policy.zone_of:
+            yield _finding("topology", where, f"the zone {zone!r} is not in the policy", "add it there or correct it")
+
+
+def _flow(estate: Estate, flow: Flow, policy_name: str) -> Iterator[Finding]:
+    known = {
+        "host": set(estate.hosts),
+        "organisation": set(estate.organisations),
+        "system": set(estate.systems),
+        "workload": {f"{workload.system}/{workload.name}" for workload in estate.workloads.values()},
+        "service": {name.fqdn for name in estate.service_names.values()},
+    }
+    where = Where(source=policy_name, item=f"flow {flow.code}")
+    for end in (flow.source, flow.destination):
+        kind, _, name = end.partition(":")
+        if kind in known and name not in known[kind]:
+            yield _finding("policy", where, f"the {kind} {name!r} is not known", "add or correct it", "unknown")
+    if flow.gateway and flow.gateway not in estate.devices:
+        yield _finding("policy", where, f"the gateway {flow.gateway!r} is not a device", "correct it", "unknown")
