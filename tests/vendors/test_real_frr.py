@@ -37,7 +37,7 @@ def shown(folder: Path, name: str, estate: Estate, device: str) -> frr.Parsed:
 
 
 def with_more() -> Estate:
-    """PE1 with one VRF more, of unequal targets, a second address, a blackhole and a distance: everything FRR text has."""
+    """PE1 with one VRF more, of unequal targets, a second address on a port, a blackhole and a distance."""
     overlay = Overlay.model_validate(
         {
             "vni": 10003,
