@@ -1,7 +1,7 @@
 """A server of the lab's cloud: a namespace set in the node, with its own files, its own sshd, its own processes.
 
 It is not a machine: it shares the kernel and the installed programs. Of its own are network, process numbers, host
-name, ``/srv``, ``/root``, ``/tmp``, ``/run`` and the ssh host key. Its processes end with it.
+name, ``/etc``, ``/srv``, ``/root``, ``/tmp``, ``/run`` and the ssh host key. Its processes end with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from lab.openstack import namespaces
 from lab.openstack.settings import Bed, bed, write_private
 from orchestrator.errors import LabError
 
+#: what a server has of its own besides /etc and /run
 _FOLDERS = ("srv", "root", "tmp")
+#: of the machine's /etc a server gets neither host keys nor anything by which programs would ask a name server in vain
+_LEFT_OUT = ("ssh/ssh_host_*", "resolv.conf", "hosts", "hostname", "shadow*", "gshadow*", "ssl/private")
 _INIT = """
 set -e
 exec >"$1/start.log" 2>&1
@@ -30,7 +33,7 @@ mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
 mkdir -p /run/sshd /run/server
 mount --bind "$1" /run/server
-for folder in srv root tmp; do mount --bind /run/server/$folder /$folder; done
+for folder in etc srv root tmp; do mount --bind /run/server/$folder /$folder; done
 hostname "$2"
 cd /
 /usr/sbin/sshd -f /run/server/sshd_config -E /run/server/sshd.log
@@ -164,10 +167,25 @@ def _prepare(server: Server, folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "root").chmod(0o700)
     (folder / "tmp").chmod(0o1777)
+    if not (folder / "etc").exists():
+        _copy_etc(folder / "etc", host_name(server.name))
     if not (folder / "host_key").exists():
         new_key(folder / "host_key", server.name)
     (folder / "sshd_config").write_text(_SSHD)
     (folder / "authorized_keys").write_text("".join(f"{key.strip()}\n" for key in server.keys))
+
+
+def _copy_etc(target: Path, name: str) -> None:
+    """Copy the machine's /etc whole (single bound files would be lost when the machine replaces them), made its own."""
+    new = target.with_name(".etc.new")
+    shutil.rmtree(new, ignore_errors=True)
+    left_out = [f"--exclude=/{pattern}" for pattern in _LEFT_OUT]
+    subprocess.run(["rsync", "-a", *left_out, "/etc/", str(new)], check=True, capture_output=True, timeout=60)
+    (new / "hostname").write_text(f"{name}\n")
+    (new / "hosts").write_text(f"127.0.0.1 localhost {name}\n")
+    (new / "resolv.conf").write_text("# the lab has no name server\n")
+    (new / "nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files\n")
+    new.rename(target)
 
 
 def new_key(file: Path, comment: str) -> None:
