@@ -3,16 +3,17 @@
 import re
 
 _NAMES: tuple[tuple[str, str], ...] = (
-    (r"interface (\S+)", r"-\1"),
-    (r"vlan (\d+)", r"-vlan\1"),
-    (r"ip vpn-instance (\S+)", r"-vpn-instance-\1"),
+    # Inner views first: a name may hold slashes itself, as interfaces do.
     (r"ip vpn-instance (\S+)/(ipv[46])-family", r"-vpn-instance-\1-af-\2"),
-    (r"bgp \S+", "-bgp"),
     (r"bgp \S+/(ipv[46])-family unicast", r"-bgp-af-\1"),
     (r"bgp \S+/ipv4-family vpn-instance (\S+)", r"-bgp-\1"),
     (r"bgp \S+/ipv4-family (\S+)", r"-bgp-af-\1"),
-    (r"ospf (\d+).*?", r"-ospf-\1"),
     (r"ospf (\d+)[^/]*/area (\S+)", r"-ospf-\1-area-\2"),
+    (r"interface (\S+)", r"-\1"),
+    (r"vlan (\d+)", r"-vlan\1"),
+    (r"ip vpn-instance (\S+)", r"-vpn-instance-\1"),
+    (r"bgp \S+", "-bgp"),
+    (r"ospf (\d+).*?", r"-ospf-\1"),
     (r"acl number (2\d+)", r"-acl-basic-\1"),
     (r"acl number (3\d+)", r"-acl-adv-\1"),
     (r"acl name (\S+).*", r"-acl-\1"),

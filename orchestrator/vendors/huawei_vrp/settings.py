@@ -102,10 +102,14 @@ def execute(settings: Settings, path: Path, line: str) -> Path:
     if line in ("quit", "return"):
         return () if line == "return" else path[:-1]
     try:
+        here = below(settings, path)
+    except KeyError as gone:
+        raise LineRefusedError(line, f"Error: The view {gone} does not exist any more.") from gone
+    try:
         if line.startswith("undo ") and isinstance(match(view_of(path), line), Mismatch):
             _remove(settings, path, line.removeprefix("undo "))
             return path
-        for single in _expand(view_of(path), line, below(settings, path)):
+        for single in _expand(view_of(path), line, here):
             path = _set(settings, path, single)
     except effects.DemandError as demand:
         raise LineRefusedError(line, str(demand)) from demand
