@@ -36,6 +36,9 @@ class Vendor(Protocol):
     def parse(self, device: str, texts: Mapping[str, str]) -> Parsed:
         """The nouns of these texts; never raises for a bad line: it becomes Unparsed."""
 
+    def carry(self, present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+        """The wanted texts with the present ones' inert lines kept: what to push on a box that already runs."""
+
 
 @cache
 def vendors() -> dict[str, Vendor]:
@@ -64,6 +67,18 @@ def render_device(estate: Estate, device: str) -> dict[str, str]:
                 "give the device such a platform or take the row away"
             )
     return {file: text for vendor in of_device for file, text in vendor.render(estate, device).items()}
+
+
+def carry_device(platforms: Iterable[str], present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The wanted texts of a device (from `render_device`) with the inert lines of the texts it runs now.
+
+    A whole wanted text is pushed as the box's whole configuration; what the model does not know about the box itself
+    (clock, logging, its users, remote access) must survive that.
+    """
+    texts = dict(wanted)
+    for vendor in _vendors_of(platforms):
+        texts |= vendor.carry(present, {file: wanted[file] for file in vendor.FILES})
+    return texts
 
 
 def parse_device(device: str, platforms: Iterable[str], texts: Mapping[str, str]) -> Parsed:

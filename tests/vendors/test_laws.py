@@ -72,11 +72,23 @@ def test_a_line_taken_away_changes_the_nouns_or_is_missed(
     assert parsed.unparsed or Counter(parsed.nouns()) != Counter(nouns)
 
 
-_NOTHING = ("#", "!", "exit", "end", "return", "}", "frr version", "frr defaults", "no ipv6 forwarding", "service ")
+_NOTHING = (
+    "#",
+    "!",
+    "exit",
+    "end",
+    "return",
+    "}",
+    "frr version",
+    "frr defaults",
+    "no ipv6 forwarding",
+    "service ",
+    "vlan batch",
+)
 
 
 def _says_nothing(line: str) -> bool:
-    """Comments, ends of sections, headers, and nftables' prologue and openings of tables."""
+    """Comments, ends of sections, headers, nftables' prologue and openings of tables, VLANs that are opened again."""
     words = line.strip()
     prologue = words.endswith(("inet onefold", "ip onefold_nat", "{"))
     return not words or words.startswith(_NOTHING) or prologue

@@ -27,3 +27,8 @@ def parse(device: str, texts: Mapping[str, str]) -> Parsed:
     An absent file is not read and not missed; without `links.batch` a VRF has no overlay.
     """
     return read.parse(device, texts)
+
+
+def carry(present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The wanted texts with the present ones' own lines kept: logging and banners are the operator's."""
+    return {**wanted, running.FILE: running.carry(present.get(running.FILE, ""), wanted[running.FILE])}

@@ -13,6 +13,13 @@ from orchestrator.vendors.parsed import Line, matches, one_line
 
 FILE = "frr.conf"
 
+_OWN = (
+    r"service password-encryption",
+    r"log (file|syslog|stdout|facility|timestamp|commands|record-priority)\b.*",
+    r"banner motd .*",
+)
+OWN = matches(*_OWN)
+"""Lines that belong to whoever runs the box."""
 INERT = matches(
     r"Building configuration\.\.\.",
     r"Current configuration:",
@@ -20,10 +27,8 @@ INERT = matches(
     r"frr defaults traditional",
     r"(no )?ipv6 forwarding",
     r"service integrated-vtysh-config",
-    r"service password-encryption",
-    r"log (file|syslog|stdout|facility|timestamp|commands|record-priority)\b.*",
-    r"banner motd .*",
     r"line vty",
+    *_OWN,
 )
 
 _OPENS = re.compile(r"(vrf|interface|router|route-map|line|address-family) ")
@@ -154,3 +159,11 @@ def _overlay_filter(configuration: Configuration) -> Iterator[list[str]]:
         yield [f"ip prefix-list OVERLAY seq {one.vni} permit {one.address.network}" for one in overlays]
         yield ["route-map CONNECTED deny 5", " match ip address prefix-list OVERLAY", "exit"]
         yield ["route-map CONNECTED permit 10", "exit"]
+
+
+def carry(present: str, wanted: str) -> str:
+    """The wanted text with the present one's own lines after its header, those it has already left out."""
+    there = {line.place for line in lines_of(wanted)}
+    own = [line.text for line in lines_of(present) if not line.path and OWN(line) and line.place not in there]
+    head = "service integrated-vtysh-config\n"
+    return wanted.replace(head, head + "".join(f"{line}\n" for line in own), 1)

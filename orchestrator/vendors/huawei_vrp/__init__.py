@@ -22,3 +22,11 @@ def parse(device: str, texts: Mapping[str, str]) -> Parsed:
     Zones are not in configuration and stay empty.
     """
     return read.parse(device, texts.get(current.FILE, ""))
+
+
+def carry(present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The wanted text with the present one's inert sections kept.
+
+    Without them a push would undo the box's own users and remote access, and lock everybody out.
+    """
+    return {**wanted, current.FILE: current.carry(present.get(current.FILE, ""), wanted[current.FILE])}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import GLOBAL, Interface, Route, Vlan, Vrf
-from orchestrator.vendors.huawei_vrp.tree import Section
+from orchestrator.vendors.huawei_vrp.tree import Section, parse
 from orchestrator.vendors.huawei_vrp.words import vlan_numbers, vlan_ranges
 from orchestrator.vendors.parsed import Line, RenderError, matches, one_line
 
@@ -148,3 +148,16 @@ def _forms(line: str) -> Iterator[str]:
         yield from (f"vpn-target {value} {way}" for value in values for way in ways)
     else:
         yield line
+
+
+def carry(present: str, wanted: str) -> str:
+    """The wanted text with the present one's inert sections at its end.
+
+    Raises ConfigurationTextError when the present text is no configuration.
+    """
+    there = {line.place for line in lines_of(parse(wanted))}
+    kept: list[str] = []
+    for section in parse(present):
+        if INERT(Line(section.number, (), section.line)) and ((), section.line) not in there:
+            kept += [*(" " * len(path) + one.line for path, one in section.walk()), "#"]
+    return wanted.removesuffix("return\n") + "".join(f"{line}\n" for line in kept) + "return\n"

@@ -26,3 +26,8 @@ def render(estate: Estate, device: str) -> dict[str, str]:
 def parse(device: str, texts: Mapping[str, str]) -> Parsed:
     """The filter, its rules and the translations of a text: the file, or what `nft list ruleset` prints."""
     return read.parse(device, texts.get(ruleset.FILE, ""))
+
+
+def carry(present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The wanted text with the present one's logging rules kept at the end of the forward chain."""
+    return {**wanted, ruleset.FILE: ruleset.carry(present.get(ruleset.FILE, ""), wanted[ruleset.FILE])}

@@ -34,6 +34,15 @@ def inert(line: Line) -> bool:
     return (not line.path and _PROLOGUE(line)) or (bool(line.path) and _LOG.fullmatch(line.text) is not None)
 
 
+def carry(present: str, wanted: str) -> str:
+    """The wanted text with the present one's logging rules after the last rule of the forward chain."""
+    there = {line.place for line in lines_of(wanted)}
+    own = [line.text for line in lines_of(present) if line.path == FORWARD and inert(line) and line.place not in there]
+    head, start, body = wanted.partition("\tchain forward {\n")
+    rules, end, rest = body.partition("\t}\n")
+    return head + start + rules + "".join(f"\t\t{line}\n" for line in own if start) + end + rest
+
+
 def lines_of(text: str) -> Iterator[Line]:
     """The lines that mean something, each with its blocks; comments and counter values are left out."""
     path: tuple[str, ...] = ()
