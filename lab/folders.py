@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from orchestrator.apply import engine
+
 
 def cache() -> Path:
     """Return the folder of everything downloaded or built (``ONEFOLD_CACHE``, default ``~/.cache/onefold``)."""
-    return _private(os.environ.get("ONEFOLD_CACHE") or "~/.cache/onefold")
+    return engine.cache()
 
 
 def state() -> Path:
     """Return the folder of the running lab's state (``ONEFOLD_LAB``, default ``~/.local/state/onefold/lab``)."""
-    return _private(os.environ.get("ONEFOLD_LAB") or "~/.local/state/onefold/lab")
-
-
-def _private(name: str) -> Path:
-    """Return the absolute folder, made for its owner alone on first use (databases refuse relative folders)."""
-    folder = Path(name).expanduser().absolute()
+    # absolute: databases refuse relative folders
+    folder = Path(os.environ.get("ONEFOLD_LAB") or "~/.local/state/onefold/lab").expanduser().absolute()
     if not folder.is_dir():
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         folder.chmod(0o700)

@@ -84,7 +84,7 @@ def ensure(progress: Progress = silent) -> Switching:
         work = Path(name)
         _unpack(_fetch(work), work / "new/root")
         _wrap(work / "new", target.folder)
-        os.rename(work / "new", target.folder)
+        (work / "new").rename(target.folder)
     try:
         progress(f"switching: {target.version()}")
     except LabError:
@@ -148,5 +148,5 @@ def _run(command: list[str], environment: dict[str, str] | None = None, folder: 
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=_SECONDS)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no output"]
-        raise LabError(f"'{' '.join(command[:3])} …' ended with {done.returncode}: {last[0]}: is a Debian mirror set up?")
+        raise LabError(f"'{' '.join(command[:3])} …' ended with {done.returncode}: {last[0]}: is a mirror set up?")
     return done.stdout

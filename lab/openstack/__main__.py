@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 
 from lab.openstack import cloud
 from lab.progress import printed
@@ -12,7 +13,7 @@ from orchestrator.errors import OnefoldError
 
 def main(arguments: list[str]) -> int:
     """Do what the one argument says and return the exit code."""
-    verbs = {
+    verbs: dict[str, Callable[[], None]] = {
         "install": lambda: cloud.install(printed),
         "up": lambda: cloud.up(printed),
         "reset": lambda: cloud.reset(printed),

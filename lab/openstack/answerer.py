@@ -22,7 +22,7 @@ class Answerer(threading.Thread):
         self._open: dict[tuple[str, int], socket.socket] = {}
 
     def set(self, namespace: str, handle: str, name: str, ports: frozenset[int]) -> tuple[int, ...]:
-        """Answer on exactly these ports of a namespace (``handle``: its file); return those that others hold already."""
+        """Answer on exactly these ports of a namespace (``handle``: its file); return those that others hold."""
         with self._lock:
             have = {port for space, port in self._open if space == namespace}
             for port in have - ports:

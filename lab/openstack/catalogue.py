@@ -1,4 +1,4 @@
-"""What the first state of the cloud holds: services, the two clouds as domains with their administrators, flavors, image."""
+"""What the cloud's first state holds: services, the two clouds as domains with their administrators, flavors, image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lab's cloud from outside: install it, bring it up, put it back to its first state, take it down, ask how it is."""
+"""The lab's cloud from outside: install, bring up, put back to the first state, take down, ask how it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def install(progress: Progress = silent) -> None:
 
 
 def up(progress: Progress = silent) -> None:
-    """Bring the cloud up: from its own last state, or from nothing (then its first state is saved for :func:`reset`)."""
+    """Bring the cloud up: from its last state, or from nothing (then its first state is saved for :func:`reset`)."""
     cloud = bed()
     if processes.keeper(cloud) is not None and (cloud.run / ".ready").exists():
         progress("openstack: already up")
@@ -42,7 +42,8 @@ def reset(progress: Progress = silent) -> None:
     processes.stop(cloud, gently=False)
     if not _saved(cloud):
         shutil.rmtree(cloud.run, ignore_errors=True)
-        return up(progress)
+        up(progress)
+        return
     install(progress)
     progress("openstack: back to the first state")
     _restore(cloud)
@@ -50,8 +51,11 @@ def reset(progress: Progress = silent) -> None:
 
 
 def down() -> None:
-    """End every process of the cloud; its state stays for the next :func:`up`."""
+    """End every process of the cloud, those in its node too; its state stays for the next :func:`up`."""
+    from lab.openstack.node import detach_node
+
     cloud = bed()
+    detach_node()
     (cloud.run / ".ready").unlink(missing_ok=True)
     processes.stop(cloud)
 
@@ -103,7 +107,7 @@ def _restore(cloud: Bed) -> None:
 
 def _start(cloud: Bed, progress: Progress) -> None:
     """Start everything on databases that are filled already."""
-    from lab.openstack import ready, services  # late: openstacksdk takes a second to import
+    from lab.openstack import node, ready, services  # late: openstacksdk takes a second to import
 
     begun = time.monotonic()
     render(cloud)
@@ -115,6 +119,8 @@ def _start(cloud: Bed, progress: Progress) -> None:
     progress("openstack: services")
     services.start_services(cloud)
     ready.wait_ready(cloud)
+    if node.node() is not None:  # a reset keeps the node: its controller reports to the new databases
+        node.wait_chassis(cloud)
     write_private(cloud.run / ".ready", "")
     progress(f"openstack: ready after {time.monotonic() - begun:.0f} s")
 

@@ -9,7 +9,18 @@ import yaml
 
 from lab import ovn
 from lab.openstack.settings import (
-    ADDRESS, ADMIN, DOMAINS, HERE, NODE, OPERATIONS, PHYSICAL_NETWORK, REGION, Bed, port, url, write_private,
+    ADDRESS,
+    ADMIN,
+    DOMAINS,
+    HERE,
+    NODE,
+    OPERATIONS,
+    PHYSICAL_NETWORK,
+    REGION,
+    Bed,
+    port,
+    url,
+    write_private,
 )  # fmt: skip
 
 TEMPLATES = HERE / "templates"
@@ -19,8 +30,10 @@ FILES = {
     "nova.conf": "nova", "nova-database.conf": "nova", "rabbitmq.conf": "rabbit",
 }  # fmt: skip
 _PASTE = {
-    "glance": "etc/glance/glance-api-paste.ini", "neutron": "etc/neutron/api-paste.ini", "nova": "etc/nova/api-paste.ini",
-}  # fmt: skip
+    "glance": "etc/glance/glance-api-paste.ini",
+    "neutron": "etc/neutron/api-paste.ini",
+    "nova": "etc/nova/api-paste.ini",
+}
 DATABASES = ("keystone", "placement", "glance", "neutron", "nova_api", "nova", "nova_cell0")
 
 
@@ -63,7 +76,8 @@ def clouds(bed: Bed) -> dict[str, object]:
     A domain's administrator acts in the project ``operations`` of the domain, because OpenStack's network and compute
     interfaces refuse tokens of a domain; the entry ``<domain>-identity`` is the same user with a token of the domain.
     """
-    entries: dict[str, object] = {ADMIN: _entry(bed, ADMIN, "Default", project_name="admin", project_domain_name="Default")}
+    own = {"project_name": "admin", "project_domain_name": "Default"}
+    entries: dict[str, object] = {ADMIN: _entry(bed, ADMIN, "Default", **own)}
     for domain in DOMAINS:
         entries[domain] = _entry(bed, domain, domain, project_name=OPERATIONS, project_domain_name=domain)
         entries[f"{domain}-identity"] = _entry(bed, domain, domain, domain_name=domain)

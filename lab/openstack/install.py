@@ -60,4 +60,4 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no output"]
-        raise LabError(f"'{' '.join(command[:3])} …' ended with {done.returncode}: {last[0]}: is a package index set up?")
+        raise LabError(f"'{' '.join(command[:3])} …' ended with {done.returncode}: {last[0]}: is an index set up?")

@@ -30,28 +30,29 @@ def run(
 
 
 def script(pid: int, text: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a shell script inside a node, stopping at its first failure; raise :class:`LabError` with what it said."""
+    """Run a shell script inside a node up to its first failure; raise :class:`LabError` with what it said."""
     done = run(pid, ["bash", "-ec", text], environment)
     if done.returncode:
         said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-300:]
-        raise LabError(f"inside node process {pid}: '{text.splitlines()[0][:80]} …' ended with {done.returncode}: {said}")
+        first = text.strip().splitlines()[0][:80]
+        raise LabError(f"inside node process {pid}: '{first} …' ended with {done.returncode}: {said}")
     return done.stdout
 
 
 def started(pid: int) -> str | None:
-    """Return when a process started, in the kernel's own count, or None when it is not there: its identity over time."""
+    """Return when a process started, as the kernel counts, or None when it is not there: its identity over time."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None
 
 
-def marked(mark: str) -> list[int]:
-    """Return the processes whose environment carries this mark."""
-    found = []
+def marked(*marks: str) -> list[int]:
+    """Return the processes whose environment carries one of these marks."""
+    found, wanted = [], {f"{MARK}={mark}" for mark in marks}
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and f"{MARK}={mark}" in (entry / "environ").read_text().split("\0"):
+            if entry.name.isdigit() and wanted & set((entry / "environ").read_text().split("\0")):
                 found.append(int(entry.name))
         except OSError:
             continue  # it has just ended

@@ -1,7 +1,7 @@
-"""The cloud's compute and network node: Open vSwitch, OVN's controller and the servers, inside a node of the lab's network.
+"""The cloud's compute and network node: Open vSwitch, OVN's controller and the servers, inside a node of the lab.
 
-Whoever makes the network gives the process id of a namespace set (process, network, mount, host name; a private ``/run``)
-that holds the veth ends of the provider networks. Everything put into it ends with it.
+Whoever makes the network gives the process id of a namespace set (process, network, mount, host name; a private
+``/run``) that holds the veth ends of the provider networks. Everything put into it ends with it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ovn-controller unix:{run}/db.sock --pidfile={run}/ovn-controller.pid --detach -v
 
 
 class Node(BaseModel):
-    """The attached node: its process and when that started, its provider ports (interface -> VLAN), ports to answer on."""
+    """The attached node: its process and its start, provider ports (interface -> VLAN), ports to answer on."""
 
     model_config = ConfigDict(frozen=True)
     pid: int
@@ -81,22 +81,24 @@ def attach_node(
     known = node()
     if known is not None and known.pid != node_pid:
         detach_node()
-    this = Node(pid=node_pid, started=since, provider_ports=dict(provider_ports), answer_ports=tuple(sorted(answer_ports)))
+    ports = {"provider_ports": dict(provider_ports), "answer_ports": tuple(sorted(answer_ports))}
+    this = Node(pid=node_pid, started=since, **ports)
     _start_switching(this, cloud)
     _wire(this)
     write_private(cloud.folder / "node.json", this.model_dump_json())
-    _wait_chassis(cloud)
+    wait_chassis(cloud)
     _start_plugger(cloud)
-    progress(f"openstack: node attached after {time.monotonic() - begun:.1f} s, {len(provider_ports)} provider ports")
+    seconds = time.monotonic() - begun
+    progress(f"openstack: node attached after {seconds:.1f} s, {len(provider_ports)} provider ports")
 
 
 def detach_node() -> None:
-    """Take the cloud out of its node: plugger, servers, OVN's controller and Open vSwitch end; the node itself stays."""
+    """Take the cloud out of its node: plugger, servers, OVN's controller and Open vSwitch end; the node stays."""
     cloud = bed()
     known = node()
-    for mark in ("plugger", *(f"server:{one}" for one in servers_of.load(cloud)), f"switching:{cloud.folder}"):
-        for pid in namespaces.marked(f"{mark}:{cloud.folder}" if mark == "plugger" else mark):
-            _kill(pid)
+    kept = servers_of.load(cloud)
+    for pid in namespaces.marked(_plugger_mark(cloud), *(f"server:{one}" for one in kept), _switching_mark(cloud)):
+        _kill(pid)
     if known is not None:
         spaces = "ip netns list 2>/dev/null | awk '/^vm-/ {print $1}' | xargs -r -n1 ip netns del"
         namespaces.run(known.pid, ["bash", "-c", f"{spaces}; rm -rf {RUN}"])
@@ -149,10 +151,18 @@ def host_key(name_or_id: str) -> str:
     return " ".join((servers_of.find(name_or_id).folder(bed()) / "host_key.pub").read_text().split()[:2])
 
 
+def _plugger_mark(cloud: Bed) -> str:
+    return f"plugger:{cloud.folder}"
+
+
+def _switching_mark(cloud: Bed) -> str:
+    return f"switching:{cloud.folder}"
+
+
 def _environment(cloud: Bed) -> dict[str, str]:
     return {
         "PATH": ovn.ensure().path(), "OVS_RUNDIR": RUN, "OVS_DBDIR": RUN, "OVS_LOGDIR": RUN, "OVN_RUNDIR": RUN,
-        "OVN_LOGDIR": RUN, namespaces.MARK: f"switching:{cloud.folder}",
+        "OVN_LOGDIR": RUN, namespaces.MARK: _switching_mark(cloud),
     }  # fmt: skip
 
 
@@ -178,7 +188,8 @@ def _wire(this: Node) -> None:
     """
     environment = {"PATH": ovn.ensure().path(), "OVS_RUNDIR": RUN}
     have = set(namespaces.script(this.pid, "ovs-vsctl list-ports br-ex", environment).split())
-    lines = [f"ovs-vsctl del-port br-ex {port}" for port in sorted(have - set(this.provider_ports)) if "patch" not in port]
+    others = sorted(port for port in have - set(this.provider_ports) if "patch" not in port)
+    lines = [f"ovs-vsctl del-port br-ex {port}" for port in others]
     for port, vlan in sorted(this.provider_ports.items()):
         lines += [f"ip link set {port} up gso_max_segs 1"]
         lines += [f"ovs-vsctl -- --may-exist add-port br-ex {port} -- set port {port} tag={vlan}"]
@@ -186,7 +197,7 @@ def _wire(this: Node) -> None:
         namespaces.script(this.pid, "\n".join(lines), environment)
 
 
-def _wait_chassis(cloud: Bed) -> None:
+def wait_chassis(cloud: Bed) -> None:
     """Wait until Neutron counts the node among its living agents: ports bind from then on."""
     from lab.openstack.catalogue import connect  # late: openstacksdk takes a second to import
 
@@ -201,7 +212,7 @@ def _wait_chassis(cloud: Bed) -> None:
 
 def _start_plugger(cloud: Bed) -> None:
     """Start the plugger afresh, outside the node, with its output in plugger.log."""
-    mark = f"plugger:{cloud.folder}"
+    mark = _plugger_mark(cloud)
     for pid in namespaces.marked(mark):
         _kill(pid)
     (cloud.folder / "plugger.ready").unlink(missing_ok=True)

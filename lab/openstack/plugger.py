@@ -118,13 +118,14 @@ class Plugger:
             addresses=tuple(f"{ip['ip_address']}/{subnets[ip['subnet_id']][0]}" for ip in port["fixed_ips"]),
         )  # fmt: skip
         gateways = [subnets[ip["subnet_id"]][1] for ip in port["fixed_ips"]]
-        self._script(_plugging(one, port, plug, mtu, None if one.ports else next(filter(None, gateways), None)))
         first = not one.ports
+        self._script(_plugging(one, port, plug, mtu, next(filter(None, gateways), None) if first else None))
         one = one.model_copy(update={"ports": {**one.ports, port["id"]: plug}})
         one.save(self.cloud)
         if first:
             server.boot(one, self.here.pid, self.cloud)
-        log(f"plugged {one.name} {one.id} {plug.interface} {','.join(plug.addresses)} in {time.monotonic() - begun:.2f} s")
+        seconds = time.monotonic() - begun
+        log(f"plugged {one.name} {one.id} {plug.interface} {','.join(plug.addresses)} in {seconds:.2f} s")
 
     def _unplug_missing(self, one: Server, wanted: dict[str, dict[str, Any]]) -> None:
         gone = {identity: plug for identity, plug in one.ports.items() if not self._same(plug, wanted.get(identity))}
@@ -132,7 +133,9 @@ class Plugger:
             return
         left = {identity: plug for identity, plug in one.ports.items() if identity not in gone}
         for plug in gone.values():
-            self._script(f"ovs-vsctl --if-exists del-port br-int {plug.tap}\nip link del {plug.tap} 2>/dev/null || true")
+            self._script(
+                f"ovs-vsctl --if-exists del-port br-int {plug.tap}\nip link del {plug.tap} 2>/dev/null || true"
+            )
         if left or any(port["device_id"] == one.id for port in wanted.values()):
             one.model_copy(update={"ports": left}).save(self.cloud)
             return
@@ -202,8 +205,7 @@ def _plugging(one: Server, port: dict[str, Any], plug: Plug, mtu: int, gateway: 
         f"ip link del {plug.tap} 2>/dev/null || true",
         f"ip link add {plug.tap} mtu {mtu} type veth peer name {plug.interface} mtu {mtu} address {mac} netns {space}",
         f"ip link set {plug.tap} up gso_max_segs 1",
-        f"ovs-vsctl -- --may-exist add-port br-int {plug.tap} "
-        f"-- set Interface {plug.tap} mtu_request={mtu} {identity}",
+        f"ovs-vsctl -- --may-exist add-port br-int {plug.tap} -- set Interface {plug.tap} mtu_request={mtu} {identity}",
         f"ip -n {space} link set {plug.interface} up gso_max_segs 1",
         *(f"ip -n {space} addr add {address} dev {plug.interface}" for address in plug.addresses),
     ]

@@ -59,7 +59,8 @@ def start_keeper(bed: Bed) -> None:
         lock.truncate()
         lock.write(str(bed.folder))
         lock.flush()
-        command = ["setsid", "--fork", "unshare", "--fork", "--pid", "--mount", "bash", "-c", _INIT, "keeper", str(file)]
+        apart = ["setsid", "--fork", "unshare", "--fork", "--pid", "--mount"]
+        command = [*apart, "bash", "-c", _INIT, "keeper", str(file)]
         environment = {**os.environ, _MARK: f"keeper:{bed.folder}"}
         with (bed.folder / "keeper.log").open("w") as log:
             subprocess.run(
@@ -78,7 +79,7 @@ def _take(descriptor: int, bed: Bed) -> None:
             time.sleep(0.1)
     holder = _lock_file().read_text().strip() or "another lab"
     remedy = "run 'python -m lab.openstack down'" if holder == str(bed.folder) else "end that lab"
-    raise LabError(f"the ports from {port_base()} are held by the cloud in {holder}: {remedy}, or set ONEFOLD_LAB_PORTS")
+    raise LabError(f"the cloud in {holder} holds the ports from {port_base()}: {remedy}, or set ONEFOLD_LAB_PORTS")
 
 
 def start(bed: Bed, name: str, command: Iterable[str], environment: Mapping[str, str] | None = None) -> None:
@@ -99,7 +100,7 @@ def members(bed: Bed) -> dict[int, str]:
     pid = keeper(bed)
     if pid is None:
         return {}
-    ours = os.stat(f"/proc/{pid}/ns/pid").st_ino
+    ours = Path(f"/proc/{pid}/ns/pid").stat().st_ino
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == pid:
@@ -127,7 +128,7 @@ def stop(bed: Bed, gently: bool = True) -> None:
         _ask([one for one, name in members(bed).items() if name in _KEEPS_DATA], 60)
     os.kill(pid, signal.SIGKILL)
     if not wait(lambda: not Path(f"/proc/{pid}").exists(), 20):
-        raise LabError(f"the cloud's keeper {pid} does not end: look for processes waiting for a disk with 'ps -eo pid,stat'")
+        raise LabError(f"the cloud's keeper {pid} does not end: look for state D in 'ps -eo pid,stat,args'")
     (bed.folder / "keeper.pid").unlink(missing_ok=True)
 
 

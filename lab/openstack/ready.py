@@ -33,9 +33,7 @@ def _write_keypair(cloud: Connection, name: str) -> None:
 
 
 def _write_image(cloud: Connection, name: str) -> None:
-    image = cloud.image.create_image(
-        name=name, data=b"probe", disk_format="raw", container_format="bare", wait=True
-    )
+    image = cloud.image.create_image(name=name, data=b"probe", disk_format="raw", container_format="bare", wait=True)
     cloud.image.delete_image(image)
 
 
@@ -44,7 +42,7 @@ def _write_provider(cloud: Connection, name: str) -> None:
     cloud.placement.delete_resource_provider(provider)
 
 
-def _services_up(cloud: Connection, name: str) -> None:
+def _services_up(cloud: Connection, _name: str) -> None:
     """Raise unless Nova's three services report up and the compute host offers resources."""
     up = {service.binary for service in cloud.compute.services() if service.state == "up"}
     if absent := {"nova-compute", "nova-conductor", "nova-scheduler"} - up:
@@ -67,12 +65,12 @@ CHECKS: dict[str, Callable[[Connection, str], None]] = {
 def check(bed: Bed) -> dict[str, str]:
     """Return, per interface, ``ready`` or why it is not; asks each once."""
     cloud = connect(bed)
-    return {name: _answer(lambda probe=probe: probe(cloud, f"probe-{uuid4().hex[:8]}")) for name, probe in CHECKS.items()}
+    return {name: _answer(probe, cloud) for name, probe in CHECKS.items()}
 
 
-def _answer(probe: Callable[[], None]) -> str:
+def _answer(probe: Callable[[Connection, str], None], cloud: Connection) -> str:
     try:
-        probe()
+        probe(cloud, f"probe-{uuid4().hex[:8]}")
     except (SDKException, ClientException, LabError) as error:
         return " ".join(str(error).split())[:200] or type(error).__name__
     return "ready"

@@ -109,7 +109,8 @@ def find(name_or_id: str) -> Server:
         return named[0]
     if named:
         raise LabError(f"{len(named)} servers are called '{name_or_id}': use one of {', '.join(s.id for s in named)}")
-    raise LabError(f"no server '{name_or_id}' is plugged: there are {', '.join(s.name for s in known.values()) or 'none'}")
+    names = ", ".join(sorted(server.name for server in known.values())) or "none"
+    raise LabError(f"no server '{name_or_id}' is plugged: there are {names}")
 
 
 def process(server: Server, node: int) -> int | None:
@@ -129,13 +130,15 @@ def boot(server: Server, node: int, cloud: Bed) -> None:
     (folder / "pid").unlink(missing_ok=True)
     command = [
         "setsid", "--fork", *namespaces.entering(node), "ip", "netns", "exec", server.namespace,
-        "unshare", "--fork", "--pid", "--mount", "--uts", "bash", "-c", _INIT, "server", str(folder), host_name(server.name),
+        "unshare", "--fork", "--pid", "--mount", "--uts",
+        "bash", "-c", _INIT, "server", str(folder), host_name(server.name),
     ]  # fmt: skip
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
         "LANG": "C.UTF-8", namespaces.MARK: f"server:{server.id}",
     }  # fmt: skip
-    subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nothing = subprocess.DEVNULL
+    subprocess.run(command, env=environment, stdin=nothing, stdout=nothing, stderr=nothing)
     end = time.monotonic() + 10
     while not (folder / "pid").exists():
         if time.monotonic() > end:

@@ -25,7 +25,7 @@ from orchestrator.errors import EngineError
 if TYPE_CHECKING:
     from pulumi import automation
 
-#: the versions, in one place; requirements.in (pulumi, pulumi-openstack) and stacks/engine/*/go.mod follow, a test holds it
+#: the versions, in one place; requirements.in and stacks/engine/cli/go.mod follow, a test holds it
 VERSION = "3.259.0"
 PROVIDER_VERSION = "5.5.3"
 
@@ -83,7 +83,7 @@ def find() -> Engine | None:
     return next((engine for pulumi, place in places if (engine := _check(pulumi, place)) is not None), None)
 
 
-def ensure(progress: Progress = lambda line: None) -> Engine:
+def ensure(progress: Progress = lambda _line: None) -> Engine:
     """Return an engine, made ready when there is none; raise :class:`EngineError` with every way that failed.
 
     ``ONEFOLD_ENGINE_DOWNLOAD=0`` leaves out the download (it gives up within seconds where it is not allowed).
@@ -125,7 +125,7 @@ def _install(way: Callable[[Path, Progress], None], progress: Progress) -> Engin
 
 def _folder() -> Path:
     """Return the engine's folder in the cache; another source of the plugin is another folder."""
-    sources = sorted((engine_build.SOURCES / "provider").glob("*")) + [engine_build.SOURCES / "cli/go.sum"]
+    sources = [*sorted((engine_build.SOURCES / "provider").glob("*")), engine_build.SOURCES / "cli/go.sum"]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources if source.is_file())).hexdigest()[:8]
     return cache() / "engine" / f"{VERSION}-{PROVIDER_VERSION}-{digest}"
 

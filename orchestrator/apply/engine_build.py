@@ -25,7 +25,7 @@ _SECONDS = 3600
 
 
 def build(new: Path, progress: Progress) -> None:
-    """Build both programs into ``new/bin/pulumi`` and ``new/home/plugins/…``: ten minutes on two cores at the first time.
+    """Build both programs into ``new/bin/pulumi`` and ``new/home/plugins/…``: some ten minutes on two cores at first.
 
     Go's own caches stay in Onefold's cache, so that a second build takes seconds.
 
