@@ -28,6 +28,7 @@ def contradictions(
 ) -> Iterator[Finding]:
     """All of them, by source."""
     yield from _lines(estate, joined, census)
+    yield from _used_addresses(estate, census)
     yield from _egresses(estate, joined, census)
     yield from _systems(estate, joined, census)
     yield from _attributes(estate, joined, configurations)
@@ -82,6 +83,16 @@ def _site_prefixes(estate: Estate, network: PrivateNetwork, row: Row) -> Iterato
     for prefix in sorted(set(network.prefixes) ^ there):
         what = "has no site" if prefix in network.prefixes else "is at a site and missing here"
         yield _finding("census", row.where("prefixes"), f"{prefix} of {network.code} {what}", "complete the list")
+
+
+def _used_addresses(estate: Estate, census: Census) -> Iterator[Finding]:
+    for key, (_, row) in census.sites.items():
+        site = estate.private_sites[key]
+        for used in row.values.get("used", ()):
+            if not used.subnet_of(site.prefix):
+                yield _finding(
+                    "census", row.where("used"), f"{used} is not in {site.prefix} of site {site.site}", "correct it"
+                )
 
 
 def _egresses(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding]:
