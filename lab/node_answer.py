@@ -1,4 +1,4 @@
-"""onefold-answer NAME PORT...: TCP listeners that reply ``NAME ip:port saw PEER``, so that a probe shows whom it reached.
+"""onefold-answer NAME PORT...: TCP listeners that reply ``NAME ip:port saw PEER``: a probe shows whom it reached.
 
 Runs on every host of the lab with the machine's own Python. A port that a workload takes (a file of its number in
 /run/onefold/taken) is given up on SIGHUP and taken back when the file is gone.

@@ -31,9 +31,19 @@ RUN = Path("/run/onefold")
 TAKEN, FROZEN = RUN / "taken", RUN / "frozen"
 SERVER = Path("/run/server")  # only inside a server of the lab's cloud
 _SECONDS = 30.0
+_INSTALL = (
+    "--no-defaults", "--user=root", "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=8M",
+    "--auth-root-authentication-method=socket",
+)  # fmt: skip
+_SERVER = (
+    "--no-defaults", "--user=root", "--bind-address=0.0.0.0", "--skip-name-resolve", "--skip-log-bin",
+    "--character-set-server=utf8mb4", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M",
+    "--innodb-use-native-aio=0", "--performance-schema=0", "--max-connections=200",
+    "--max-connect-errors=4294967295",  # probes connect and leave: that must never lock a host out
+)  # fmt: skip
 
 
-class Failed(Exception):  # noqa: N818, TRY002  # this program also runs where the rest of the project is not
+class Failed(Exception):  # noqa: N818  # this program also runs where the rest of the project is not
     """What went wrong, in one line."""
 
 
@@ -159,9 +169,9 @@ def checksum(name: str) -> None:
         base = value["database"]["name"]
         tables = sql(name, f"SHOW TABLES FROM `{base}`;").split()
         for table in sorted(tables):
-            print(
-                f"{sql(name, f'CHECKSUM TABLE `{base}`.`{table}`;').split()[1]}  {sql(name, f'SELECT COUNT(*) FROM `{base}`.`{table}`;').strip()}  {table}"
-            )
+            place = f"`{base}`.`{table}`"
+            total, rows = sql(name, f"CHECKSUM TABLE {place};").split()[1], sql(name, f"SELECT COUNT(*) FROM {place};")  # noqa: S608  # our own names
+            print(f"{total}  {rows.strip()}  {table}")
         return
     folder = Path(value["folder"])
     for file in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
@@ -179,20 +189,11 @@ def sql(name: str, statement: str) -> str:
 
 def _database(name: str, folder: Path, value: dict[str, Any]) -> list[str]:
     if not (folder / "mysql").is_dir():
-        made = subprocess.run(
-            ["mariadb-install-db", "--no-defaults", f"--datadir={folder}", "--user=root", "--skip-test-db", "--skip-name-resolve",
-             "--auth-root-authentication-method=socket", "--innodb-log-file-size=8M"],
-            capture_output=True, text=True,
-        )  # fmt: skip
+        made = subprocess.run(["mariadb-install-db", f"--datadir={folder}", *_INSTALL], capture_output=True, text=True)
         if made.returncode:
             raise Failed(f"no data folder for {name}: {made.stderr.strip()[-200:]}")
-    return [
-        "mariadbd", "--no-defaults", "--user=root", f"--datadir={folder}", f"--socket={RUN}/{name}.sock", f"--pid-file={RUN}/{name}.own.pid",
-        f"--port={value['port']}", "--bind-address=0.0.0.0", "--skip-name-resolve", "--skip-log-bin", "--character-set-server=utf8mb4",
-        "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M", "--innodb-use-native-aio=0", "--performance-schema=0",
-        # probes connect and leave: that must never lock a host out
-        "--max-connect-errors=4294967295", "--max-connections=200",
-    ]  # fmt: skip
+    own = [f"--datadir={folder}", f"--socket={RUN}/{name}.sock", f"--pid-file={RUN}/{name}.own.pid"]
+    return ["mariadbd", *_SERVER, *own, f"--port={value['port']}"]
 
 
 def _grant(name: str, value: dict[str, Any]) -> None:
@@ -201,11 +202,14 @@ def _grant(name: str, value: dict[str, Any]) -> None:
     if not password.replace("-", "").replace("_", "").isalnum():
         raise Failed(f"{base['password_file']} holds more than letters, digits, - and _")
     account = f"`{base['user']}`@`%`"
-    sql(name, f"CREATE DATABASE IF NOT EXISTS `{base['name']}`; CREATE USER IF NOT EXISTS {account}; "
-              f"ALTER USER {account} IDENTIFIED BY '{password}'; GRANT ALL ON `{base['name']}`.* TO {account};")  # fmt: skip
+    sql(
+        name,
+        f"CREATE DATABASE IF NOT EXISTS `{base['name']}`; CREATE USER IF NOT EXISTS {account}; "
+        f"ALTER USER {account} IDENTIFIED BY '{password}'; GRANT ALL ON `{base['name']}`.* TO {account};",
+    )
 
 
-def _wait(name: str, process: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait(name: str, process: subprocess.Popen[bytes], port: int) -> None:
     def up() -> bool:
         if process.poll() is not None:
             raise Failed(f"{name} ended while starting: see {RUN}/{name}.log")

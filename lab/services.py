@@ -10,11 +10,12 @@ import hashlib
 import json
 import random
 import shlex
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from lab import seeds
+from lab.network.layout import link_ends
 from lab.network.node import place, script, write
 from lab.progress import Progress, silent
 from orchestrator.model.census import Workload
@@ -29,7 +30,6 @@ PROGRAMS = {
     "onefold-service": "node_service.py",
     "onefold-workload": "workload_app.py",
 }
-FILES, MESSAGES, ROWS = 300, 200, 5000
 _BEGIN, _END = "# onefold: names of the estate", "# onefold: end"
 
 
@@ -67,10 +67,10 @@ def prepare(estate: Estate) -> None:
         }
         if database := _database(estate, workload):
             value["database"] = database
-            _credentials(home, estate, workload, database)
+            _credentials(home, workload, database)
         (home / "services" / f"{name}.json").write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
         if workload.kind != "database":
-            _fill(home / folder(workload).removeprefix("/srv/"), workload)
+            seeds.fill(home / folder(workload).removeprefix("/srv/"), name, mail=workload.kind == "mail")
 
 
 def folder(workload: Workload) -> str:
@@ -90,40 +90,40 @@ def address(estate: Estate, name: str) -> None:
 
 def start(estate: Estate, progress: Progress = silent) -> None:
     """Start the answerer of every host, then the workloads. Raises LabError with what a service said."""
-    ports = " ".join(map(str, PROBE_PORTS))
+    running = sorted(
+        (row for row in _of_hosts(estate) if row.state != "stopped"), key=lambda row: row.kind != "database"
+    )
     with ThreadPoolExecutor(4) as workers:
-        list(workers.map(lambda name: script(
-            name, f"setsid onefold-answer {shlex.quote(name)} {ports} </dev/null >/var/log/answer.log 2>&1 &"
-                  " for try in $(seq 500); do [ -s /run/onefold/answer.pid ] && exit 0; sleep 0.02; done; exit 1"), estate.hosts))  # fmt: skip
-        running = sorted(_of_hosts(estate), key=lambda row: (row.kind != "database", row.key))
-        list(workers.map(lambda row: _start(row), [row for row in running if row.state != "stopped"]))
+        list(workers.map(_answer, estate.hosts))
+        list(workers.map(_start, running))
     progress(f"{len(running)} workloads on {len({row.place for row in running})} hosts")
 
 
-def seed_sql(workload: Workload) -> Iterator[str]:
-    """Yield the SQL that fills a database: the same for the same workload."""
-    chance = _chance(workload)
-    yield ("CREATE TABLE ledger (id INT PRIMARY KEY AUTO_INCREMENT, unit VARCHAR(40) NOT NULL, subject VARCHAR(80) NOT NULL, "
-           "amount DECIMAL(12,2) NOT NULL, booked_on DATE NOT NULL) CHARACTER SET utf8mb4;\n")  # fmt: skip
-    yield "CREATE TABLE units (code CHAR(4) PRIMARY KEY, name VARCHAR(40) NOT NULL) CHARACTER SET utf8mb4;\n"
-    units = [f"{number:04d}" for number in range(1, 41)]
-    yield "INSERT INTO units VALUES " + ",".join(f"('{unit}','预算单位{unit}')" for unit in units) + ";\n"
-    for first in range(0, ROWS, 500):
-        rows = (f"('{chance.choice(units)}','{chance.choice(('基本支出', '项目支出', '转移支付'))}',"
-                f"{chance.randrange(100, 10**8) / 100:.2f},'20{chance.randrange(17, 26)}-{chance.randrange(1, 13):02d}-01')"
-                for _ in range(first, min(first + 500, ROWS)))  # fmt: skip
-        yield f"INSERT INTO ledger (unit, subject, amount, booked_on) VALUES {','.join(rows)};\n"
+def _answer(host: str) -> None:
+    ports = " ".join(map(str, PROBE_PORTS))
+    script(
+        host,
+        f"setsid onefold-answer {shlex.quote(host)} {ports} </dev/null >/var/log/answer.log 2>&1 &\n"
+        "for try in $(seq 500); do [ -s /run/onefold/answer.pid ] && exit 0; sleep 0.02; done\n"
+        "cat /var/log/answer.log; exit 1",
+    )
 
 
 def _start(workload: Workload) -> None:
-    name = service_name(workload)
-    script(workload.place, f"onefold-service start {shlex.quote(name)}")
-    if workload.kind == "database":
+    name = shlex.quote(service_name(workload))
+    if workload.kind != "database":
+        script(workload.place, f"onefold-service start {name}")
+        return
+    home = place().hosts / workload.place / "srv"
+    seed = seeds.Database(place().folder / "seeds", service_name(workload))
+    data = home / folder(workload).removeprefix("/srv/")
+    if not seed.copy_to(data):
         # the seed lies where the host sees it; it goes in over the database's own socket
-        seed = place().hosts / workload.place / "srv" / "seed.sql"
-        seed.write_text("".join(seed_sql(workload)))
-        script(workload.place, f"onefold-service load {shlex.quote(name)} < /srv/seed.sql")
-        seed.unlink()
+        (home / "seed.sql").write_text(seed.sql)
+        script(workload.place, f"onefold-service start {name}; onefold-service load {name} < /srv/seed.sql")
+        script(workload.place, f"rm /srv/seed.sql; onefold-service stop {name}")
+        seed.keep(data)
+    script(workload.place, f"onefold-service start {name}")
 
 
 def _of_hosts(estate: Estate) -> list[Workload]:
@@ -149,7 +149,7 @@ def _database(estate: Estate, workload: Workload) -> dict[str, object] | None:
     }
 
 
-def _credentials(home: Path, estate: Estate, workload: Workload, database: dict[str, object]) -> None:
+def _credentials(home: Path, workload: Workload, database: dict[str, object]) -> None:
     password = _password(workload.system)
     if workload.kind == "database":
         _private(home / str(database["password_file"]).removeprefix("/srv/"), password + "\n")
@@ -173,25 +173,6 @@ def _private(file: Path, text: str) -> None:
     file.write_text(text)
 
 
-def _fill(target: Path, workload: Workload) -> None:
-    chance = _chance(workload)
-    for number in range(MESSAGES if workload.kind == "mail" else FILES):
-        if workload.kind == "mail":
-            file = target / f"{number:06d}.eml"
-            text = f"From: desk{number % 7}@mz.wangchao.example\r\nSubject: message {number}\r\n\r\n{chance.randbytes(300).hex()}\r\n"
-        else:
-            file = target / f"{2017 + number % 9}" / f"report-{number:04d}.txt"
-            text = f"{workload.key} {number}\n{chance.randbytes(chance.randrange(100, 4000)).hex()}\n"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(text.encode())
-
-
-def _chance(workload: Workload) -> random.Random:
-    return random.Random(f"{workload.system}/{workload.name}")  # noqa: S311  # test data, the same in every run
-
-
 def _port(estate: Estate, host: str) -> str:
-    ends = [(link.a_node, link.a_port) for link in estate.links.values()] + [
-        (link.b_node, link.b_port) for link in estate.links.values()
-    ]
+    ends = (end for link in estate.links.values() if link.state != "released" for end in link_ends(link))
     return next((port for node, port in ends if node == host), "lo")

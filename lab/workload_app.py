@@ -27,7 +27,7 @@ FROZEN = Path("/run/onefold/frozen")
 _MOST = 10_000_000
 
 
-class Broken(Exception):  # noqa: N818, TRY002  # this program also runs where the rest of the project is not
+class Broken(Exception):  # noqa: N818  # this program also runs where the rest of the project is not
     """The database does not answer."""
 
 
@@ -60,8 +60,8 @@ class Workload:
         """Run a statement by the client program; its password comes from a 0600 file, never from the command line."""
         base = self.database or {}
         command = [
-            "mariadb", f"--defaults-extra-file={base['client_file']}", "--batch", "--skip-column-names", "--connect-timeout=2",
-            f"--host={base['host']}", f"--port={base['port']}", str(base["name"]),
+            "mariadb", f"--defaults-extra-file={base['client_file']}", "--batch", "--skip-column-names",
+            "--connect-timeout=2", f"--host={base['host']}", f"--port={base['port']}", str(base["name"]),
         ]  # fmt: skip
         try:
             done = subprocess.run(command, input=statement, capture_output=True, text=True, timeout=5)
@@ -118,9 +118,8 @@ class Web(BaseHTTPRequestHandler):
             row = json.loads(self._body())
             values = ", ".join(quoted(row[name]) for name in ("unit", "subject", "amount"))
             if not self._refused():
-                self.workload.sql(
-                    f"INSERT INTO ledger (unit, subject, amount, booked_on) VALUES ({values}, CURRENT_DATE);"
-                )
+                columns = "unit, subject, amount, booked_on"
+                self.workload.sql(f"INSERT INTO ledger ({columns}) VALUES ({values}, CURDATE());")  # noqa: S608  # quoted
                 self._send(201, {"added": True})
         except (ValueError, KeyError, TypeError) as error:
             self._send(400, {"error": str(error)})

@@ -1,4 +1,4 @@
-"""When the network is ready: every route that the estate promises stands in the kernel's own tables. Watched, not slept."""
+"""When the network is ready: every route that the estate promises stands in the kernel's own tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 import time
 from ipaddress import IPv4Network
 
+from lab.network.layout import link_ends
 from lab.network.node import execute
 from orchestrator.errors import LabError
 from orchestrator.model.estate import Estate
-from orchestrator.model.network import GLOBAL, Interface, Vrf
+from orchestrator.model.network import GLOBAL, Vrf
 
 _SECONDS = 60.0
 _PAUSE = 0.2
@@ -19,16 +20,16 @@ Table = tuple[str, str]  # device, VRF
 
 def expected(estate: Estate) -> dict[Table, set[IPv4Network]]:
     """Return the prefixes that each routing table must hold: connected, usable static, and the other PEs' by BGP."""
-    ports = {(end, port) for link in estate.links.values() if link.state != "released"
-             for end, port in ((link.a_node, link.a_port), (link.b_node, link.b_port))}  # fmt: skip
-    up = [row for row in estate.interfaces.values() if (row.device, row.name) in ports and _runs_frr(estate, row)]
+    ports = {end for link in estate.links.values() if link.state != "released" for end in link_ends(link)}
     own: dict[Table, set[IPv4Network]] = {(vrf.device, vrf.name): set() for vrf in estate.vrfs.values()}
-    for row in up:
-        own.setdefault((row.device, row.vrf), set()).add(row.address.network)
+    for row in estate.interfaces.values():
+        if (row.device, row.name) in ports and "frr" in estate.devices[row.device].platforms:
+            own.setdefault((row.device, row.vrf), set()).add(row.address.network)
+    connected = {table: frozenset(prefixes) for table, prefixes in own.items()}
     for route in estate.routes.values():
-        table = own.get((route.device, route.vrf), set())
-        if route.next_hop is None or any(route.next_hop in prefix for prefix in table):
-            table.add(route.prefix)
+        table = (route.device, route.vrf)
+        if route.next_hop is None or any(route.next_hop in prefix for prefix in connected.get(table, ())):
+            own.setdefault(table, set()).add(route.prefix)
     return {table: prefixes | _learnt(estate, own, table) for table, prefixes in own.items()}
 
 
@@ -55,16 +56,14 @@ def wait(estate: Estate, seconds: float = _SECONDS) -> float:
         if time.monotonic() - begun > seconds:
             (device, vrf), prefixes = next(iter(lacking.items()))
             named = ", ".join(sorted(map(str, prefixes))[:3])
-            raise LabError(f"{device}, table {vrf}: no route to {named} after {seconds:.0f} s (and {len(lacking) - 1} other "
-                           f"tables lack some): look at 'show ip route vrf {vrf}' in vtysh on {device}")  # fmt: skip
+            raise LabError(
+                f"{device}, table {vrf}: no route to {named} after {seconds:.0f} s ({len(lacking) - 1} other tables "
+                f"lack some too): look at 'show ip route vrf {vrf}' in vtysh on {device}"
+            )
         time.sleep(_PAUSE)
         # only what was missing is asked again: a route that came stays
         lacking = {table: left for table, want in lacking.items() if (left := want - installed(*table))}
     return time.monotonic() - begun
-
-
-def _runs_frr(estate: Estate, row: Interface) -> bool:
-    return "frr" in estate.devices[row.device].platforms
 
 
 def _learnt(estate: Estate, own: dict[Table, set[IPv4Network]], table: Table) -> set[IPv4Network]:

@@ -1,4 +1,4 @@
-"""What an estate looks like as namespaces, cables and ports: a pure function, so that it can be read and tested alone."""
+"""What an estate looks like as namespaces, cables and ports: a pure function, tested without a lab."""
 
 from __future__ import annotations
 
@@ -78,6 +78,11 @@ def layout(estate: Estate) -> Layout:
     return Layout(nodes, cables, _tags(nodes, laid, "switch", untagged=True), _provider(nodes, laid))
 
 
+def link_ends(link: Link) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return both ends of a link as (node, port)."""
+    return (link.a_node, link.a_port), (link.b_node, link.b_port)
+
+
 def _kind(kind: str, platforms: tuple[str, ...]) -> str:
     if kind == "cloud_node":
         return "cloud"
@@ -88,14 +93,14 @@ def _kind(kind: str, platforms: tuple[str, ...]) -> str:
     if kind == "switch":
         return "switch"
     raise LabError(
-        f"the lab cannot stand for a {kind} of platforms {', '.join(platforms) or 'none'}: give it one of frr, huawei_vrp"
+        f"the lab has nothing for a {kind} of platforms {', '.join(platforms) or 'none'}: use frr or huawei_vrp"
     )
 
 
 def _check(nodes: dict[str, NodePlan], links: list[Link]) -> None:
     used: dict[tuple[str, str], str] = {}
     for link in links:
-        for node, port in ((link.a_node, link.a_port), (link.b_node, link.b_port)):
+        for node, port in link_ends(link):
             if node not in nodes:
                 raise LabError(
                     f"link {link.name} ends at {node}, which is no device or host: correct the cabling table"
@@ -109,9 +114,9 @@ def _check(nodes: dict[str, NodePlan], links: list[Link]) -> None:
                     f"port {node}:{port} is used by {used[node, port]} and {link.name}: correct the cabling table"
                 )
             used[node, port] = link.name
-    for node in nodes.values():
-        if node.management and node.management not in MANAGEMENT:
-            raise LabError(f"{node.name} is managed at {node.management}: the lab's management network is {MANAGEMENT}")
+    for plan in nodes.values():
+        if plan.management and plan.management not in MANAGEMENT:
+            raise LabError(f"{plan.name} is managed at {plan.management}: the lab's management network is {MANAGEMENT}")
 
 
 def _underlay(estate: Estate) -> set[tuple[str, str]]:
@@ -130,7 +135,7 @@ def _cable(link: Link, underlay: set[tuple[str, str]]) -> Cable:
 def _tags(nodes: dict[str, NodePlan], links: list[Link], kind: str, untagged: bool) -> dict[str, dict[str, int | None]]:
     found: dict[str, dict[str, int | None]] = {name: {} for name, node in nodes.items() if node.kind == kind}
     for link in links:
-        for node, port in ((link.a_node, link.a_port), (link.b_node, link.b_port)):
+        for node, port in link_ends(link):
             if node in found and (untagged or link.vlan is not None):
                 found[node][port] = link.vlan
     return found

@@ -52,17 +52,32 @@ def down() -> int:
         return _end()
 
 
-def reset(progress: Progress = silent) -> None:
-    """Bring devices and hosts back to the texts, addresses and data of the last `up`. Raises LabError without one."""
+def reset(progress: Progress = silent, between: Callable[[], None] | None = None) -> None:
+    """Bring devices and hosts back to the texts, addresses and data of the last `up`. Raises LabError without one.
+
+    `between` is called while the network is down: the moment at which the cloud can be reset too.
+    """
     _root()
     with _working():
         estate, texts, cloud = _saved()
         _end()
+        if between is not None:
+            between()
         _raise(estate, texts, cloud, progress)
 
 
+def saved_estate() -> Estate:
+    """Return the estate of the last `up`. Raises LabError when there was none."""
+    return _saved()[0]
+
+
+def saved_cloud() -> bool:
+    """Return whether the last `up` joined the cloud. Raises LabError when there was none."""
+    return _saved()[2]
+
+
 def status() -> dict[str, object]:
-    """Return what runs: `up` (everything that should run does), nodes with their missing parts, and where access lies."""
+    """Return what runs: `up` (all that should run does), nodes with their missing parts, where access lies."""
     running = node.running()
     record = _record()
     nodes = {name: _condition(running.get(name), wanted) for name, wanted in sorted(record.items())}

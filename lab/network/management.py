@@ -51,10 +51,11 @@ def start(node: str, address: IPv4Address) -> None:
 
 def account(node: str) -> None:
     """Add the operator to the node's users: user number 0 of a namespace, so no sudo is needed."""
-    home = f"{USER}:x:0:0:operator:/run/onefold:/usr/local/sbin/onefold-shell"
+    user = f"{USER}:x:0:0:operator:/run/onefold:/usr/local/sbin/onefold-shell"
     script(
         node,
-        f"grep -q ^{USER}: /etc/passwd || {{ echo '{home}' >> /etc/passwd; echo '{USER}:*:19000:0:99999:7:::' >> /etc/shadow; }}",
+        f"grep -q ^{USER}: /etc/passwd && exit 0\n"
+        f"echo '{user}' >> /etc/passwd; echo '{USER}:*:19000:0:99999:7:::' >> /etc/shadow",
     )
 
 
@@ -81,6 +82,7 @@ def write_access(known: Path, clouds_file: Path | None, more: dict[str, str]) ->
         "clouds_file": str(clouds_file or state / "cloud" / "clouds.yaml"),
         "admin_cloud": "onefold-admin",
         "pulumi_backend": str(backend),
+        "passphrase_file": str(place().keys / "pulumi_passphrase"),
         **more,
     }
     file = place().access

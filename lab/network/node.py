@@ -35,7 +35,8 @@ mkdir -p /var/tmp/frr
 mount -t tmpfs -o mode=0755 tmpfs /var/tmp/frr
 mount -t tmpfs -o mode=0755 tmpfs /var/log
 mount -t tmpfs -o mode=0755 tmpfs /run
-mkdir -p /run/netns /run/frr /run/sshd /run/openvswitch /run/lock /run/onefold /run/etc/changes /run/etc/work /var/log/frr
+mkdir -p /run/netns /run/frr /run/sshd /run/openvswitch /run/lock /run/onefold /run/etc/changes /run/etc/work
+mkdir -p /var/log/frr
 chown frr:frr /run/frr /var/log/frr /var/tmp/frr
 # an overlay in memory, not binds over single files: those are lost as soon as a program renames the file
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/changes,workdir=/run/etc/work /etc
@@ -158,8 +159,8 @@ def execute(
     node: str,
     argv: Sequence[str],
     vrf: str | None = None,
-    input: str | None = None,
-    timeout: float = 60,  # noqa: A002
+    input: str | None = None,  # noqa: A002  # as subprocess calls it
+    timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command inside a node to its end; the answer holds return code, output and errors.
 
@@ -174,7 +175,7 @@ def execute(
     }
     fed = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
     try:
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, **fed)  # type: ignore[call-overload, no-any-return]  # one of stdin and input
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, **fed)
     except subprocess.TimeoutExpired as error:
         raise LabError(
             f"on {node} '{' '.join(argv)[:80]}' took longer than {timeout:.0f} s: run it by hand to see why"

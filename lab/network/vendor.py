@@ -30,11 +30,12 @@ def start(name: str, address: IPv4Address, texts: Mapping[str, str]) -> dict[str
             f"{name} is a Huawei VRP box without a {FILE}: export its configuration into configs/{name}/{FILE}"
         )
     folder = node.place().nodes / name
-    state, users = folder / "vrp", _users()
+    state, (users, password) = folder / "vrp", _password()
     (folder / FILE).write_text(texts[FILE])
     command = [
-        *node.entering(node.node_pid(name)), "nsenter", "--net=/run/management", sys.executable, "-m", "lab.vrp_emulator",
-        "--address", str(address), "--config", str(folder / FILE), "--state", str(state), "--kind", KIND,
+        *node.entering(node.node_pid(name)), "nsenter", "--net=/run/management",
+        sys.executable, "-m", "lab.vrp_emulator", "--address", str(address),
+        "--config", str(folder / FILE), "--state", str(state), "--kind", KIND,
         "--host-key", str(management.host_key(name)), "--users", str(users),
         "--authorized-keys", str(management.operator_key().with_suffix(".pub")),
     ]  # fmt: skip
@@ -53,7 +54,7 @@ def start(name: str, address: IPv4Address, texts: Mapping[str, str]) -> dict[str
             check=True,
         )
     _wait(name, state / "ready", folder / "vrp.log")
-    return {"vrp_users_file": str(users)}
+    return {"vrp_user": management.USER, "vrp_password_file": str(password)}
 
 
 def _wait(name: str, ready: Path, log: Path) -> None:
@@ -65,9 +66,12 @@ def _wait(name: str, ready: Path, log: Path) -> None:
         time.sleep(0.05)
 
 
-def _users() -> Path:
-    file = node.place().keys / "vrp_users"
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(f"{management.USER}:{secrets.token_urlsafe(18)}\n")
-    return file
+def _password() -> tuple[Path, Path]:
+    """Return the emulator's list of users and the operator's own password file, both 0600, made at the first call."""
+    users, password = node.place().keys / "vrp_users", node.place().keys / "vrp_password"
+    if not users.exists():
+        secret = secrets.token_urlsafe(18)
+        for file, text in ((password, secret), (users, f"{management.USER}:{secret}")):
+            file.touch(mode=0o600)
+            file.write_text(text + "\n")
+    return users, password

@@ -36,8 +36,7 @@ def management(plan: Layout) -> None:
     managed = [node for node in plan.nodes.values() if node.management]
     hub = node_pid(HUB)
     script(HUB, "ip link add bridge type bridge; ip link set bridge up")
-    made = [f"link add m{index} netns /proc/{hub}/ns/net type veth peer name mgmt0 address {End(node.name, 'mgmt0').mac} "
-            f"netns {management_namespace(node)}" for index, node in enumerate(managed)]  # fmt: skip
+    made = [_management_cable(index, node, hub) for index, node in enumerate(managed)]
     made.append(f"link add {MACHINE_PORT} type veth peer name machine netns /proc/{hub}/ns/net")
     _batch(made)
     ports = [f"m{index}" for index in range(len(managed))] + ["machine"]
@@ -50,6 +49,12 @@ def management(plan: Layout) -> None:
 def management_namespace(node: NodePlan) -> str:
     """Return the file of a node's management namespace."""
     return f"/proc/{node_pid(node.name)}/root/run/management"
+
+
+def _management_cable(index: int, node: NodePlan, hub: int) -> str:
+    mac = End(node.name, "mgmt0").mac
+    there = f"name mgmt0 address {mac} netns {management_namespace(node)}"
+    return f"link add m{index} netns /proc/{hub}/ns/net type veth peer {there}"
 
 
 def _address(node: NodePlan) -> None:

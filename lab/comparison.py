@@ -1,0 +1,87 @@
+"""Predicted against observed: every pair of probe points, every probe port, the simulator's answer and a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from lab.probe import Request, Result, observe
+from lab.services import PROBE_PORTS
+from orchestrator.forwarding.points import Point, probe_points
+from orchestrator.forwarding.predict import predict
+from orchestrator.forwarding.simulator import Simulator
+from orchestrator.model.estate import Estate
+from orchestrator.model.finding import Packet
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One packet that did otherwise than predicted."""
+
+    request: Request
+    predicted: bool
+    observed: Result
+    by: str = ""  # who should have answered, where somebody else did
+
+    def __str__(self) -> str:
+        asked = f"{self.request.source} -> {self.request.destination}:{self.request.port}"
+        want = f"answered{f' by {self.by}' if self.by else ''}" if self.predicted else "blocked"
+        return f"{asked}: predicted {want}, observed {self.observed.error or self.observed.reply or 'connected'}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many packets were predicted and observed, how many of them were answered, and which differ."""
+
+    packets: int
+    answered: int
+    unknown: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether all agree, with some answered and some blocked: on a dead network every "blocked" fits."""
+        return not self.differences and 0 < self.answered < self.packets
+
+
+def compare(estate: Estate, points: Iterable[Point] | None = None, ports: Iterable[int] = PROBE_PORTS) -> Comparison:
+    """Predict and observe every pair of points (all hosts and servers by default) on every port.
+
+    A prediction of "unknown" is counted and not judged. Raises LabError when a probe could not run.
+    """
+    predicted = predict(estate, probe_points(estate) if points is None else points, ports)
+    wanted = {Request(node, IPv4Address(address), port): answer for (node, address, port), answer in predicted.items()}
+    results = observe(wanted)
+    ends = _ends(estate, results)
+    differ = tuple(filter(None, (_judge(result, wanted[result.request], ends) for result in results)))
+    unknown = sum(answer is None for answer in wanted.values())
+    return Comparison(len(results), sum(result.connected for result in results), unknown, differ)
+
+
+def _judge(result: Result, want: bool | None, ends: dict[Request, str]) -> Difference | None:
+    if want is None:
+        return None
+    if want != result.connected:
+        return Difference(result.request, want, result)
+    by = ends.get(result.request, "")
+    # two sites use the same addresses: an answer must come from the right one of them
+    return Difference(result.request, want, result, by) if by and result.answered_by != by else None
+
+
+def _ends(estate: Estate, results: list[Result]) -> dict[Request, str]:
+    """Return who should have answered each connection in which the answer names somebody."""
+    simulator = Simulator(estate)
+    addresses = {point.node: str(point.address) for point in probe_points(estate)}
+    found: dict[Request, str] = {}
+    for result in results:
+        asked = result.request
+        if result.answered_by and asked.source in addresses:
+            packet = Packet(
+                source=addresses[asked.source],
+                destination=str(asked.destination),
+                protocol="tcp",
+                destination_port=asked.port,
+            )
+            found[asked] = simulator.trace(asked.source, packet).end.rpartition("/")[2]
+    return found
