@@ -1,0 +1,141 @@
+"""Batches and nights: footprints never overlap within a batch; waves lie inside windows and outside freezes."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+from orchestrator.errors import PlanError
+from orchestrator.model.estate import Estate
+from orchestrator.model.plan import Step, Wave
+from orchestrator.model.policy import Freeze, Policy, Window
+
+BATCH = 6
+CANARY = 3
+"""From this many similar steps on, one goes alone before the others."""
+HORIZON = 1100  # days searched for a night
+
+
+def canaries(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps of one wave with the first of each large family put before the others of the family."""
+    families: dict[str, list[str]] = {}
+    for step in steps:
+        families.setdefault(step.name.split(".")[0], []).append(step.name)
+    leader = {name: names[0] for names in families.values() if len(names) >= CANARY for name in names[1:]}
+    needed = _ancestors(steps)
+    return tuple(
+        step.model_copy(update={"after": tuple(sorted({*step.after, leader[step.name]}))})
+        if step.name in leader and step.name not in needed[leader[step.name]]
+        else step
+        for step in steps
+    )
+
+
+def _ancestors(steps: Sequence[Step]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for step in steps:
+        found[step.name] = {step.name}.union(*(found.get(each, {each}) for each in step.after)) if step.after else {step.name}
+    return found
+
+
+def batches(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
+    """The steps of one wave in batches of at most BATCH: predecessors in earlier batches, footprints disjoint.
+
+    Steps come in a safe order. Raises PlanError when predecessors form a circle.
+    """
+    left = {step.name: step for step in steps}
+    found: list[tuple[str, ...]] = []
+    while left:
+        batch: list[Step] = []
+        touched: set[str] = set()
+        for step in left.values():
+            ready = not left.keys() & set(step.after)
+            if ready and len(batch) < BATCH and not touched & footprint(step):
+                batch.append(step)
+                touched |= footprint(step)
+        if not batch:
+            raise PlanError(f"steps wait for each other in a circle: {', '.join(sorted(left))}; report this plan with its inputs")
+        found.append(tuple(step.name for step in batch))
+        for step in batch:
+            del left[step.name]
+    return tuple(found)
+
+
+def footprint(step: Step) -> set[str]:
+    """What a step occupies: devices, tenants, hosts, rows; names and registers are shared by all who write them."""
+    rows = {f"row {edit.table}[{edit.key}]" for edit in step.edits}
+    shared = {f"table {edit.table}" for edit in step.edits if edit.table == "service_names"}
+    devices = {f"device {name}" for name in step.devices}
+    return rows | shared | devices | {f"tenant {name}" for name in step.tenants} | {f"host {name}" for name in step.hosts}
+
+
+def organisations(estate: Estate, steps: Iterable[Step]) -> set[str]:
+    """The organisations whose freezes bind these steps: owners of devices, tenants, hosts and systems touched."""
+    found = set()
+    for step in steps:
+        found |= {estate.devices[name].organisation for name in step.devices if name in estate.devices}
+        found |= {estate.tenants[name].organisation for name in step.tenants if name in estate.tenants}
+        found |= {estate.hosts[name].organisation for name in step.hosts if name in estate.hosts}
+        found |= {estate.systems[step.system].organisation} if step.system in estate.systems else set()
+        found |= _registered(estate, step)
+    return found
+
+
+def _registered(estate: Estate, step: Step) -> set[str]:
+    found = set()
+    for edit in step.edits:
+        if edit.table in ("private_networks", "egresses"):
+            found.add(getattr(estate, edit.table)[edit.key].organisation)
+        if edit.table == "links" and edit.key in estate.links:
+            link = estate.links[edit.key]
+            ends = [estate.devices[node].organisation for node in (link.a_node, link.b_node) if node in estate.devices]
+            found |= {*ends, link.reserved_for} - {""}
+    return found
+
+
+def night(policy: Policy, earliest: date, touched: set[str]) -> tuple[date, str]:
+    """The first night from `earliest` on whose window is open to these organisations, and the window's name.
+
+    Raises PlanError when there is none within three years.
+    """
+    for offset in range(HORIZON):
+        day = earliest + timedelta(days=offset)
+        for window in policy.windows:
+            if day.weekday() in window.weekdays and not any(frozen(policy, each, touched) for each in days_of(day, window)):
+                return day, window.name
+    who = ", ".join(sorted(touched)) or "nobody"
+    raise PlanError(f"no window is free of freezes for {who} from {earliest} on: widen windows or freezes in policy.yaml")
+
+
+def days_of(day: date, window: Window) -> tuple[date, ...]:
+    """The calendar days a window touches when it opens on `day`: an end not after the start is on the next day."""
+    return (day, day + timedelta(days=1)) if window.end <= window.start else (day,)
+
+
+def frozen(policy: Policy, day: date, touched: set[str]) -> bool:
+    """Whether a freeze forbids changes to one of these organisations on a day."""
+    return any(_covers(freeze, day) for freeze in policy.freezes if freeze.organisation in ("", *touched))
+
+
+def _covers(freeze: Freeze, day: date) -> bool:
+    if freeze.first_day_of_month is not None and freeze.last_day_of_month is not None:
+        first, last = freeze.first_day_of_month, freeze.last_day_of_month
+        return first <= day.day <= last if first <= last else day.day >= first or day.day <= last
+    return (freeze.first or date.min) <= day <= (freeze.last or date.max)
+
+
+def waves(now: Estate, target: Estate, policy: Policy, phases: Sequence[tuple[str, int, int, Sequence[Step]]]) -> tuple[Wave, ...]:
+    """One wave for every phase with steps: (title, index of the phase it waits for, days to wait, steps)."""
+    found: list[Wave] = []
+    nights: list[date | None] = []
+    for title, waits_for, days, steps in phases:
+        if not steps:
+            nights.append(None)
+            continue
+        earliest = policy.planned_from if not found else found[-1].night + timedelta(days=1)
+        reference = nights[waits_for] if 0 <= waits_for < len(nights) else None
+        if reference:
+            earliest = max(earliest, reference + timedelta(days=days))
+        touched = organisations(now, steps) | organisations(target, steps)
+        day, window = night(policy, earliest, touched)
+        nights.append(day)
+        found.append(Wave(number=len(found) + 1, title=title, night=day, window=window, batches=batches(steps)))
+    return tuple(found)
