@@ -14,6 +14,10 @@ from pydantic import SerializeAsAny
 from orchestrator.errors import InputError
 from orchestrator.model.base import Noun
 
+_SECRET = re.compile(
+    r"(?i)\b((?:password|passwd|secret|key|key-string|authentication-key|community|md5)(?: [05678])?) +\S.*"
+)
+
 Inert = Callable[["Line"], bool]
 """Says whether a line carries nothing the model knows (clock, logging, remote access): the documented short list."""
 
@@ -49,6 +53,11 @@ class Attribute(Noun):
     value: str
     file: str
     line: int
+
+
+def redact(text: str) -> str:
+    """A line as it may be shown: what follows a word like password or key is hidden."""
+    return _SECRET.sub(r"\1 ******", text)
 
 
 class Parsed(Noun):
@@ -96,19 +105,21 @@ def unexplained(
     there = {line.place for line in found}
     strange = [line for line in found if line.place not in expected and not inert(line)]
     lacking = [line for line in written if line.place not in there and not inert(line)]
-    result = [Unparsed(device=device, file=file, line=line.number, text=line.text) for line in strange]
+    result = [Unparsed(device=device, file=file, line=line.number, text=redact(line.text)) for line in strange]
     for line in lacking:
         text = "absent: " + " / ".join((*line.path, line.text))
         result.append(Unparsed(device=device, file=file, line=_section_number(found, line.path), text=text))
     if ordered:
         moved = _out_of_order([line for line in found if line.place in expected and not inert(line)], written)
-        result += [Unparsed(device=device, file=file, line=line.number, text=line.text) for line in moved]
+        result += [Unparsed(device=device, file=file, line=line.number, text=redact(line.text)) for line in moved]
     return tuple(sorted(result, key=lambda one: one.line))
 
 
 def _section_number(found: Sequence[Line], path: tuple[str, ...]) -> int:
-    """The number of the line that opens a section; 1 when the text has no such section."""
-    return next((line.number for line in found if path and line.place == (path[:-1], path[-1])), 1)
+    """The number of the line that opens a section, or the nearest one around it that the text has; else 1."""
+    opening = {(*line.path, line.text): line.number for line in reversed(found)}
+    around = (path[:depth] for depth in range(len(path), 0, -1))
+    return next((opening[one] for one in around if one in opening), 1)
 
 
 def _out_of_order(found: Iterable[Line], written: Iterable[Line]) -> Iterator[Line]:

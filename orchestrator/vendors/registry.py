@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from orchestrator import vendors as folder
 from orchestrator.errors import InputError
 from orchestrator.model.estate import Estate
-from orchestrator.vendors.parsed import Parsed, RenderError, Unparsed
+from orchestrator.vendors.parsed import Parsed, RenderError, Unparsed, redact
 
 ROWS_OF_A_DEVICE = ("vrfs", "interfaces", "routes", "filters", "filter_rules", "nats", "vlans")
 """The tables whose rows become configuration."""
@@ -86,7 +86,7 @@ def parse_device(device: str, platforms: Iterable[str], texts: Mapping[str, str]
     of_device = _vendors_of(platforms)
     known = {file for vendor in of_device for file in vendor.FILES}
     strange = tuple(
-        Unparsed(device=device, file=file, line=number, text=line.strip())
+        Unparsed(device=device, file=file, line=number, text=redact(line.strip()))
         for file, text in sorted(texts.items())
         if file not in known
         for number, line in enumerate(text.splitlines(), start=1)
