@@ -14,6 +14,7 @@ from typing import Literal, Self
 from orchestrator.apply.vrp_connection import Connection, Reply, SessionLostError, Target, connect
 from orchestrator.errors import DeviceError, InputError, PartlyAppliedError, SurpriseError
 from orchestrator.model.base import Noun
+from orchestrator.vendors.huawei_vrp.current import carry
 from orchestrator.vendors.huawei_vrp.diff import DifferenceError, difference
 from orchestrator.vendors.huawei_vrp.display import show
 from orchestrator.vendors.huawei_vrp.settings import LineRefusedError, Settings, apply_lines, comparable, load, same
@@ -71,6 +72,17 @@ def rehearse(before: str, lines: Iterable[str]) -> str:
     return apply_lines(before, lines)
 
 
+def lines_towards(before: str, want: str, *, whole: bool = False) -> tuple[str, ...]:
+    """The lines that lead from a configuration to a wanted one.
+
+    Unless `want` is the `whole` configuration, what it does not say of the box's own management (users, SSH, virtual
+    terminals, time, SNMP, log) stays: without it a push would lock everybody out. Raises LineRefusedError,
+    DifferenceError, ConfigurationTextError.
+    """
+    ended = want.rstrip() + "\n"
+    return difference(before, ended if whole else carry(before, ended))
+
+
 class Session:
     """A persistent session on one device; use it as a context manager."""
 
@@ -95,10 +107,10 @@ class Session:
         """The running configuration as the device shows it."""
         return self._send("display current-configuration").text
 
-    def push_text(self, want: str, *, trial_seconds: int | None = None) -> PushResult:
-        """Make the running configuration say what `want` says (see `push`). Raises DifferenceError besides."""
+    def push_text(self, want: str, *, whole: bool = False, trial_seconds: int | None = None) -> PushResult:
+        """Make the running configuration say what `want` says (see `push` and `lines_towards`)."""
         before = self.read_configuration()
-        return self._push(before, difference(before, want), trial_seconds)
+        return self._push(before, lines_towards(before, want, whole=whole), trial_seconds)
 
     def push(self, lines: Iterable[str], *, trial_seconds: int | None = None) -> PushResult:
         """Carry lines out, typed at the system view; nothing is sent when they change nothing.

@@ -7,11 +7,10 @@ from typing import Self
 
 from pydantic import model_validator
 
-from orchestrator.apply.vrp import Kind, PushResult, Session, rehearse
+from orchestrator.apply.vrp import Kind, PushResult, Session, lines_towards, rehearse
 from orchestrator.apply.vrp_connection import Target
 from orchestrator.errors import DeviceError, InputError
 from orchestrator.model.base import Noun
-from orchestrator.vendors.huawei_vrp.diff import difference
 from orchestrator.vendors.huawei_vrp.settings import LineRefusedError
 from orchestrator.vendors.huawei_vrp.tree import redact
 
@@ -26,6 +25,8 @@ class Order(Noun):
     want: str | None = None
     lines: tuple[str, ...] = ()
     kind: Kind
+    whole: bool = False
+    """Whether `want` is all of the configuration; else the box's own management stays as it is."""
     save: bool = True
     trial_seconds: int | None = None
     """VRP8 only: commit on trial, log in anew to see that the device still answers, then confirm."""
@@ -68,7 +69,7 @@ def deliver(target: Target, order: Order) -> Delivery:
     """Push, confirm a trial only after a second login has succeeded, save. Raises what Session raises."""
     with Session(target, order.kind) as session:
         if order.want is not None:
-            result = session.push_text(order.want, trial_seconds=order.trial_seconds)
+            result = session.push_text(order.want, whole=order.whole, trial_seconds=order.trial_seconds)
         else:
             result = session.push(order.lines, trial_seconds=order.trial_seconds)
         if result.trial_seconds is not None:
@@ -84,7 +85,9 @@ def preview(target: Target, order: Order) -> Delivery:
         before = session.read_configuration()
         unsaved = order.save and not session.is_saved()
     try:
-        lines: Sequence[str] = order.lines if order.want is None else difference(before, order.want)
+        lines: Sequence[str] = order.lines
+        if order.want is not None:
+            lines = lines_towards(before, order.want, whole=order.whole)
         after = rehearse(before, lines)
     except LineRefusedError as refused:
         raise DryRunError(

@@ -21,7 +21,8 @@ options:
   password_file: {description: file with the password that only its owner may read, type: path}
   private_key: {description: file of the private key, type: path}
   known_hosts: {description: file with the host key of the device, type: path, required: true}
-  want: {description: the whole wanted configuration, type: str}
+  want: {description: the wanted configuration, type: str}
+  whole: {description: want also says all of users and SSH and the like; else these stay, type: bool, default: false}
   lines: {description: lines typed at the system view, type: list, elements: str}
   kind: {description: vrp5 (immediate) or vrp8 (two-stage commit), type: str, choices: [vrp5, vrp8], required: true}
   save: {description: save the running configuration, type: bool, default: true}
@@ -55,6 +56,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "private_key": {"type": "path"},
     "known_hosts": {"type": "path", "required": True},
     "want": {"type": "str"},
+    "whole": {"type": "bool", "default": False},
     "lines": {"type": "list", "elements": "str"},
     "kind": {"type": "str", "choices": ["vrp5", "vrp8"], "required": True},
     "save": {"type": "bool", "default": True},
@@ -84,6 +86,7 @@ def main() -> None:
         want=given["want"],
         lines=tuple(given["lines"] or ()),
         kind=given["kind"],
+        whole=given["whole"],
         save=given["save"],
         trial_seconds=given["trial_seconds"],
     )

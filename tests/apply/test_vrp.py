@@ -1,6 +1,7 @@
 """Pushes onto an emulated VRP box over real SSH, by the session and by the playbook through ansible-runner."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,6 +94,16 @@ def test_a_wanted_text_is_reached_and_the_way_back_too(box: VrpProcess) -> None:
         back = open_session.push_text(FIRST)
         assert back.lines == ("undo interface Vlanif30", "undo vlan batch 30")
         assert same(back.after, FIRST)
+
+
+def test_users_and_remote_access_stay_unless_the_text_is_the_whole_one(box: VrpProcess) -> None:
+    access = ("stelnet server enable", "aaa", "local-user onefold service-type ssh", "quit", "snmp-agent")
+    with session(box) as open_session:
+        open_session.push(access)
+        kept = open_session.push_text(WANT.rstrip())  # without the last newline, as a lookup of Ansible gives it
+        assert same(kept.after, apply_lines(WANT, access))
+        assert kept.lines[:1] == ("vlan batch 30",)
+        assert same(open_session.push_text(WANT, whole=True).after, WANT)
 
 
 def test_the_difference_of_a_push_is_shown_without_secrets(box: VrpProcess) -> None:
@@ -209,6 +220,20 @@ def test_a_wrong_an_unknown_and_the_right_host_key(box: VrpProcess, tmp_path: Pa
         Session(right._replace(known_hosts=tmp_path / "absent"), kind(box))
     with Session(right, kind(box)) as open_session:
         assert same(open_session.read_configuration(), FIRST)
+
+
+def test_a_private_key_logs_in_without_a_password_by_session_and_by_playbook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    options = ("--authorized-keys", f"{key}.pub")
+    with running(tmp_path / "box", FIRST, "vrp8", {"onefold": PASSWORD}, options) as process:
+        with Session(target(process, password=None, key_file=key), "vrp8") as open_session:
+            assert same(open_session.read_configuration(), FIRST)
+        keyed = {"vrp_private_key": str(key), "vrp_password_file": "{{ omit }}", "vrp_lines": ["vlan 30"]}
+        assert play(process, tmp_path / "run", monkeypatch, **keyed).rc == 0
+        assert same(running_text(process), apply_lines(FIRST, ("vlan 30",)))
 
 
 def test_a_wrong_password_and_a_closed_port_are_unreachable(box8: VrpProcess) -> None:
