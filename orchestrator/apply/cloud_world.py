@@ -1,0 +1,281 @@
+"""Reading the cloud by openstacksdk: the rows it shows, the facts a program needs, and the id of an existing object."""
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from orchestrator.apply.access import Access
+from orchestrator.apply.device import Rows
+from orchestrator.errors import InputError, UnreachableError
+from orchestrator.model.base import Noun
+from orchestrator.model.cloud import (
+    CloudNetwork,
+    CloudRouter,
+    ProviderNetwork,
+    Quota,
+    SecurityGroup,
+    SecurityRule,
+    Server,
+    Tenant,
+)
+from orchestrator.model.estate import TABLE_OF, Estate
+from stacks.resource import Resource
+
+CLOUD_TABLES = (
+    "tenants",
+    "cloud_networks",
+    "cloud_routers",
+    "security_groups",
+    "security_rules",
+    "servers",
+    "provider_networks",
+)
+
+
+def connect(access: Access) -> Any:
+    """A connection by the access file's admin entry. Raises InputError without a clouds file, UnreachableError."""
+    import openstack
+
+    if access.clouds_file is None or not Path(access.clouds_file).exists():
+        raise InputError(f"the clouds file {access.clouds_file} is missing: write it and name it in the access file")
+    try:
+        known = openstack.config.OpenStackConfig(config_files=[str(access.clouds_file)], load_envvars=False)
+        connection = openstack.connection.Connection(config=known.get_one(access.admin_cloud))
+        connection.authorize()
+    except Exception as error:
+        # keystoneauth, requests and openstacksdk share no base class
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UnreachableError(f"the cloud does not let us in as {access.admin_cloud}: {reason}") from error
+    return connection
+
+
+def facts(connection: Any, wanted: Iterable[str], access: Access) -> dict[str, str]:
+    """The values of `stacks.resource.world` facts; one the cloud does not have is left out."""
+    found: dict[str, str] = {}
+    for fact in sorted(set(wanted)):
+        kind, _, name = fact.partition("/")
+        value = _fact(connection, kind, name, access)
+        if value:
+            found[fact] = value
+    return found
+
+
+def _fact(connection: Any, kind: str, name: str, access: Access) -> str | None:
+    if kind == "public_key":
+        return access.ssh_key.with_name(access.ssh_key.name + ".pub").read_text(encoding="utf-8").strip()
+    if kind == "physical_network":
+        return access.physical_network
+    if kind == "domain":
+        domain = connection.identity.find_domain(name)
+        return str(domain.id) if domain else None
+    found = connection.network.find_network(name)
+    if kind == "network" or found is None:
+        return str(found.id) if found else None
+    return next((str(subnet.id) for subnet in connection.network.subnets(network_id=found.id)), None)
+
+
+def project_of(connection: Any, estate: Estate, tenant: str) -> Any:
+    """The Keystone project of a tenant, or None."""
+    row = estate.tenants[tenant]
+    domain = connection.identity.find_domain(estate.clouds[row.cloud].keystone_domain)
+    if domain is None:
+        return None
+    return next(iter(connection.identity.projects(name=tenant, domain_id=domain.id)), None)
+
+
+def find_id(connection: Any, project: str | None, resource: Resource) -> str | None:
+    """The import id of an existing object that a resource describes; None when there is none or it needs none."""
+    asked = resource.find
+    kind = asked.get("kind")
+    if kind is None:
+        return None
+    network, name = connection.network, asked.get("name", "")
+    if kind == "project":
+        domain = connection.identity.find_domain(asked["domain"])
+        return _first(connection.identity.projects(name=name, domain_id=domain.id)) if domain else None
+    if kind == "network" and project is None:
+        return _first(network.networks(name=name))
+    if kind == "subnet" and project is None:
+        return _first(network.subnets(name=name))
+    if project is None or kind == "keypair":
+        return None
+    listing = {
+        "network": lambda: network.networks(name=name, project_id=project),
+        "subnet": lambda: network.subnets(name=name, project_id=project),
+        "router": lambda: network.routers(name=name, project_id=project),
+        "group": lambda: network.security_groups(name=name, project_id=project),
+        "port": lambda: network.ports(name=name, project_id=project),
+        "server": lambda: connection.compute.servers(all_projects=True, project_id=project, name=f"^{name}$"),
+        "router_interface": lambda: _router_ports(network, project, asked),
+        "rule": lambda: _rules(network, project, asked),
+    }
+    return _first(listing[kind]())
+
+
+def _first(found: Iterable[Any]) -> str | None:
+    return next((str(one.id) for one in found), None)
+
+
+def _router_ports(network: Any, project: str, asked: dict[str, str]) -> Iterator[Any]:
+    for router in network.routers(name=asked["router"], project_id=project):
+        for subnet in network.subnets(name=asked["subnet"], project_id=project):
+            for port in network.ports(device_id=router.id):
+                if any(fixed["subnet_id"] == subnet.id for fixed in port.fixed_ips):
+                    yield port
+
+
+def _rules(network: Any, project: str, asked: dict[str, str]) -> Iterator[Any]:
+    groups = {group.id: group.name for group in network.security_groups(project_id=project)}
+    for rule in network.security_group_rules(project_id=project):
+        low, high = rule.port_range_min, rule.port_range_max
+        same = (
+            groups.get(rule.security_group_id) == asked["group"]
+            and rule.direction == asked["direction"]
+            and (rule.protocol or "any") == asked["protocol"]
+            and (f"{low}-{high}" if low is not None else "all") == asked["ports"]
+            and (rule.remote_ip_prefix or "") == asked["remote_prefix"]
+            and groups.get(rule.remote_group_id, "") == asked["remote_group"]
+        )
+        if same:
+            yield rule
+
+
+def cloud_rows(connection: Any, estate: Estate) -> Rows:
+    """What the cloud shows of the estate's clouds and tenants, zones aside; projects nobody planned are not ours."""
+    nouns: list[Noun] = list(_provider_networks(connection, estate))
+    domains = {cloud.keystone_domain: cloud.name for cloud in estate.clouds.values()}
+    for keystone_domain, cloud in sorted(domains.items()):
+        domain = connection.identity.find_domain(keystone_domain)
+        if domain is None:
+            continue
+        for project in connection.identity.projects(domain_id=domain.id):
+            if project.name != "operations":  # the administrator's own
+                nouns += _tenant(connection, project, cloud)
+    return {(TABLE_OF[type(noun)], noun.key): noun for noun in nouns}  # type: ignore[attr-defined]  # all have keys
+
+
+def _provider_networks(connection: Any, estate: Estate) -> Iterator[ProviderNetwork]:
+    of_name = {row.name: row.cloud for row in estate.provider_networks.values()}
+    for network in connection.network.networks():
+        if network.provider_network_type != "vlan":
+            continue
+        for subnet in connection.network.subnets(network_id=network.id):
+            yield ProviderNetwork(
+                name=network.name,
+                cloud=of_name.get(network.name, "unknown"),
+                vlan=network.provider_segmentation_id,
+                prefix=IPv4Network(subnet.cidr),
+                gateway=IPv4Address(subnet.gateway_ip),
+                external=bool(network.is_router_external),
+            )
+
+
+def _tenant(connection: Any, project: Any, cloud: str) -> Iterator[Noun]:
+    network = connection.network
+    yield Tenant(
+        name=project.name,
+        cloud=cloud,
+        organisation=project.description or "",
+        zone="",
+        quota=_quota(connection, project.id),
+    )
+    subnets = {subnet.id: subnet for subnet in network.subnets(project_id=project.id)}
+    networks = {one.id: one.name for one in network.networks(project_id=project.id)}
+    for subnet in subnets.values():
+        if subnet.network_id in networks:
+            yield CloudNetwork(tenant=project.name, name=networks[subnet.network_id], prefix=IPv4Network(subnet.cidr))
+    groups = {group.id: group.name for group in network.security_groups(project_id=project.id)}
+    for name in groups.values():
+        if name != "default":
+            yield SecurityGroup(tenant=project.name, name=name)
+    for rule in network.security_group_rules(project_id=project.id):
+        if groups.get(rule.security_group_id, "default") != "default":
+            yield _rule(project.name, groups, rule)
+    for router in network.routers(project_id=project.id):
+        yield from _router(connection, project.name, router, subnets)
+    yield from _servers(connection, project, networks, groups)
+
+
+def _quota(connection: Any, project: str) -> Quota:
+    network = connection.network.get_quota(project)
+    compute = connection.compute.get_quota_set(project)
+    return Quota(
+        networks=network.networks,
+        subnets=network.subnets,
+        routers=network.routers,
+        ports=network.ports,
+        security_groups=network.security_groups,
+        security_group_rules=network.security_group_rules,
+        instances=compute.instances,
+        cores=compute.cores,
+        memory_megabytes=compute.ram,
+    )
+
+
+def _rule(tenant: str, groups: dict[str, str], rule: Any) -> SecurityRule:
+    low, high = rule.port_range_min, rule.port_range_max
+    return SecurityRule(
+        tenant=tenant,
+        group=groups[rule.security_group_id],
+        direction=rule.direction,
+        protocol=rule.protocol or "any",
+        ports=(low, high) if low is not None else None,
+        remote_prefix=IPv4Network(rule.remote_ip_prefix) if rule.remote_ip_prefix else None,
+        remote_group=groups.get(rule.remote_group_id) if rule.remote_group_id else None,
+        flow=rule.description or "",
+    )
+
+
+def _router(connection: Any, tenant: str, router: Any, subnets: dict[str, Any]) -> Iterator[CloudRouter]:
+    gateway = router.external_gateway_info
+    if not gateway:
+        return
+    inside = [
+        subnets[fixed["subnet_id"]].name
+        for port in connection.network.ports(device_id=router.id)
+        for fixed in port.fixed_ips
+        if fixed["subnet_id"] in subnets
+    ]
+    yield CloudRouter(
+        tenant=tenant,
+        name=router.name,
+        provider_network=connection.network.get_network(gateway["network_id"]).name,
+        address=IPv4Address(gateway["external_fixed_ips"][0]["ip_address"]),
+        networks=tuple(sorted(inside)),
+        source_nat=bool(gateway.get("enable_snat")),
+    )
+
+
+def _servers(connection: Any, project: Any, networks: dict[str, str], groups: dict[str, str]) -> Iterator[Server]:
+    images = {image.id: image.name for image in connection.image.images()}
+    for server in connection.compute.servers(all_projects=True, project_id=project.id):
+        for port in connection.network.ports(device_id=server.id):
+            yield Server(
+                tenant=project.name,
+                name=server.name,
+                network=networks.get(port.network_id, "unknown"),
+                address=IPv4Address(port.fixed_ips[0]["ip_address"]),
+                flavor=server.flavor.get("original_name") or server.flavor.get("name") or "unknown",
+                image=images.get((server.image or {}).get("id"), "unknown"),
+                groups=tuple(sorted(groups[group] for group in port.security_group_ids if group in groups)),
+            )
+
+
+def expected_rows(estate: Estate) -> Rows:
+    """The rows of the estate that a cloud shows, in the form in which `cloud_rows` reads them."""
+    rows: Rows = {}
+    for table in CLOUD_TABLES:
+        for key, row in getattr(estate, table).items():
+            rows[table, key] = _shown(row)
+    return rows
+
+
+def _shown(row: Noun) -> Noun:
+    if isinstance(row, Tenant):
+        return row.model_copy(update={"zone": ""})
+    if isinstance(row, CloudRouter):
+        return row.model_copy(update={"networks": tuple(sorted(row.networks))})
+    if isinstance(row, Server):
+        return row.model_copy(update={"groups": tuple(sorted(row.groups))})
+    return row

@@ -1,0 +1,156 @@
+#!/usr/bin/python3
+"""Ansible module: the VRF namespaces, overlays and ports of an FRR router whose kernel has no VRF devices.
+
+Wants what a `links.batch` file says (see docs/vendors.md). `phase: add` makes what is missing, `phase: remove` takes
+away what is not wanted (its ports go back to the router's own namespace), `phase: show` changes nothing. Returns
+`have`, the state as `links.batch` text, and `commands`, what was (or, in check mode, would be) run.
+Standard library only: it runs on the router.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+HEADER = "# VRF namespaces, overlays and ports; run by: ip -batch links.batch"
+LOCK = "/run/onefold-push.lock"
+
+Links = dict[str, dict[str, Any]]
+"""VRF -> {"overlay": the line that makes its VXLAN or "", "ports": names of the ports in it}."""
+
+
+def structure(text: str) -> Links:
+    """What a links.batch text wants. Raises ValueError at a line that is none of its forms."""
+    found: Links = {}
+    overlays: dict[str, str] = {}
+    for number, raw in enumerate(text.splitlines(), start=1):
+        words = raw.split()
+        if not words or words[0].startswith("#") or words[:2] == ["netns", "exec"]:
+            continue  # what is run inside a namespace (up, forwarding) belongs to every namespace alike
+        if words[:2] == ["netns", "add"] and len(words) == 3:
+            found[words[2]] = {"overlay": "", "ports": []}
+        elif words[:2] == ["link", "add"]:
+            overlays[words[2]] = " ".join(words)
+        elif words[:2] == ["link", "set"] and words[3:4] == ["netns"] and words[4] in found:
+            if words[2] in overlays:
+                found[words[4]]["overlay"] = overlays[words[2]]
+            else:
+                found[words[4]]["ports"].append(words[2])
+        else:
+            raise ValueError(f"line {number} of links.batch is not understood: {raw.strip()}")
+    return found
+
+
+def write(links: Links) -> str:
+    """The state as links.batch text, in the form that the renderer gives it."""
+    lines = [HEADER]
+    for vrf, content in sorted(links.items()):
+        inside = f"netns exec {vrf}"
+        lines += [f"netns add {vrf}", f"{inside} ip link set lo up", f"{inside} sysctl -qw net.ipv4.ip_forward=1"]
+        if content["overlay"]:
+            port = content["overlay"].split()[2]
+            lines += [content["overlay"], f"link set {port} netns {vrf}", f"{inside} ip link set {port} up"]
+        for port in content["ports"]:
+            lines += [f"link set {port} netns {vrf}", f"{inside} ip link set {port} up"]
+    return "\n".join(lines) + "\n"
+
+
+def of_world(namespaces: dict[str, list[dict[str, Any]]]) -> Links:
+    """What `ip -details -json link` says in each namespace. Ports that are down are left out: they carry nothing."""
+    return {vrf: _of_namespace(entries) for vrf, entries in namespaces.items()}
+
+
+def _of_namespace(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    overlay, ports = "", []
+    for entry in entries:
+        if entry["ifname"] == "lo" or "UP" not in entry["flags"]:
+            continue
+        info = entry.get("linkinfo", {})
+        if info.get("info_kind") == "vxlan":
+            data = info["info_data"]
+            overlay = (
+                f"link add {entry['ifname']} mtu {entry['mtu']} type vxlan id {data['id']} "
+                f"local {data['local']} remote {data['remote']} dstport {data['port']}"
+            )
+        else:
+            ports.append(entry["ifname"])
+    return {"overlay": overlay, "ports": sorted(ports)}
+
+
+def additions(have: Links, want: Links) -> list[str]:
+    """The commands that make what is wanted and not there. A VXLAN of other values is made anew."""
+    commands = []
+    for vrf, content in sorted(want.items()):
+        there = have.get(vrf, {"overlay": "", "ports": []})
+        if vrf not in have:
+            commands += [f"ip netns add {vrf}", f"ip -n {vrf} link set lo up"]
+            commands.append(f"ip netns exec {vrf} sysctl -qw net.ipv4.ip_forward=1")
+        if content["overlay"] and content["overlay"] != there["overlay"]:
+            port = content["overlay"].split()[2]
+            if there["overlay"]:
+                commands.append(f"ip -n {vrf} link del {there['overlay'].split()[2]}")
+            # made outside, then moved: the tunnel's own packets stay in the global table
+            commands += [
+                f"ip {content['overlay']}",
+                f"ip link set {port} netns {vrf}",
+                f"ip -n {vrf} link set {port} up",
+            ]
+        for port in sorted(set(content["ports"]) - set(there["ports"])):
+            commands += [f"ip link set {port} netns {vrf}", f"ip -n {vrf} link set {port} up"]
+    return commands
+
+
+def removals(have: Links, want: Links) -> list[str]:
+    """The commands that take away what is there and not wanted."""
+    commands = []
+    for vrf, there in sorted(have.items()):
+        content = want.get(vrf, {"overlay": "", "ports": []})
+        if there["overlay"] and not content["overlay"]:
+            commands.append(f"ip -n {vrf} link del {there['overlay'].split()[2]}")
+        for port in sorted(set(there["ports"]) - set(content["ports"])):
+            commands += [f"ip -n {vrf} addr flush dev {port}", f"ip -n {vrf} link set {port} netns 1"]
+            commands.append(f"ip link set {port} up")
+        if vrf not in want:
+            commands.append(f"ip netns del {vrf}")
+    return commands
+
+
+def look() -> Links:
+    """The state of this router."""
+    names = sorted(path.name for path in Path("/run/netns").glob("*"))
+    shown = {name: _output(["ip", "-n", name, "-details", "-json", "link"]) for name in names}
+    return of_world({name: json.loads(text or "[]") for name, text in shown.items()})
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    from ansible.module_utils.basic import AnsibleModule
+
+    fields = {"path": {"type": "str"}, "phase": {"choices": ["add", "remove", "show"], "required": True}}
+    module = AnsibleModule(argument_spec=fields, supports_check_mode=True)
+    phase = module.params["phase"]
+    try:
+        with Path(LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            have = look()
+            want = structure(Path(module.params["path"]).read_text()) if phase != "show" else have
+            commands = {"add": additions, "remove": removals, "show": lambda *_: []}[phase](have, want)
+            if not module.check_mode:
+                for command in commands:
+                    _output(shlex.split(command))
+                have = look()
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        module.fail_json(msg=f"{error}: {(getattr(error, 'stderr', '') or '').strip()}")
+    module.exit_json(changed=bool(commands), commands=commands, have=write(have))
+
+
+if __name__ == "__main__":
+    main()
