@@ -13,7 +13,7 @@ from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import server_zone
 from orchestrator.forwarding.segments import place_address
 from orchestrator.forwarding.simulator import fits, packet_of, trace_of
-from orchestrator.forwarding.walk import Header
+from orchestrator.forwarding.walk import Header, Way
 from orchestrator.model.census import Workload
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Trace
@@ -202,6 +202,8 @@ def judge(flow: Flow, matrix: Matrix, resolution: Resolution | None = None) -> F
 
 def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix) -> FlowResult:
     forward, back = matrix.talk(probe.asker.node, probe.header)
+    if back is not None and _is_right(flow, probe, forward) and fits(probe.asker.node, probe.header, back):
+        return FlowResult(True, "")
     packet = packet_of(probe.header)
     trace = trace_of(probe.asker.node, packet, forward, {})
     who = f"{packet} from {probe.asker.node}"
@@ -213,14 +215,21 @@ def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix) -> FlowResult:
         return FlowResult(False, f"{who} ends at {forward.end}, not at {' or '.join(sorted(probe.ends))}", trace)
     if probe.port is not None and forward.header.port != probe.port:
         return FlowResult(False, f"{who} arrives on port {forward.header.port}, the service has {probe.port}", trace)
-    if flow.gateway and all(mark.node != flow.gateway for mark in forward.marks):
+    if not _passes_gateway(flow, forward):
         return FlowResult(False, f"{who} does not pass {flow.gateway}", trace)
     works = fits(probe.asker.node, probe.header, back)
-    if works:
-        return FlowResult(True, "", trace)
     answer = trace_of(forward.end, packet_of(forward.header.reversed()), back, {})
     reason = back.reason or f"it ends at {back.end} as {answer.packet}"
     return FlowResult(works, f"the answer to {who} does not come back: {reason} at {back.end}", answer)
+
+
+def _is_right(flow: Flow, probe: Probe, forward: Way) -> bool:
+    port_fits = probe.port is None or forward.header.port == probe.port
+    return forward.end in probe.ends and port_fits and _passes_gateway(flow, forward)
+
+
+def _passes_gateway(flow: Flow, forward: Way) -> bool:
+    return not flow.gateway or any(mark.node == flow.gateway for mark in forward.marks)
 
 
 def covered(flow: Flow, estate: Estate, source: str, end: str) -> bool:

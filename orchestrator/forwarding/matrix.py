@@ -8,13 +8,16 @@ before in any state whose answers are all the same is taken from the store. Noth
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import IPv4Network
 from typing import Any, NamedTuple
 
+from orchestrator.forwarding.boxes import span, within
 from orchestrator.forwarding.changes import stale_questions
 from orchestrator.forwarding.points import Classes, Point, destinations, guests, probe_points, zone_of
 from orchestrator.forwarding.walk import Header, Walk, Way
 from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
 from orchestrator.model.estate import Estate
+from orchestrator.model.network import GLOBAL
 
 Question = tuple[Any, ...]
 CellKey = tuple[str, int]
@@ -103,9 +106,9 @@ class Matrix:
                     child.answers[question] = answer
                     hit |= self.store.askers.get(question, set())
         child.results = {key: kept for key, kept in self.results.items() if key not in hit}
-        child.alive = dict(self.alive)
         keys = child._cell_keys() if changed & POINT_TABLES else self.keys
         gone = set(self.keys) - set(keys) if keys is not self.keys else set()
+        child.alive = dict(self.alive) if hit or keys != self.keys else self.alive
         child._fill(keys, gone)
         return child
 
@@ -192,7 +195,7 @@ class Matrix:
         return tuple(
             Reach(node, destination, way.end, tuple(indexes), way)
             for way, indexes in ways.items()
-            if way.outcome != "dropped"
+            if way.outcome != "dropped" or _carries_private(way)
         )
 
     def talk(self, node: str, header: Header) -> Talk:
@@ -205,14 +208,18 @@ class Matrix:
             return Talk(forward, None)
         return Talk(forward, Walk(self.ask, forward.header.reversed(), memories=forward.memories).start(forward.end))
 
+    def reaches(self) -> Iterator[Reach]:
+        """Every reach: delivered, unknown, and dropped ones that carried a private address inside a VRF."""
+        for reaches in self.alive.values():
+            yield from reaches
+
     def crossings(self) -> Iterator[Crossing]:
         """Every reach (delivered or unknown) whose two ends are in different zones."""
         zones = self.zones()
-        for reaches in self.alive.values():
-            for reach in reaches:
-                here, there = zones.get(reach.source, ""), zones.get(reach.end, "")
-                if here != there:
-                    yield Crossing(reach, here, there)
+        for reach in self.reaches():
+            here, there = zones.get(reach.source, ""), zones.get(reach.end, "")
+            if here != there and reach.way.outcome != "dropped":
+                yield Crossing(reach, here, there)
 
     def zones(self) -> dict[str, str]:
         """Zone by point."""
@@ -220,6 +227,22 @@ class Matrix:
 
 
 POINT_TABLES = frozenset({"hosts", "servers", "interfaces", "nats", "cloud_networks"})
+
+
+PRIVATE_SPANS = tuple(span(IPv4Network(prefix)) for prefix in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+"""RFC 1918."""
+
+
+def is_private(address: int) -> bool:
+    """True for an address of RFC 1918."""
+    return within(address, PRIVATE_SPANS)
+
+
+def _carries_private(way: Way) -> bool:
+    """True when the packet was inside a VRF with a private address: a leak, if the VRF is a common zone's."""
+    return any(
+        mark.vrf not in ("", GLOBAL) and (is_private(mark.source) or is_private(mark.destination)) for mark in way.marks
+    )
 
 
 def _shape(way: Way) -> Way:

@@ -46,10 +46,10 @@ class Classes:
 
 def probe_points(estate: Estate) -> tuple[Point, ...]:
     """Every host and every server, by name."""
-    points = [Point(node=host.name, zone=host.zone, address=host.address.ip) for host in estate.hosts.values()]
-    for server in estate.servers.values():
-        points.append(Point(node=server.key, zone=server_zone(estate, server), address=server.address))
-    return tuple(sorted(points, key=lambda point: point.node))
+    hosts = [Point(node=row.name, zone=row.zone, address=row.address.ip) for row in estate.hosts.values()]
+    in_clouds = [(row.key, server_zone(estate, row), row.address) for row in estate.servers.values()]
+    servers = [Point(node=node, zone=zone, address=address) for node, zone, address in in_clouds]
+    return tuple(sorted([*hosts, *servers], key=lambda point: point.node))
 
 
 def server_zone(estate: Estate, server: Server) -> str:

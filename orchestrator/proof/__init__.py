@@ -1,0 +1,9 @@
+"""Every reachable state of a plan held to every rule and every registered flow. Only this room mints a ProvenPlan."""
+
+from orchestrator.forwarding.predict import predict
+from orchestrator.proof.proven import ProvenPlan, prove
+from orchestrator.proof.states import State, states
+from orchestrator.proof.verdict import Verdict
+from orchestrator.proof.verify import verify
+
+__all__ = ["ProvenPlan", "State", "Verdict", "predict", "prove", "states", "verify"]

@@ -1,0 +1,57 @@
+"""R6: boundaries deny by default; what they accept is an explicit 5-tuple, never any-any. (GB/T 22239-2019, level 1)"""
+
+from collections.abc import Iterator
+
+from orchestrator.model.finding import Finding
+from orchestrator.model.network import FilterRule
+from orchestrator.rules.moment import Moment, delivered
+
+RULE = "R6"
+SOURCE = "GB/T 22239-2019 level 1"
+READS = ("reaches", "filters", "filter_rules", "devices", "egresses")
+SCOPE = "always"
+
+
+def check(moment: Moment) -> Iterator[Finding]:
+    """Boundary filters drop by default; entries that let foreign packets in name sources, destinations and ports.
+
+    An entry may leave out the end that is the Internet: it lies behind the interface of a registered egress.
+    """
+    entries = len(moment.estate.filter_rules)
+    boundaries = len(moment.boundary_devices())
+    checked = f"{boundaries} boundary devices deny by default; {entries} entries, explicit where zones meet"
+    yield from moment.answer(RULE, _find(moment), checked)
+
+
+def _find(moment: Moment) -> Iterator[Finding]:
+    for device in sorted(moment.boundary_devices()):
+        policy = moment.estate.filters.get(device)
+        if policy is None or policy.default != "drop":
+            row = f"filters[{device}]"
+            yield moment.fails(RULE, row, f"{device} forwards what no entry names", "make its default drop")
+    for rule in moment.estate.filter_rules.values():
+        if rule.action == "accept" and not (rule.sources or rule.destinations or rule.ports):
+            row = f"filter_rules[{rule.key}]"
+            yield moment.fails(RULE, row, f"{rule.key} accepts any from any", "name its 5-tuple")
+    yield from _loose(moment)
+
+
+def _loose(moment: Moment) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for crossing in delivered(moment.foreign):
+        for mark in moment.accepting(crossing.reach):
+            rule = moment.estate.filter_rules.get(mark.row.removeprefix("filter_rules[").removesuffix("]"))
+            if rule is None or rule.key in seen or _explicit(moment, rule):
+                continue
+            seen.add(rule.key)
+            what = f"{rule.key} lets {crossing.source_zone} into {crossing.end_zone} without an explicit 5-tuple"
+            fix = "name sources, destinations, protocol and ports"
+            yield moment.fails(RULE, mark.row, what, fix, moment.trace(crossing.reach))
+
+
+def _explicit(moment: Moment, rule: FilterRule) -> bool:
+    outside = {row.interface for row in moment.estate.egresses.values() if row.device == rule.device}
+    from_internet = bool(rule.in_interfaces) and set(rule.in_interfaces) <= outside
+    to_internet = bool(rule.out_interfaces) and set(rule.out_interfaces) <= outside
+    ends = (rule.sources or from_internet) and (rule.destinations or to_internet)
+    return bool(ends) and bool(rule.ports or rule.protocol == "icmp")

@@ -1,0 +1,45 @@
+"""R15: department VRFs share no route target save for an approved hub flow. (operations handbook)"""
+
+from collections.abc import Iterator
+
+from orchestrator.model.finding import Finding
+from orchestrator.rules.moment import Moment, delivered
+
+RULE = "R15"
+SOURCE = "operations handbook"
+READS = ("reaches", "vrfs", "workloads", "service_names", "systems")
+SCOPE = "always"
+
+
+def check(moment: Moment) -> Iterator[Finding]:
+    """Route targets of VRFs of different zones, and packets between networks of different departments."""
+    count = len(moment.estate.vrfs)
+    checked = f"{count} VRFs, no route target shared between zones, no packet between departments"
+    yield from moment.answer(RULE, _find(moment), checked)
+
+
+def _find(moment: Moment) -> Iterator[Finding]:
+    vrfs = sorted(moment.estate.vrfs.values(), key=lambda vrf: vrf.key)
+    for importer in vrfs:
+        for exporter in vrfs:
+            shared = set(importer.import_targets) & set(exporter.export_targets)
+            if importer.zone != exporter.zone and shared:
+                ends = f"{importer.key} ({importer.zone}) imports {min(shared)}"
+                what = f"{ends}, which {exporter.key} ({exporter.zone}) exports"
+                yield moment.fails(RULE, f"vrfs[{importer.key}]", what, "give each zone its own route target")
+    yield from _between_departments(moment)
+
+
+def _between_departments(moment: Moment) -> Iterator[Finding]:
+    for crossing in delivered(moment.foreign):
+        ends = moment.zone(crossing.source_zone), moment.zone(crossing.end_zone)
+        if all(zone.organisation and zone.kind in ("vpn", "private") for zone in ends):
+            reach = crossing.reach
+            bare = [port for port in reach.ports if moment.flow_for(reach, port) is None]
+            if bare:
+                to = f"{reach.end} ({crossing.end_zone})"
+                packets = moment.packets(bare)
+                what = f"{reach.source} ({crossing.source_zone}) reaches {to}, another department, with {packets}"
+                row = reach.way.marks[-1].row
+                fix = "register the flow, or remove the route named here"
+                yield moment.fails(RULE, row, what, fix, moment.trace(reach, bare[0]))

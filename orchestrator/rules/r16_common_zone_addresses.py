@@ -1,0 +1,66 @@
+"""R16: the common zone holds extranet-assigned addresses only; private prefixes never leak into it. (DB34/T 4319)"""
+
+from collections.abc import Iterator
+
+from orchestrator.forwarding.matrix import Reach, is_private
+from orchestrator.forwarding.walk import Mark
+from orchestrator.model.finding import Finding
+from orchestrator.rules.moment import Moment
+
+RULE = "R16"
+SOURCE = "operations handbook, DB34/T 4319"
+READS = ("reaches", "hosts", "servers", "tenants", "interfaces", "vrfs", "routes", "links")
+SCOPE = "always"
+
+
+def check(moment: Moment) -> Iterator[Finding]:
+    """Addresses of hosts and interfaces there, routes in its VRFs, and packets seen inside its VRFs."""
+    instances = _instances(moment)
+    names = ", ".join(sorted(f"{device}/{vrf}" for device, vrf in instances))
+    checked = f"addresses, routes and packets of {len(instances)} instances ({names}), none private"
+    yield from moment.answer(RULE, _find(moment, instances), checked)
+
+
+def _instances(moment: Moment) -> set[tuple[str, str]]:
+    """The routing instances of common zones."""
+    return {(vrf.device, vrf.name) for vrf in moment.estate.vrfs.values() if moment.zone(vrf.zone).kind == "common"}
+
+
+def _find(moment: Moment, instances: set[tuple[str, str]]) -> Iterator[Finding]:
+    yield from _addresses(moment)
+    for instance in sorted(instances):
+        table = moment.matrix.world.tables.get(instance)
+        for (length, network), entry in sorted(table.entries.items()) if table else []:
+            if length and is_private(network):
+                what = f"{instance[0]} has the private route {entry.prefix} in the common zone's VRF {instance[1]}"
+                yield moment.fails(RULE, entry.row, what, "remove the route or stop its export")
+    yield from _packets(moment, instances)
+
+
+def _addresses(moment: Moment) -> Iterator[Finding]:
+    pool = moment.policy.extranet_pool
+    hosts = [("hosts", row.key, row.zone, row.address.ip) for row in moment.estate.hosts.values()]
+    ports = [("interfaces", row.key, row.zone, row.address.ip) for row in moment.estate.interfaces.values()]
+    for table, key, zone, address in [*hosts, *ports]:
+        if zone and moment.zone(zone).kind == "common" and address not in pool:
+            what = f"{key} in {zone} has {address}, which is not from the extranet pool {pool}"
+            yield moment.fails(RULE, f"{table}[{key}]", what, "give it an extranet address")
+
+
+def _packets(moment: Moment, instances: set[tuple[str, str]]) -> Iterator[Finding]:
+    seen: set[tuple[str, str]] = set()
+    for reach in moment.matrix.reaches():
+        for mark in reach.way.marks:
+            inside = (mark.node, mark.vrf) in instances or (
+                mark.node in moment.estate.hosts and moment.zone(moment.estate.hosts[mark.node].zone).kind == "common"
+            )
+            if inside and (is_private(mark.source) or _arrives(reach, mark)) and (reach.source, mark.node) not in seen:
+                seen.add((reach.source, mark.node))
+                what = f"a packet of {reach.source} is at {mark.node} in the common zone with a private address"
+                fix = "translate it at the boundary, or remove the entry that lets it in"
+                yield moment.fails(RULE, mark.row, what, fix, moment.trace(reach))
+
+
+def _arrives(reach: Reach, mark: Mark) -> bool:
+    """True when a private destination has a way on from here; one without a route is stopped, not leaked."""
+    return is_private(mark.destination) and bool(mark.row) and reach.way.outcome != "dropped"

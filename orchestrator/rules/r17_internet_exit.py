@@ -1,0 +1,56 @@
+"""R17: the Internet is reached only over the city-county access platform. (S1)"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from orchestrator.forwarding.matrix import Reach
+from orchestrator.model.census import InternetEgress
+from orchestrator.model.finding import Finding
+from orchestrator.rules.moment import Moment, delivered
+
+RULE = "R17"
+SOURCE = "S1"
+READS = ("reaches", "egresses", "links")
+SCOPE = "always"
+
+
+def check(moment: Moment) -> Iterator[Finding]:
+    """Registered egresses, and every packet to or from the Internet: over whose link does it pass?"""
+    egresses = [row for row in moment.estate.egresses.values() if row.state == "in_service"]
+    names = ", ".join(sorted(row.code for row in egresses)) or "none"
+    checked = f"egresses in service: {names}; every Internet packet passes the shared platform"
+    yield from moment.answer(RULE, _find(moment), checked)
+
+
+def _find(moment: Moment) -> Iterator[Finding]:
+    yield from moment.doubts(RULE, moment.crossings)
+    users: dict[str, Reach] = {}
+    for crossing in delivered(moment.crossings):
+        if "internet" in (moment.zone(crossing.source_zone).kind, moment.zone(crossing.end_zone).kind):
+            passed = _egress_of(moment, crossing.reach)
+            if passed is None:
+                yield _unregistered(moment, crossing.reach)
+            else:
+                users.setdefault(passed.code, crossing.reach)
+    for egress in moment.estate.egresses.values():
+        if not egress.shared_platform and (egress.state == "in_service" or egress.code in users):
+            fix = "move its traffic to the shared platform and release it"
+            trace = moment.trace(users[egress.code]) if egress.code in users else None
+            yield moment.fails(RULE, f"egresses[{egress.key}]", f"{egress.code} is an exit of its own", fix, trace)
+
+
+def _unregistered(moment: Moment, reach: Reach) -> Finding:
+    what = f"{reach.source} and {reach.end} meet over no registered egress"
+    return moment.fails(RULE, reach.way.marks[-1].row, what, "lead it over the shared platform", moment.trace(reach))
+
+
+def _egress_of(moment: Moment, reach: Reach) -> InternetEgress | None:
+    """The registered egress whose link the packet passes; one that is not shared before one that is."""
+    nodes = [mark.node for mark in reach.way.marks] + [reach.end]
+    steps = {frozenset(pair) for pair in pairwise(nodes)}
+    passed = []
+    for egress in moment.estate.egresses.values():
+        link = moment.estate.links.get(egress.link)
+        if link and frozenset((link.a_node, link.b_node)) in steps:
+            passed.append(egress)
+    return min(passed, key=lambda egress: egress.shared_platform, default=None)
