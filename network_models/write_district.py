@@ -6,7 +6,7 @@ signing keys for a copy of the folder (never written unless named).
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from network_models import district
@@ -116,14 +116,14 @@ PARTS: dict[str, Callable[[Path], list[Path]]] = {"configs": configs, "workbook"
 ON_DEMAND: dict[str, Callable[[Path], list[Path]]] = {"keys": keys}
 
 
-def main() -> None:
-    """Write the named parts, all when none is named."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Write the named parts, all but keys when none is named. `words` default to the command line's."""
     parser = argparse.ArgumentParser(description="Write parts of the district's project folder.")
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all when none is named), keys"
     )
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     writers = PARTS | ON_DEMAND
     if unknown := [part for part in arguments.parts if part not in writers]:
         parser.error(f"no part {unknown[0]!r}: use {', '.join(writers)}")

@@ -109,7 +109,7 @@ def _provider_networks(seen: Observed, expected: Estate, collected: Collected) -
         if not network.is_router_external or network.provider_network_type != "vlan":
             continue
         where = Where(source="cloud", item=f"network {network.id}")
-        cloud = _cloud_of(network.name, network.provider_segmentation_id, expected)
+        cloud = _cloud_of(network, seen, expected)
         if cloud is None or len(subnets[network.id]) != 1:
             what = "the cloud it belongs to is unknown" if cloud is None else f"has {len(subnets[network.id])} subnets"
             collected.note(where, f"provider network {network.name!r}: {what}", "correct the cloud or the topology")
@@ -125,22 +125,28 @@ def _provider_networks(seen: Observed, expected: Estate, collected: Collected) -
         collected.add(row, where.model_copy(update={"source": f"cloud:{cloud}"}))
 
 
-def _cloud_of(name: str, vlan: int, expected: Estate) -> str | None:
-    """Which cloud a provider network belongs to: the row of that name, else the department its handover is for."""
-    if name in expected.provider_networks:
-        return expected.provider_networks[name].cloud
+def _cloud_of(network: Any, seen: Observed, expected: Estate) -> str | None:
+    """Which cloud a provider network belongs to: its owner's, else the one of its row, else its handover's."""
+    for cloud, projects in seen.projects.items():
+        if any(project.id == network.project_id for project in projects):
+            return cloud
+    if network.name in expected.provider_networks:
+        return expected.provider_networks[network.name].cloud
+    domains = {cloud.service_domain: cloud.name for cloud in expected.clouds.values()}
     for link in expected.links.values():
         organisation = expected.organisations.get(link.reserved_for)
-        if link.vlan == vlan and organisation:
-            for cloud in expected.clouds.values():
-                if cloud.service_domain == organisation.service_domain:
-                    return cloud.name
+        if link.vlan == network.provider_segmentation_id and organisation and organisation.service_domain in domains:
+            return domains[organisation.service_domain]
     return None
 
 
 def _project(cloud: str, project: Any, seen: Observed, expected: Estate, collected: Collected) -> None:
     source = f"cloud:{cloud}"
     known = expected.tenants.get(project.name)
+    known = known if known and known.cloud == cloud else None
+    if known is None and project.description not in expected.organisations:
+        _foreign(source, project, seen, collected)
+        return
     tenant = Tenant(
         name=project.name,
         cloud=cloud,
@@ -160,6 +166,18 @@ def _project(cloud: str, project: Any, seen: Observed, expected: Estate, collect
             collected.note(where, gap, "correct the server by hand: Onefold makes one port with one address")
 
 
+def _foreign(source: str, project: Any, seen: Observed, collected: Collected) -> None:
+    """A project of no registered organisation: empty ones are the operator's own, others are told."""
+    things = [thing for table in (seen.networks, seen.routers, seen.servers) for thing in _owned(table, project)]
+    inside = [thing for thing in things if not getattr(thing, "is_router_external", False)]
+    if inside:
+        collected.note(
+            Where(source=source, item=f"project {project.id}"),
+            f"project {project.name!r} ({len(inside)} networks, routers, servers) is of no known organisation",
+            "write the organisation's code into its description, or remove it",
+        )
+
+
 def _quota(network: Any, compute: Any) -> Quota:
     return Quota(
         networks=network.networks,
@@ -177,6 +195,8 @@ def _quota(network: Any, compute: Any) -> Quota:
 def _networks(tenant: str, source: str, networks: Iterable[Any], seen: Observed, collected: Collected) -> None:
     subnets = _by(seen.subnets, "network_id")
     for network in networks:
+        if network.is_router_external:
+            continue  # a provider network, whoever owns it
         where = Where(source=source, item=f"network {network.id}")
         ours = [subnet for subnet in subnets[network.id] if subnet.ip_version == 4]
         if len(ours) != 1 or len(subnets[network.id]) != 1:

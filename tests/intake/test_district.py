@@ -1,0 +1,151 @@
+from pathlib import Path
+
+import pytest
+
+from network_models import district
+from network_models.write_district import FOLDER, main
+from orchestrator.intake.workbook.cells import is_blank
+from orchestrator.model.estate import difference
+from tests.intake.books import district_copy, reading_of, set_cells
+
+
+def test_the_folder_reads_as_exactly_the_district() -> None:
+    reading = reading_of(FOLDER)
+    assert difference(district.now(), reading.estate) == ()
+    assert reading.estate.digest == district.now().digest
+    assert reading.unparsed == ()
+
+
+def test_every_row_says_how_it_is_known() -> None:
+    reading = reading_of(FOLDER)
+    rows = {f"{table}[{key}]" for table, rows in reading.estate.tables().items() for key in rows}
+    assert {fact.row for fact in reading.facts} == rows
+    standing = {fact.row: (fact.standing, str(fact.where)) for fact in reading.facts}
+    assert standing["systems[990102-CZ-0001]"] == ("claimed", "census.xlsx, sheet F1 系统普查表, cell B4")
+    assert standing["interfaces[cz3/lan0/192.168.10.1/24]"] == ("configured", "configs/cz3/frr.conf:15")
+    assert standing["links[cz-line]"][0] == "claimed"
+
+
+def test_the_slips_in_the_census_are_found_with_both_places() -> None:
+    assert [str(finding) for finding in reading_of(FOLDER).findings] == [
+        (
+            "census unknown: census.xlsx, sheet F1 系统普查表, cell S4: the dependency '国库集中支付系统' is not "
+            "in form F1: it stays unknown; add that system to F1 or write its code"
+        ),
+        (
+            "census fail: census.xlsx, sheet F1 系统普查表, cell C14: the system '救灾物资旧台账' is entered twice "
+            "(also cell C9); the first was read; remove one of the two rows"
+        ),
+        (
+            "census fail: census.xlsx, sheet F3 专网节点, cell D5: site cz-3 claims 192.168.100.0/24, "
+            "cz3 has 192.168.10.0/24 configured (configs/cz3/frr.conf:15); the configuration was taken; correct the cell"
+        ),
+        (
+            "census fail: census.xlsx, sheet F3 专网清单, cell H4: 50 Mbit/s claimed, 20 Mbit/s by cz-line at "
+            "topology.yaml:63; ask the carrier"
+        ),
+        *(
+            f"cloud unknown: cloud:{cloud}: the cloud was not read: tenants already in it are unknown; "
+            "read it with an account of clouds.yaml before the first step is applied"
+            for cloud in ("public-service-cloud", "administrative-service-cloud")
+        ),
+    ]
+
+
+def test_what_nobody_filled_in_stays_unknown_and_is_counted(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    set_cells(folder / "census.xlsx", "F1 系统普查表", M4="不详", N4=None, Q4="—")
+    reading = reading_of(folder)
+    system = reading.estate.systems["990102-CZ-0001"]
+    assert (system.mlps_level, system.cores, system.addresses) == (None, None, ())
+    known = {(one.form, one.column): one for one in reading.completeness}
+    whole = {(one.form, one.column): one for one in reading_of(FOLDER).completeness}
+    assert known["F1", "等保级别"].filled == whole["F1", "等保级别"].filled - 1
+    assert known["F1", "等保级别"].total == 9  # nine open systems' rows, the classified one is not asked
+
+
+def test_a_line_nobody_understands_is_listed_with_its_place(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "configs" / "cz1" / "frr.conf"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("interface lan0\n", "interface lan0\n ip policy route-map SECRET\n"), encoding="utf-8")
+    line = path.read_text(encoding="utf-8").splitlines().index(" ip policy route-map SECRET") + 1
+    reading = reading_of(folder)
+    assert [(one.device, one.file, one.line) for one in reading.unparsed] == [("cz1", "frr.conf", line)]
+    assert (
+        f"configurations unknown: configs/cz1/frr.conf:{line}: not understood: 'ip policy route-map SECRET'; "
+        "every answer it could change is unknown: remove the line, or extend the vendor's reader"
+    ) in [str(finding) for finding in reading.findings]
+
+
+def test_a_configuration_that_was_not_exported_is_unknown_not_empty(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    (folder / "configs" / "fw1" / "nftables.conf").unlink()
+    reading = reading_of(folder)
+    assert [str(one) for one in reading.unparsed] == ["fw1/nftables.conf:1: absent: the whole file was not exported"]
+    assert "fw1" not in reading.estate.filters
+
+
+def test_a_device_configured_otherwise_than_the_topology_claims_is_found(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "topology.yaml"
+    path.write_text(
+        path.read_text("utf-8").replace(
+            "role: provider_edge, loopback: 198.19.253.1, autonomous_system: 65000",
+            "role: provider_edge, loopback: 198.19.253.1, autonomous_system: 65001",
+        ),
+        "utf-8",
+    )
+    found = [str(one) for one in reading_of(folder).findings if "autonomous_system" in one.what]
+    assert len(found) == 1
+    assert found[0].startswith("configurations fail: configs/pe1/frr.conf:")
+    assert found[0].endswith(
+        ": pe1 has autonomous_system 65000 configured, 65001 claimed (topology.yaml:21); correct the topology file"
+    )
+
+
+def test_a_spare_cable_under_an_addressed_port_is_found(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "topology.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(
+        text.replace('{name: cz-fibre, a: "cz1:wan3"', '{name: cz-fibre, state: spare, a: "cz1:wan3"'), "utf-8"
+    )
+    found = [one.what for one in reading_of(folder).findings if "cz-fibre" in one.what]
+    assert found == [
+        "cz1:wan3 is addressed, its cable cz-fibre is spare (topology.yaml:64)",
+        "cz3:wan1 is addressed, its cable cz-fibre is spare (topology.yaml:64)",
+    ]
+
+
+def test_a_flow_that_names_nobody_is_found(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "policy.yaml"
+    path.write_text(path.read_text("utf-8").replace('source: "host:cz-user2"', 'source: "host:cz-user9"', 1), "utf-8")
+    found = [str(one) for one in reading_of(folder).findings if one.subject == "policy"]
+    assert found == ["policy unknown: policy.yaml flow F-003: the host 'cz-user9' is not known; add or correct it"]
+
+
+def test_what_write_district_writes_is_what_the_repository_holds(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    for part in ("census.xlsx", "topology.yaml"):
+        (folder / part).unlink()
+    main(["workbook", "topology", "--folder", str(folder)])
+    assert (folder / "topology.yaml").read_text("utf-8") == (FOLDER / "topology.yaml").read_text("utf-8")
+    assert reading_of(folder).plain() == reading_of(FOLDER).plain()
+
+
+def test_keys_are_made_for_a_copy_and_never_for_the_repository(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = district_copy(tmp_path)
+    before = reading_of(folder).policy.approvals.people
+    main(["keys", "--folder", str(folder)])
+    after = reading_of(folder).policy.approvals.people
+    assert [person.name for person in before] == [person.name for person in after]
+    assert not {person.public_key for person in before} & {person.public_key for person in after}
+    assert {path.stat().st_mode & 0o777 for path in (folder / "keys").iterdir()} == {0o600}
+    with pytest.raises(SystemExit):
+        main(["keys"])
+    assert "no keys are made in the repository's folder" in capsys.readouterr().err
+    assert not is_blank(after[0].public_key)
