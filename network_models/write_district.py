@@ -1,7 +1,7 @@
 """Write parts of the district's project folder: `python -m network_models.write_district PART`.
 
 Parts: `configs`, what each device shows as its configuration, with the lines that real boxes carry beside what
-Onefold knows: banners, logging, clock, remote access; `workbook`, census.xlsx; `topology`, topology.yaml; and `keys`,
+Onefold knows: logging, clock, remote access; `workbook`, census.xlsx; `topology`, topology.yaml; and `keys`,
 signing keys for a copy of the folder (never written unless named).
 """
 
@@ -22,7 +22,7 @@ _FRR_HEAD = "service integrated-vtysh-config\n!"
 _FRR_OWN = """service integrated-vtysh-config
 log syslog informational
 log timestamp precision 3
-banner motd line authorised use only: {device}, government extranet of Wangchao
+log facility local6
 !"""
 
 _NFTABLES_OWN = """\t\tlimit rate 10/second counter log prefix "{device} denied: "
@@ -57,7 +57,7 @@ return
 
 
 def _frr(device: str, text: str) -> str:
-    return f"! exported from {device}\n" + text.replace(_FRR_HEAD, _FRR_OWN.format(device=device), 1)
+    return f"! exported from {device}\n" + text.replace(_FRR_HEAD, _FRR_OWN, 1)
 
 
 def _nftables(device: str, text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from network_models import district, write_district
 from orchestrator.model.base import Noun
-from orchestrator.model.network import Nat
+from orchestrator.model.network import Nat, Vrf
 from orchestrator.vendors.huawei_vrp.diff import difference
 from orchestrator.vendors.parsed import Parsed, RenderError
 from orchestrator.vendors.registry import ROWS_OF_A_DEVICE, carry_device, parse_device, render_device
@@ -73,4 +73,14 @@ def test_a_row_that_no_platform_can_hold_is_refused() -> None:
     assert str(refused.value) == (
         "nats[cz1/out] cannot be written: no platform of cz1 has nats; "
         "give the device such a platform or take the row away"
+    )
+
+
+def test_two_vrfs_on_one_vxlan_are_refused() -> None:
+    overlay = NOW.vrfs["pe1/adm"].overlay
+    strange = NOW.with_nouns(Vrf(device="pe1", name="cz", zone="", overlay=overlay))
+    with pytest.raises(RenderError) as refused:
+        render_device(strange, "pe1")
+    assert str(refused.value) == (
+        "vrfs[pe1/cz]: VNI 10001 already carries vrfs[pe1/adm]: one VXLAN carries one VRF; give it a VNI of its own"
     )

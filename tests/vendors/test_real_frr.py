@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from network_models import district
+from network_models.write_district import FOLDER
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import Interface, Overlay, Route, Vrf
 from orchestrator.vendors import frr
@@ -17,9 +18,11 @@ NOW = district.now()
 ROUTERS = sorted(name for name, device in NOW.devices.items() if "frr" in device.platforms)
 
 
-def run(folder: Path, estate: Estate, device: str, following: Estate | None = None) -> None:
-    """Raise the router of `estate` with the ports and namespaces of `following`, when given."""
-    texts = frr.render(estate, device)
+def run(
+    folder: Path, estate: Estate, device: str, following: Estate | None = None, texts: dict[str, str] | None = None
+) -> None:
+    """Raise the router of `estate` (or of `texts`) with the ports and namespaces of `following`, when given."""
+    texts = texts or frr.render(estate, device)
     largest = following or estate
     (folder / "name").write_text(device)
     (folder / "ports").write_text(" ".join({row.name for row in largest.interfaces.values() if row.device == device}))
@@ -92,3 +95,15 @@ def test_a_change_by_hand_is_seen(tmp_path: Path) -> None:
     run(tmp_path, NOW.with_nouns(Interface(device="pe1", name="core0", address=hand)), "pe1")
     read = shown(tmp_path, "running", NOW, "pe1")
     assert hand in {noun.address for noun in read.nouns() if isinstance(noun, Interface)}
+
+
+def test_frr_keeps_the_own_lines_of_the_exported_text(tmp_path: Path) -> None:
+    exported = {path.name: path.read_text() for path in (FOLDER / "configs" / "pe1").iterdir()}
+    run(tmp_path, NOW, "pe1", texts=exported)
+    running = (tmp_path / "running").read_text()
+    own = {"log syslog informational", "log timestamp precision 3"}
+    assert own <= set(running.splitlines())
+    assert (tmp_path / "difference").read_text().strip() == ""
+    assert shown(tmp_path, "running", NOW, "pe1").unparsed == ()
+    carried = frr.carry({"frr.conf": running}, frr.render(NOW, "pe1"))
+    assert own <= set(carried["frr.conf"].splitlines())

@@ -72,7 +72,18 @@ def checked(configuration: Configuration) -> Configuration:
             "autonomous_system: add it to the topology"
         )
     _check_ports(configuration)
+    _check_overlays(configuration)
     return configuration
+
+
+def _check_overlays(configuration: Configuration) -> None:
+    seen: dict[int, Vrf] = {}
+    for vrf in configuration.vrfs:
+        if vrf.overlay and seen.setdefault(vrf.overlay.vni, vrf) != vrf:
+            raise RenderError(
+                f"vrfs[{vrf.key}]: VNI {vrf.overlay.vni} already carries vrfs[{seen[vrf.overlay.vni].key}]: "
+                "one VXLAN carries one VRF; give it a VNI of its own"
+            )
 
 
 def _check_ports(configuration: Configuration) -> None:
