@@ -45,8 +45,16 @@ def design(now: Estate, policy: Policy, lock: Lock | None = None) -> Design:
 def _networks_undecided(draft: Draft) -> None:
     for key, network in sorted(draft.now.private_networks.items()):
         if network.classified is None:
-            draft.find(f"private_networks[{key}]", "unknown", f"nobody has decided whether {network.name} is classified",
-                       "fill in 涉密 on the F3 sheet: it is decided first (S1)")  # fmt: skip
+            draft.find(
+                f"private_networks[{key}]",
+                "unknown",
+                f"nobody has decided whether {network.name} is classified",
+                "fill in 涉密 on the F3 sheet: it is decided first (S1)",
+            )
         elif network.target == "unknown":
-            draft.find(f"private_networks[{key}]", "unknown", f"nobody has decided what becomes of {network.name}",
-                       "fill in 去向 on the F3 sheet")  # fmt: skip
+            draft.find(
+                f"private_networks[{key}]",
+                "unknown",
+                f"nobody has decided what becomes of {network.name}",
+                "fill in 去向 on the F3 sheet",
+            )

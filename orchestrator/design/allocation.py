@@ -27,28 +27,42 @@ class Allocator:
 
         Purposes up to the first "/" are one family: within it no value is given twice. Raises DesignError.
         """
-        taken = {int(value) for value in self._family(purpose)} | set(used)
+        taken = {int(value) for value in self._family(purpose) if value.isdecimal()} | set(used)
         fresh = (str(number) for number in candidates if number not in taken)
-        return int(self._take(purpose, fresh, "numbers"))
+        value = self._take(purpose, fresh, "the numbers")
+        if not value.isdecimal():
+            raise DesignError(_bad(purpose, value, "a number"))
+        return int(value)
 
     def network(self, purpose: str, pool: IPv4Network, length: int) -> IPv4Network:
         """The prefix locked for `purpose`, else the first free /`length` of `pool`. Raises DesignError."""
-        value = self._given.get(purpose) or self._take(purpose, self._free_networks(pool, length), str(pool))
-        network = IPv4Network(value)
+        value = self._take(purpose, self._free_networks(pool, length), str(pool))
+        try:
+            network = IPv4Network(value)
+        except ValueError as error:
+            raise DesignError(_bad(purpose, value, "a prefix")) from error
         self._networks.append(network)
         return network
 
-    def address(self, purpose: str, network: IPv4Network, used: Iterable[IPv4Address] = (), spaced: bool = True) -> IPv4Address:
+    def address(
+        self, purpose: str, network: IPv4Network, used: Iterable[IPv4Address] = (), spaced: bool = True
+    ) -> IPv4Address:
         """The address locked for `purpose`, else a free one of `network`: every tenth first when `spaced`."""
-        taken = {IPv4Address(value) for key, value in self._given.items() if key.startswith("address/")} | set(used)
-        fresh = (str(address) for address in _hosts(network, spaced) if address not in taken)
-        return IPv4Address(self._take(purpose, fresh, str(network)))
+        taken = set(self._family("address/")) | {str(address) for address in used}
+        fresh = (str(address) for address in _hosts(network, spaced) if str(address) not in taken)
+        value = self._take(purpose, fresh, str(network))
+        try:
+            return IPv4Address(value)
+        except ValueError as error:
+            raise DesignError(_bad(purpose, value, "an address")) from error
 
     def _take(self, purpose: str, fresh: Iterator[str], pool: str) -> str:
         if purpose not in self._given:
             value = next(fresh, None)
             if value is None:
-                raise DesignError(f"nothing is left of {pool} for {purpose}: give numbering a larger pool in policy.yaml")
+                raise DesignError(
+                    f"nothing is left of {pool} for {purpose}: give numbering a larger pool in policy.yaml"
+                )
             self._given[purpose] = value
         return self._given[purpose]
 
@@ -57,7 +71,7 @@ class Allocator:
         return [value for key, value in self._given.items() if key.startswith(family)]
 
     def _free_networks(self, pool: IPv4Network, length: int) -> Iterator[str]:
-        locked = [IPv4Network(value) for value in self._given.values() if "/" in value]
+        locked = [network for value in self._given.values() if (network := _network(value))]
         for candidate in pool.subnets(new_prefix=length):
             if not any(candidate.overlaps(other) for other in (*self._networks, *locked)):
                 yield str(candidate)
@@ -68,7 +82,8 @@ def _networks_in_use(estate: Estate) -> list[IPv4Network]:
     connected = [interface.address.network for interface in estate.interfaces.values()]
     overlays = [vrf.overlay.address.network for vrf in estate.vrfs.values() if vrf.overlay]
     hosts = [host.address.network for host in estate.hosts.values()]
-    clouds = [network.prefix for network in (*estate.provider_networks.values(), *estate.cloud_networks.values())]
+    clouds = [network.prefix for network in estate.provider_networks.values()]
+    clouds += [network.prefix for network in estate.cloud_networks.values()]
     routes = [route.prefix for route in estate.routes.values() if route.prefix.prefixlen >= 24]
     return [*connected, *overlays, *hosts, *clouds, *routes]
 
@@ -80,3 +95,15 @@ def _hosts(network: IPv4Network, spaced: bool) -> Iterator[IPv4Address]:
     if spaced:
         yield from (IPv4Address(value) for value in range(base + SPACING, last, SPACING))
     yield from (IPv4Address(value) for value in range(first, last) if not spaced or (value - base) % SPACING)
+
+
+def _network(value: str) -> IPv4Network | None:
+    """A locked value as a prefix; None when it is a number, an address or damaged (found when it is asked for)."""
+    try:
+        return IPv4Network(value) if "/" in value else None
+    except ValueError:
+        return None
+
+
+def _bad(purpose: str, value: str, kind: str) -> str:
+    return f"onefold.lock: {purpose} holds {value!r}, which is not {kind}: restore the line from its history"

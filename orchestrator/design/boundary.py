@@ -25,12 +25,23 @@ def build_boundary(draft: Draft, departments: tuple[Department, ...]) -> None:
         used = sequences(draft, device)
         sequence = draft.allocator.number(f"sequence-{device}/{code}/{entry_port}", range(FIRST, LAST, STEP), used)
         rule = FilterRule(
-            device=device, sequence=sequence, action="accept", in_interfaces=(entry_port,), out_interfaces=(exit_port,),
+            device=device,
+            sequence=sequence,
+            action="accept",
+            in_interfaces=(entry_port,),
+            out_interfaces=(exit_port,),
             sources=exactly(crossing.source for crossing in group),
-            destinations=exactly(crossing.destination for crossing in group), **transport(flow), flow=code,
-        )  # fmt: skip
+            destinations=exactly(crossing.destination for crossing in group),
+            **transport(flow),
+            flow=code,
+        )
         choice = f"{device} {sequence} {entry_port} > {exit_port} {flow.protocol}/{flow.port}"
-        draft.decide(f"flow {code}", choice, f"{flow.purpose} / a registered flow between zones: explicit 5-tuple (R6)", draft.put(rule))
+        draft.decide(
+            f"flow {code}",
+            choice,
+            f"{flow.purpose} / a registered flow between zones: explicit 5-tuple (R6)",
+            draft.put(rule),
+        )
     _unserved(draft, departments)
 
 
@@ -59,12 +70,20 @@ def _unserved(draft: Draft, departments: tuple[Department, ...]) -> None:
             continue
         begins, ends = sources(draft.estate, flow), destinations(draft.estate, flow)
         if not begins or not ends:
-            draft.find(f"flows[{flow.code}]", "unknown", f"{flow.code} {flow.purpose}: {'nobody asks' if not begins else 'nobody answers'} in the target",
-                       f"correct {'source' if not begins else 'destination'} of {flow.code} in policy.yaml")  # fmt: skip
+            draft.find(
+                f"flows[{flow.code}]",
+                "unknown",
+                f"{flow.code} {flow.purpose}: {'nobody asks' if not begins else 'nobody answers'} in the target",
+                f"correct {'source' if not begins else 'destination'} of {flow.code} in policy.yaml",
+            )
         for zone in sorted({b.zone for b in begins} ^ {e.zone for e in ends}) if begins and ends else ():
             if zone not in doors:
-                draft.find(f"flows[{flow.code}]", "unknown", f"{flow.code} {flow.purpose}: no boundary port towards zone {zone}",
-                           f"reserve a spare link between a PE and the boundary device for zone {zone}")  # fmt: skip
+                draft.find(
+                    f"flows[{flow.code}]",
+                    "unknown",
+                    f"{flow.code} {flow.purpose}: no boundary port towards zone {zone}",
+                    f"reserve a spare link between a PE and the boundary device for zone {zone}",
+                )
 
 
 def build_site_filters(draft: Draft, departments: tuple[Department, ...]) -> None:
@@ -77,7 +96,9 @@ def build_site_filters(draft: Draft, departments: tuple[Department, ...]) -> Non
 
 def _site_filter(draft: Draft, access: Access) -> None:
     prefix = draft.estate.private_sites[access.key].prefix
-    ports = sorted(i.name for i in draft.estate.interfaces.values() if i.device == access.device and i.address.network == prefix)
+    ports = sorted(
+        i.name for i in draft.estate.interfaces.values() if i.device == access.device and i.address.network == prefix
+    )
     for flow in sorted(draft.policy.flows, key=lambda each: each.code):
         if not in_force(flow, draft.policy.planned_from) or not ports:
             continue
@@ -87,16 +108,30 @@ def _site_filter(draft: Draft, access: Access) -> None:
             _site_rule(draft, access, flow, ports[0], (begins, ends))
 
 
-def _site_rule(draft: Draft, access: Access, flow: Flow, port: str, ends: tuple[list[Endpoint], list[Endpoint]]) -> None:
+def _site_rule(
+    draft: Draft, access: Access, flow: Flow, port: str, ends: tuple[list[Endpoint], list[Endpoint]]
+) -> None:
     device = access.device
     purpose = f"sequence-{device}/{flow.code}/{port}"
     sequence = draft.allocator.number(purpose, range(FIRST, LAST, STEP), sequences(draft, device))
     rule = FilterRule(
-        device=device, sequence=sequence, action="accept", in_interfaces=(port,), out_interfaces=(access.leg.port,),
-        sources=exactly(ends[0]), destinations=exactly(ends[1]), **transport(flow), flow=flow.code,
-    )  # fmt: skip
+        device=device,
+        sequence=sequence,
+        action="accept",
+        in_interfaces=(port,),
+        out_interfaces=(access.leg.port,),
+        sources=exactly(ends[0]),
+        destinations=exactly(ends[1]),
+        **transport(flow),
+        flow=flow.code,
+    )
     choice = f"{device} {sequence} {port} > {access.leg.port} {flow.protocol}/{flow.port}"
-    draft.decide(f"flow {flow.code} at {access.site}", choice, f"{flow.purpose} / the site's own filter stays in force", draft.put(rule))
+    draft.decide(
+        f"flow {flow.code} at {access.site}",
+        choice,
+        f"{flow.purpose} / the site's own filter stays in force",
+        draft.put(rule),
+    )
 
 
 def _inside(end: Endpoint, prefix: IPv4Network) -> bool:

@@ -5,7 +5,7 @@ from orchestrator.design.endpoints import Endpoint, destinations, in_force, sour
 from orchestrator.model.base import Noun
 from orchestrator.model.census import InternetEgress
 from orchestrator.model.estate import Estate
-from orchestrator.model.network import Interface
+from orchestrator.model.network import Interface, Link
 from orchestrator.model.policy import Flow, Policy
 
 
@@ -37,28 +37,34 @@ def platform(estate: Estate) -> InternetEgress | None:
 
 def doorways(estate: Estate, policy: Policy, departments: tuple[Department, ...]) -> dict[str, Doorway]:
     """Zone -> the boundary device's port towards it."""
-    found: dict[str, Doorway] = {}
     boundary = next((name for name, device in sorted(estate.devices.items()) if device.role == "boundary"), None)
     if boundary is None:
-        return found
-    for link in estate.links.values():
-        for near, far in (((link.a_node, link.a_port), (link.b_node, link.b_port)), ((link.b_node, link.b_port), (link.a_node, link.a_port))):
-            edge = interface_at(estate, *near)
-            if far[0] == boundary and edge and (vrf := estate.vrfs.get(f"{near[0]}/{edge.vrf}")):
-                found[vrf.zone] = Doorway(
-                    device=boundary, port=far[1], zone=vrf.zone, pe=near[0], pe_port=near[1], vrf=vrf.name
-                )
+        return {}
+    doors = [door for link in estate.links.values() for door in _towards_edge(estate, link, boundary)]
     exit_ = platform(estate)
     if exit_ and exit_.device == boundary:
-        for zone in policy.zones:
-            if zone.kind == "internet":
-                found[zone.name] = Doorway(device=boundary, port=exit_.interface, zone=zone.name)
-    for department in departments:
-        if leg := department.firewall:
-            found[department.zone] = Doorway(
-                device=leg.device, port=leg.port, zone=department.zone, pe=leg.pe, pe_port=leg.pe_port, vrf=department.vrf
-            )
+        names = [zone.name for zone in policy.zones if zone.kind == "internet"]
+        doors += [Doorway(device=boundary, port=exit_.interface, zone=name) for name in names]
+    doors += [door for department in departments if (door := _own(department))]
+    return {door.zone: door for door in doors}
+
+
+def _towards_edge(estate: Estate, link: Link, boundary: str) -> list[Doorway]:
+    """The boundary's port on a link whose other end is in a VRF."""
+    ends = (link.a_node, link.a_port), (link.b_node, link.b_port)
+    found = []
+    for (node, port), (other, other_port) in (ends, ends[::-1]):
+        edge = interface_at(estate, node, port) if other == boundary else None
+        if edge and (vrf := estate.vrfs.get(f"{node}/{edge.vrf}")):
+            found.append(Doorway(device=boundary, port=other_port, zone=vrf.zone, pe=node, pe_port=port, vrf=vrf.name))
     return found
+
+
+def _own(department: Department) -> Doorway | None:
+    leg, zone = department.firewall, department.zone
+    if leg is None:
+        return None
+    return Doorway(device=leg.device, port=leg.port, zone=zone, pe=leg.pe, pe_port=leg.pe_port, vrf=department.vrf)
 
 
 def crossings(estate: Estate, policy: Policy, departments: tuple[Department, ...]) -> tuple[Crossing, ...]:

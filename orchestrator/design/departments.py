@@ -92,9 +92,13 @@ def _joins(estate: Estate, device: str) -> str:
 def _leg(estate: Estate, link: Link) -> Leg | None:
     edges = provider_edges(estate)
     if link.a_node in edges and link.b_node in estate.devices:
-        return Leg(link=link.name, pe=link.a_node, pe_port=link.a_port, device=link.b_node, port=link.b_port, vlan=link.vlan)
+        return Leg(
+            link=link.name, pe=link.a_node, pe_port=link.a_port, device=link.b_node, port=link.b_port, vlan=link.vlan
+        )
     if link.b_node in edges and link.a_node in estate.devices:
-        return Leg(link=link.name, pe=link.b_node, pe_port=link.b_port, device=link.a_node, port=link.a_port, vlan=link.vlan)
+        return Leg(
+            link=link.name, pe=link.b_node, pe_port=link.b_port, device=link.a_node, port=link.a_port, vlan=link.vlan
+        )
     return None
 
 

@@ -5,7 +5,7 @@ Only `design()` makes a Draft; what leaves the room is the frozen Design.
 
 from orchestrator.design.allocation import Allocator
 from orchestrator.model.base import Noun
-from orchestrator.model.estate import TABLE_OF, Estate
+from orchestrator.model.estate import TABLE_OF, Edit, Estate
 from orchestrator.model.finding import Finding, Result, Where
 from orchestrator.model.lock import Lock
 from orchestrator.model.policy import Policy
@@ -82,9 +82,6 @@ class Draft:
         )
 
     def _write(self, table: str, key: str, noun: Noun | None) -> None:
-        tables = self.estate.tables()
-        rows = {name: each for name, each in tables[table].items() if name != key}
-        if noun is not None:
-            rows[key] = noun
-        # model_construct, not model_copy: a copy would carry the cached digest along
-        self.estate = Estate.model_construct(**{**tables, table: rows})
+        found = getattr(self.estate, table).get(key)
+        before, after = found and found.plain(), noun and noun.plain()
+        self.estate = self.estate.apply((Edit(table=table, key=key, before=before, after=after),))

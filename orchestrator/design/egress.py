@@ -22,11 +22,19 @@ def consolidate(draft: Draft, departments: tuple[Department, ...]) -> None:
 
 def _consolidate(draft: Draft, department: Department, egress: InternetEgress, exit_: InternetEgress | None) -> None:
     if exit_ is None or department.firewall is None or exit_.device != department.firewall.device:
-        draft.find(f"egresses[{egress.code}]", "unknown", f"{egress.code} has no platform to be consolidated onto",
-                   "mark the platform's exit in F4 and reserve a link between a PE and it for the department")  # fmt: skip
+        draft.find(
+            f"egresses[{egress.code}]",
+            "unknown",
+            f"{egress.code} has no platform to be consolidated onto",
+            "mark the platform's exit in F4 and reserve a link between a PE and it for the department",
+        )
         return
     rows: tuple[str, ...] = ()
-    for nat in [each for _, each in sorted(draft.now.nats.items()) if (each.device, each.interface) == (egress.device, egress.interface)]:
+    for nat in [
+        each
+        for _, each in sorted(draft.now.nats.items())
+        if (each.device, each.interface) == (egress.device, egress.interface)
+    ]:
         if nat.kind == "destination":
             rows += _publish(draft, department, nat, exit_)
         draft.drop(nat)
@@ -41,12 +49,18 @@ def _consolidate(draft: Draft, department: Department, egress: InternetEgress, e
 
 def _publish(draft: Draft, department: Department, nat: Nat, exit_: InternetEgress) -> tuple[str, ...]:
     """The service behind a published address of the old exit, published on the platform where it runs in the target."""
-    old = next((w for w in draft.now.workloads.values() if w.state == "running" and _stands(draft, w, nat.inside)), None)
+    old = next(
+        (w for w in draft.now.workloads.values() if w.state == "running" and _stands(draft, w, nat.inside)), None
+    )
     new = next(iter(running(draft.estate, old.system, old.name)), None) if old else None
     end = place(draft.estate, new.place) if new else None
     if old is None or end is None or end.address is None or end.address not in draft.policy.extranet_pool:
-        draft.find(f"nats[{nat.key}]", "unknown", f"{nat.outside} publishes {nat.inside}, which has no place in the target",
-                   "migrate the system behind it or confirm that the publication ends")  # fmt: skip
+        draft.find(
+            f"nats[{nat.key}]",
+            "unknown",
+            f"{nat.outside} publishes {nat.inside}, which has no place in the target",
+            "migrate the system behind it or confirm that the publication ends",
+        )
         return ()
     name = f"{department.code}-{old.name}"
     address = draft.allocator.address(f"address/public/{name}", exit_.public_prefixes[0], _outside_in_use(draft))
@@ -58,10 +72,14 @@ def _publish(draft: Draft, department: Department, nat: Nat, exit_: InternetEgre
 def _published(nat: Nat, name: str, end: Endpoint, exit_: InternetEgress, address: IPv4Address) -> Nat:
     return Nat.model_validate(
         {
-            **nat.plain(), "device": exit_.device, "name": name, "interface": exit_.interface,
-            "inside": f"{end.address}/32", "outside": f"{address}/32",
+            **nat.plain(),
+            "device": exit_.device,
+            "name": name,
+            "interface": exit_.interface,
+            "inside": f"{end.address}/32",
+            "outside": f"{address}/32",
         }
-    )  # fmt: skip
+    )
 
 
 def _stands(draft: Draft, workload: Workload, inside: IPv4Network) -> bool:
@@ -78,9 +96,15 @@ def _hide(draft: Draft, department: Department, exit_: InternetEgress) -> tuple[
         prefix = draft.estate.private_sites[access.key].prefix
         if prefix.subnet_of(draft.policy.extranet_pool):
             rows += draft.put(
-                Nat(device=exit_.device, name=f"{access.site}-out", kind="source", interface=exit_.interface, inside=prefix,
-                    outside=IPv4Network(address))
-            )  # fmt: skip
+                Nat(
+                    device=exit_.device,
+                    name=f"{access.site}-out",
+                    kind="source",
+                    interface=exit_.interface,
+                    inside=prefix,
+                    outside=IPv4Network(address),
+                )
+            )
     return rows
 
 
@@ -138,8 +162,19 @@ def fold_networks(draft: Draft, departments: tuple[Department, ...]) -> None:
             connected = {access.key for access in department.sites}
             missing = [site.site for site in sites if site.key not in connected]
             if missing or not sites:
-                draft.find(f"private_networks[{key}]", "unknown", f"no access circuit is reserved for {', '.join(missing) or 'any site'} of {network.name}",
-                           "add a spare link from a PE with reserved_for to topology.yaml")  # fmt: skip
+                draft.find(
+                    f"private_networks[{key}]",
+                    "unknown",
+                    f"no access circuit is reserved for {', '.join(missing) or 'any site'} of {network.name}",
+                    "add a spare link from a PE with reserved_for to topology.yaml",
+                )
                 continue
-            rows = draft.put(network.model_copy(update={"state": "folded", "prefixes": tuple(site.prefix for site in sites)}))
-            draft.decide(f"private network {key}", f"folded into VRF {department.vrf}", "专网整合 / private networks fold into the extranet", rows)
+            rows = draft.put(
+                network.model_copy(update={"state": "folded", "prefixes": tuple(site.prefix for site in sites)})
+            )
+            draft.decide(
+                f"private network {key}",
+                f"folded into VRF {department.vrf}",
+                "专网整合 / private networks fold into the extranet",
+                rows,
+            )

@@ -29,7 +29,9 @@ def place(estate: Estate, name: str) -> Endpoint | None:
     if host := estate.hosts.get(name):
         return Endpoint(name=name, zone=host.zone, address=host.address.ip, site=host.site)
     if server := estate.servers.get(name):
-        return Endpoint(name=name, zone=estate.tenants[server.tenant].zone, address=server.address, tenant=server.tenant)
+        return Endpoint(
+            name=name, zone=estate.tenants[server.tenant].zone, address=server.address, tenant=server.tenant
+        )
     return None
 
 
@@ -72,7 +74,9 @@ def running(estate: Estate, system: str, component: str = "") -> tuple[Workload,
 def serving(estate: Estate, fqdn: str) -> tuple[Workload, ...]:
     """The running workloads behind the addresses of a name."""
     names = [name for name in estate.service_names.values() if name.fqdn == fqdn]
-    found = {w.key: w for w in estate.workloads.values() if w.state == "running" for n in names if leads_to(estate, n, w)}
+    found = {
+        w.key: w for w in estate.workloads.values() if w.state == "running" for n in names if leads_to(estate, n, w)
+    }
     return tuple(found[key] for key in sorted(found))
 
 

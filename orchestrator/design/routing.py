@@ -21,7 +21,12 @@ def build_routes(draft: Draft, departments: tuple[Department, ...]) -> None:
         rows += _towards_tenant(draft, department)
         if uses_internet(draft, department):
             rows += _internet(draft, department)
-        draft.decide(f"routes {department.code}", f"{len(rows)} static routes", "静态路由,按需最小 / static, only what is needed", rows)
+        draft.decide(
+            f"routes {department.code}",
+            f"{len(rows)} static routes",
+            "静态路由,按需最小 / static, only what is needed",
+            rows,
+        )
     _crossing_routes(draft, departments)
 
 
@@ -58,7 +63,11 @@ def _default(draft: Draft, department: Department, access: Access, gateway: IPv4
     draft.drop(*old)
     if uses_internet(draft, department):
         return draft.put(Route(device=access.device, prefix=DEFAULT, next_hop=gateway))
-    draft.decide(f"default route {access.device}", "removed", "行政服务域不得有互联网路由 / no Internet route in this domain (R3)")
+    draft.decide(
+        f"default route {access.device}",
+        "removed",
+        "行政服务域不得有互联网路由 / no Internet route in this domain (R3)",
+    )
     return ()
 
 
@@ -77,15 +86,19 @@ def _towards_tenant(draft: Draft, department: Department) -> tuple[str, ...]:
 def _internet(draft: Draft, department: Department) -> tuple[str, ...]:
     leg = department.firewall
     if leg is None:
-        draft.find(f"organisations[{department.code}]", "unknown", f"{department.code} uses the Internet, no link to the boundary is reserved for it",
-                   "add a spare link between a PE and the boundary device with reserved_for to topology.yaml")  # fmt: skip
+        draft.find(
+            f"organisations[{department.code}]",
+            "unknown",
+            f"{department.code} uses the Internet, no link to the boundary is reserved for it",
+            "add a spare link between a PE and the boundary device with reserved_for to topology.yaml",
+        )
         return ()
     hop = address_at(draft.estate, leg.device, leg.port)
     return draft.put(Route(device=leg.pe, vrf=department.vrf, prefix=DEFAULT, next_hop=hop))
 
 
 def _crossing_routes(draft: Draft, departments: tuple[Department, ...]) -> None:
-    """Both ends of every crossing: each PE behind a doorway to the other end, the boundary device back to departments."""
+    """Both ends of every crossing: each PE towards the other end, the boundary device back to departments."""
     doors = doorways(draft.estate, draft.policy, departments)
     ours = {department.zone for department in departments}
     rows: dict[str, None] = {}
@@ -97,8 +110,12 @@ def _crossing_routes(draft: Draft, departments: tuple[Department, ...]) -> None:
             for route in _pair(draft, doors, here, there, ours):
                 rows.update(dict.fromkeys(draft.put(route)))
     if rows:
-        draft.decide("routes across the boundary", f"{len(rows)} static routes",
-                     "跨区流量往返都经边界设备 / both directions of every crossing pass the boundary device (R5)", tuple(rows))  # fmt: skip
+        draft.decide(
+            "routes across the boundary",
+            f"{len(rows)} static routes",
+            "跨区流量往返都经边界设备 / both directions of every crossing pass the boundary device (R5)",
+            tuple(rows),
+        )
 
 
 def _pair(draft: Draft, doors: dict[str, Doorway], here: Endpoint, there: Endpoint, ours: set[str]) -> list[Route]:
@@ -110,7 +127,9 @@ def _pair(draft: Draft, doors: dict[str, Doorway], here: Endpoint, there: Endpoi
     if there.zone in ours and segment:
         routes.append((far.device, "", segment, far_interface(draft.estate, far)))
     return [
-        Route.model_validate({"device": device, "prefix": prefix, "next_hop": hop.address.ip} | ({"vrf": vrf} if vrf else {}))
+        Route.model_validate(
+            {"device": device, "prefix": prefix, "next_hop": hop.address.ip} | ({"vrf": vrf} if vrf else {})
+        )
         for device, vrf, prefix, hop in routes
         if hop
     ]

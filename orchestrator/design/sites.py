@@ -17,10 +17,11 @@ from orchestrator.model.census import PrivateSite
 Treatment = Literal["undecided", "keep", "renumber", "translate"]
 
 REASONS: dict[str, str] = {
-    "keep": "无需访问公用网络区,专网地址可留在VPN内 / needs no common zone: private addresses may stay inside the VPN",
-    "renumber": "需访问公用网络区,只许用外网统一地址 / needs the common zone, where only extranet addresses are allowed (R16)",
-    "translate": "需访问公用网络区但设备地址一时不能改,先1:1转换,末批改为同一网段 / needs the common zone, equipment is fixed: "
-    "1:1 translation first, renumbered to the same prefix in the last wave",
+    "keep": "无需访问公用网络区,专网地址可留在VPN内 / needs no common zone: its addresses may stay inside the VPN",
+    "renumber": "需访问公用网络区,只许用外网统一地址 / "
+    "needs the common zone, where only extranet addresses are allowed (R16)",
+    "translate": "需访问公用网络区但设备地址一时不能改,先1:1转换,末批改为同一网段 / "
+    "needs the common zone, equipment is fixed: 1:1 translation first, renumbered to the same prefix in the last wave",
 }
 
 

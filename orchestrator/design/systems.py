@@ -24,13 +24,26 @@ def dispose_systems(draft: Draft, departments: tuple[Department, ...]) -> None:
         item = f"systems[{system.key}]"
         if system.classified:
             if system.disposition not in ("untouchable", "unknown"):
-                draft.find(item, "fail", f"a classified system is marked {system.disposition}: it is never touched (R2)",
-                           "set its disposition to untouchable in the census")  # fmt: skip
+                draft.find(
+                    item,
+                    "fail",
+                    f"a classified system is marked {system.disposition}: it is never touched (R2)",
+                    "set its disposition to untouchable in the census",
+                )
             draft.decide(f"system {system.code}", "untouched", REASONS["untouchable"])
         elif system.disposition == "unknown":
-            draft.find(item, "unknown", f"nobody has decided what becomes of {system.name}", "fill in 处置意见 in the census")
+            draft.find(
+                item, "unknown", f"nobody has decided what becomes of {system.name}", "fill in 处置意见 in the census"
+            )
         else:
             rows = _dispose(draft, system, system.organisation in codes)
+            if system.disposition == "migrate" and system.organisation not in codes:
+                draft.find(
+                    item,
+                    "unknown",
+                    f"{system.name} is to migrate, but no private network of {system.organisation} is folded",
+                    "decide 去向 of its private network on the F3 sheet first",
+                )
             draft.decide(f"system {system.code}", system.disposition, REASONS[system.disposition], rows)
             _dependencies(draft, system)
 
@@ -56,8 +69,12 @@ def _succeeded(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
     survivor = next((w for w in survivors if w.kind in ("web", "mail")), None)
     end = place(draft.estate, survivor.place) if survivor else None
     if end is None or end.address is None:
-        draft.find(f"systems[{system.key}]", "unknown", f"{system.name} has no successor that runs",
-                   "fill in the successor's code in the census")  # fmt: skip
+        draft.find(
+            f"systems[{system.key}]",
+            "unknown",
+            f"{system.name} has no successor that runs",
+            "fill in the successor's code in the census",
+        )
         return ()
     rows: tuple[str, ...] = ()
     for workload in [w for w in list(draft.now.workloads.values()) if w.system == system.code and w.state != "stopped"]:
@@ -96,8 +113,12 @@ def _dependencies(draft: Draft, system: InformationSystem) -> None:
     for code in system.dependencies:
         served = any(_serves(draft, flow.source, flow.destination, system.code, code) for flow in draft.policy.flows)
         if not served:
-            draft.find(f"systems[{system.key}]", "unknown", f"{system.name} depends on {code}, but no registered flow leads there",
-                       "register the flow in policy.yaml, or strike the dependency from the census")  # fmt: skip
+            draft.find(
+                f"systems[{system.key}]",
+                "unknown",
+                f"{system.name} depends on {code}, but no registered flow leads there",
+                "register the flow in policy.yaml, or strike the dependency from the census",
+            )
 
 
 def _serves(draft: Draft, source: str, destination: str, system: str, other: str) -> bool:

@@ -37,20 +37,37 @@ def _goes(draft: Draft, department: Department, system: InformationSystem) -> bo
     provider = draft.estate.provider_networks.get(f"prov-{department.code}")
     item = f"systems[{system.key}]"
     if provider is None:
-        draft.find(item, "unknown", f"{system.name}: no handover into a cloud is reserved for {department.code}",
-                   "add a spare link from a PE to the cloud node with reserved_for to topology.yaml")  # fmt: skip
+        draft.find(
+            item,
+            "unknown",
+            f"{system.name}: no handover into a cloud is reserved for {department.code}",
+            "add a spare link from a PE to the cloud node with reserved_for to topology.yaml",
+        )
         return False
     cloud = draft.now.clouds[provider.cloud]
     if system.service_domain != cloud.service_domain:
-        draft.find(item, "fail", f"{system.name} belongs to {system.service_domain or 'no domain'}, {cloud.name} is {cloud.service_domain}",
-                   "correct the system's service domain in the census, or deliver a handover into the other cloud")  # fmt: skip
+        draft.find(
+            item,
+            "fail",
+            f"{system.name} belongs to {system.service_domain or 'no domain'}, {cloud.name} is {cloud.service_domain}",
+            "correct the system's service domain in the census, or deliver a handover into the other cloud",
+        )
         return False
     if system.mlps_level is None or cloud.mlps_level is None:
-        draft.find(item, "unknown", f"{system.name}: level of the system or of {cloud.name} is not known (R10)", "fill in 等保 in the census")
+        draft.find(
+            item,
+            "unknown",
+            f"{system.name}: level of the system or of {cloud.name} is not known (R10)",
+            "fill in 等保 in the census",
+        )
         return False
     if system.mlps_level > cloud.mlps_level:
-        draft.find(item, "fail", f"{system.name} is level {system.mlps_level}, {cloud.name} only {cloud.mlps_level} (R10)",
-                   "ask for an exception or keep the system")  # fmt: skip
+        draft.find(
+            item,
+            "fail",
+            f"{system.name} is level {system.mlps_level}, {cloud.name} only {cloud.mlps_level} (R10)",
+            "ask for an exception or keep the system",
+        )
         return False
     return True
 
@@ -89,11 +106,18 @@ def _servers(draft: Draft, network: CloudNetwork, system: InformationSystem) -> 
         name = server_name(system, workload)
         purpose = f"address/{network.tenant}/{name}"
         server = Server(
-            tenant=network.tenant, name=name, network=network.name, address=draft.allocator.address(purpose, network.prefix),
-            flavor=_flavor(draft, system, len(moving)), image=IMAGE, groups=(name,),
-        )  # fmt: skip
+            tenant=network.tenant,
+            name=name,
+            network=network.name,
+            address=draft.allocator.address(purpose, network.prefix),
+            flavor=_flavor(draft, system, len(moving)),
+            image=IMAGE,
+            groups=(name,),
+        )
         rows += draft.put(SecurityGroup(tenant=network.tenant, name=name), server)
-        rows += draft.put(workload.model_copy(update={"place": server.key}), workload.model_copy(update={"state": "stopped"}))
+        rows += draft.put(
+            workload.model_copy(update={"place": server.key}), workload.model_copy(update={"state": "stopped"})
+        )
     return rows
 
 
@@ -103,8 +127,13 @@ def _flavor(draft: Draft, system: InformationSystem, workloads: int) -> str:
     if fits:
         return fits[0]
     largest, has, holds = FLAVORS[-1]
-    draft.find(f"systems[{system.key}]", "unknown", f"{system.name} asks for {cores:g} cores and {memory:g} MB a server, "
-               f"the largest flavor {largest} has {has} and {holds}", "agree on a larger flavor with the cloud's operator before the cutover")  # fmt: skip
+    draft.find(
+        f"systems[{system.key}]",
+        "unknown",
+        f"{system.name} asks for {cores:g} cores and {memory:g} MB a server, "
+        f"the largest flavor {largest} has {has} and {holds}",
+        "agree on a larger flavor with the cloud's operator before the cutover",
+    )
     return largest
 
 
@@ -138,7 +167,9 @@ def server_rules(tenant: str, flow: Flow, source: Endpoint, destination: Endpoin
         if end.tenant != tenant:
             continue
         group = end.name.split("/")[1]
-        remote = {"remote_group": other.name.split("/")[1]} if other.tenant == tenant else {"remote_prefix": other.address}
+        remote = (
+            {"remote_group": other.name.split("/")[1]} if other.tenant == tenant else {"remote_prefix": other.address}
+        )
         fields = {"tenant": tenant, "group": group, "direction": direction, "protocol": flow.protocol, "ports": ports}
         rules.append(SecurityRule.model_validate({**fields, **remote, "flow": flow.code}))
     return tuple(rules)
@@ -150,7 +181,9 @@ def _quota(draft: Draft, tenant: str) -> Quota:
     for table in ("cloud_networks", "cloud_routers", "servers", "security_groups", "security_rules"):
         count[table] = sum(1 for each in getattr(estate, table).values() if each.tenant == tenant)
     sizes = {name: (cores, memory) for name, cores, memory in FLAVORS}
-    flavors = [sizes[server.flavor] for server in estate.servers.values() if server.tenant == tenant and server.flavor in sizes]
+    flavors = [
+        sizes[server.flavor] for server in estate.servers.values() if server.tenant == tenant and server.flavor in sizes
+    ]
     systems = {w.system for w in estate.workloads.values() if w.place.startswith(f"{tenant}/")}
     demand = [now.systems[code] for code in systems if code in now.systems]
     cores = max(sum(each.cores or 0 for each in demand), sum(each[0] for each in flavors))
@@ -159,10 +192,16 @@ def _quota(draft: Draft, tenant: str) -> Quota:
     # during migration every group holds rules for old and new addresses, and one for the copy
     rules = 2 * count["security_rules"] + count["servers"] + DEFAULT_RULES + NEW_GROUP_RULES * groups
     return Quota(
-        networks=_spare(count["cloud_networks"]), subnets=_spare(count["cloud_networks"]), routers=_spare(count["cloud_routers"]),
-        ports=_spare(count["servers"] + count["cloud_routers"] + 2 * count["cloud_networks"]), security_groups=_spare(groups),
-        security_group_rules=_spare(rules), instances=_spare(count["servers"]), cores=_spare(cores), memory_megabytes=_spare(memory),
-    )  # fmt: skip
+        networks=_spare(count["cloud_networks"]),
+        subnets=_spare(count["cloud_networks"]),
+        routers=_spare(count["cloud_routers"]),
+        ports=_spare(count["servers"] + count["cloud_routers"] + 2 * count["cloud_networks"]),
+        security_groups=_spare(groups),
+        security_group_rules=_spare(rules),
+        instances=_spare(count["servers"]),
+        cores=_spare(cores),
+        memory_megabytes=_spare(memory),
+    )
 
 
 def _spare(demand: int) -> int:

@@ -15,4 +15,6 @@ def build_vlans(draft: Draft, departments: tuple[Department, ...]) -> None:
         description = f"{department.code.upper()}-CLOUD-HANDOVER"
         rows = draft.put(*(Vlan(device=switch, vlan=network.vlan, description=description) for switch in switches))
         reason = "上云交接VLAN须在网管交换机登记 / the handover VLAN is registered where switches are managed"
-        draft.decide(f"vlan {network.vlan}", f"{description} on {', '.join(switches) or 'no managed switch'}", reason, rows)
+        draft.decide(
+            f"vlan {network.vlan}", f"{description} on {', '.join(switches) or 'no managed switch'}", reason, rows
+        )

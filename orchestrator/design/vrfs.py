@@ -1,4 +1,4 @@
-"""One VRF per department on every PE, with route distinguisher, route target, overlay and its legs on reserved links."""
+"""One VRF per department on every PE: route distinguisher, route target, overlay, legs on reserved links."""
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
@@ -26,7 +26,8 @@ def _vrf(draft: Draft, department: Department) -> None:
     edges = provider_edges(draft.now)
     if len(edges) != 2:
         raise DesignError(
-            f"{len(edges)} provider edges ({', '.join(edges) or 'none'}), the overlay joins two: give two devices the role provider_edge"
+            f"{len(edges)} provider edges ({', '.join(edges) or 'none'}), the overlay joins two: "
+            "give two devices the role provider_edge"
         )
     numbering, code = draft.policy.numbering, department.code
     taken = [int(vrf.route_distinguisher.split(":")[1]) for vrf in draft.now.vrfs.values() if vrf.route_distinguisher]
@@ -69,7 +70,9 @@ def _underlay(estate: Estate, device: str) -> IPv4Address:
             found = interface_at(estate, device, ends[device])
             if found and found.vrf == GLOBAL:
                 return found.address.ip
-    raise DesignError(f"{device} has no addressed link to the other provider edge: add it to the topology and the configuration")
+    raise DesignError(
+        f"{device} has no addressed link to the other provider edge: add it to the topology and the configuration"
+    )
 
 
 def _legs(draft: Draft, department: Department) -> None:
@@ -78,9 +81,11 @@ def _legs(draft: Draft, department: Department) -> None:
         near, far = _ends(draft, department, leg)
         rows = draft.put(near, far) + _in_service(draft, leg)
         draft.decide(
-            f"link {leg.link}", f"{leg.pe}:{leg.pe_port} {near.address} in VRF {department.vrf}, {leg.device}:{leg.port} {far.address}",
-            "已为该单位交付的备用线路 / the spare circuit delivered for this organisation", rows,
-        )  # fmt: skip
+            f"link {leg.link}",
+            f"{leg.pe}:{leg.pe_port} {near.address} in VRF {department.vrf}, {leg.device}:{leg.port} {far.address}",
+            "已为该单位交付的备用线路 / the spare circuit delivered for this organisation",
+            rows,
+        )
 
 
 def _ends(draft: Draft, department: Department, leg: Leg) -> tuple[Interface, Interface]:
@@ -90,7 +95,9 @@ def _ends(draft: Draft, department: Department, leg: Leg) -> tuple[Interface, In
         return near, far
     network = draft.allocator.network(f"transit/{leg.link}", transit.prefix, transit.length)
     return (
-        Interface(device=leg.pe, name=leg.pe_port, vrf=department.vrf, address=IPv4Interface((network[1], network.prefixlen))),
+        Interface(
+            device=leg.pe, name=leg.pe_port, vrf=department.vrf, address=IPv4Interface((network[1], network.prefixlen))
+        ),
         Interface(device=leg.device, name=leg.port, address=IPv4Interface((network[2], network.prefixlen))),
     )
 
@@ -106,7 +113,9 @@ def _handover(draft: Draft, department: Department) -> None:
     prefix = draft.allocator.network(f"provider/{department.code}", block.prefix, block.length)
     # a tag given with the cable is a fact of the cable; only a cable without one takes a number of ours
     numbering = draft.policy.numbering
-    used = [link.vlan for link in draft.now.links.values() if link.vlan] + [each.vlan for each in draft.now.vlans.values()]
+    used = [link.vlan for link in draft.now.links.values() if link.vlan] + [
+        each.vlan for each in draft.now.vlans.values()
+    ]
     candidates = range(numbering.vlan_first, numbering.vlan_last + 1)
     vlan = leg.vlan or draft.allocator.number(f"vlan/{department.code}", candidates, used)
     network = ProviderNetwork(name=f"prov-{department.code}", cloud=cloud, vlan=vlan, prefix=prefix, gateway=prefix[1])
@@ -114,7 +123,12 @@ def _handover(draft: Draft, department: Department) -> None:
     port = Interface(device=leg.pe, name=leg.pe_port, vrf=department.vrf, address=address)
     rows = draft.put(network, port) + _in_service(draft, leg, vlan)
     reason = f"{domain} 的业务上本域的云 / a department's systems go onto the cloud of its own service domain"
-    draft.decide(f"handover {department.code}", f"{prefix} on VLAN {vlan} into {cloud}, gateway {prefix[1]} on {leg.pe}", reason, rows)
+    draft.decide(
+        f"handover {department.code}",
+        f"{prefix} on VLAN {vlan} into {cloud}, gateway {prefix[1]} on {leg.pe}",
+        reason,
+        rows,
+    )
 
 
 def _in_service(draft: Draft, leg: Leg, vlan: int | None = None) -> tuple[str, ...]:

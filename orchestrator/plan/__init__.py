@@ -9,7 +9,7 @@ from orchestrator.model.plan import Plan, Step
 from orchestrator.model.policy import Policy
 from orchestrator.plan.deadlines import late
 from orchestrator.plan.dual import run_both
-from orchestrator.plan.finish import fold, narrow_tenants, settle
+from orchestrator.plan.finish import fold, narrow_site_filters, narrow_tenants, settle
 from orchestrator.plan.foundation import found
 from orchestrator.plan.migration import accept_and_retire, copy_and_cut_over, merge_shadows, replace_systems
 from orchestrator.plan.release import clear_ports, release, reroute
@@ -30,7 +30,10 @@ def build(now: Estate, design: Design, policy: Policy, project: str, author: str
     for phase in (_prepare, _migrate, _switch, _clean):
         phase(way)
     plan_waves = waves(now, target, policy, _phases(way, policy))
-    order = {name: index for index, name in enumerate(name for wave in plan_waves for batch in wave.batches for name in batch)}
+    order = {
+        name: index
+        for index, name in enumerate(name for wave in plan_waves for batch in wave.batches for name in batch)
+    }
     plan = Plan(
         project=project,
         author=author,
@@ -64,6 +67,7 @@ def _switch(way: Way) -> None:
     clear_ports(way, 6)
     forget_old_addresses(way, "renumber", 6)
     narrow_tenants(way, 6)
+    narrow_site_filters(way, 6)
     release(way, 7)
 
 
@@ -76,11 +80,13 @@ def _clean(way: Way) -> None:
 
 def _with_canaries(way: Way) -> tuple[Step, ...]:
     numbers = sorted(set(way.phase_of.values()))
-    return tuple(step for number in numbers for step in canaries([s for s in way.steps if way.phase_of[s.name] == number]))
+    return tuple(
+        step for number in numbers for step in canaries([s for s in way.steps if way.phase_of[s.name] == number])
+    )
 
 
 def _phases(way: Way, policy: Policy) -> list[tuple[str, int, int, Sequence[Step]]]:
-    """Title, phase waited for (index), days waited, steps: trial between cutover and retirement, observation elsewhere."""
+    """Title, phase waited for (index), days waited, steps: a trial before old copies go, else observation."""
     watch, trial = policy.observation_days, policy.trial_days
     steps = _with_canaries(way)
     plans = (

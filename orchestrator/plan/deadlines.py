@@ -10,6 +10,7 @@ from orchestrator.model.policy import Policy
 TASKS: dict[str, tuple[str, str]] = {
     # task of the policy: what its last step is called, and a disposition that step must serve
     "zombie_retired": ("retire.", "zombie"),
+    "mail_unified": ("retire.", "replace"),
     "mail_retired": ("retire.", "replace"),
     "egress_consolidated": ("consolidate.", ""),
     "private_network_folded": ("fold.", ""),
@@ -18,7 +19,7 @@ TASKS: dict[str, tuple[str, str]] = {
 
 
 def late(plan: Plan, policy: Policy) -> tuple[Finding, ...]:
-    """One finding for every deadline that the plan can be held against: pass, or fail with the step that comes too late."""
+    """One finding for every deadline the plan can be held against: pass, or fail with the step that is late."""
     return tuple(_judged(plan, policy))
 
 
@@ -36,12 +37,20 @@ def _judged(plan: Plan, policy: Policy) -> Iterator[Finding]:
         steps = [step for step in plan.steps if _serves(step, *TASKS[deadline.task])]
         end = last_day(policy, deadline.months)
         for step in (each for each in steps if night_of[each.name] >= end):
-            yield Finding(subject=f"deadline {deadline.task}", result="fail", source=deadline.source,
-                          what=f"{step.name} is planned for {night_of[step.name]}, the deadline ends before {end}",
-                          fix="start earlier (planned_from) or shorten freezes in policy.yaml")  # fmt: skip
+            yield Finding(
+                subject=f"deadline {deadline.task}",
+                result="fail",
+                source=deadline.source,
+                what=f"{step.name} is planned for {night_of[step.name]}, the deadline ends before {end}",
+                fix="start earlier (planned_from) or shorten freezes in policy.yaml",
+            )
         if steps and all(night_of[each.name] < end for each in steps):
-            yield Finding(subject=f"deadline {deadline.task}", result="pass", source=deadline.source,
-                          what=f"{len(steps)} steps, the last on {max(night_of[s.name] for s in steps)}, before {end}")  # fmt: skip
+            yield Finding(
+                subject=f"deadline {deadline.task}",
+                result="pass",
+                source=deadline.source,
+                what=f"{len(steps)} steps, the last on {max(night_of[s.name] for s in steps)}, before {end}",
+            )
 
 
 def _serves(step: Step, prefix: str, word: str) -> bool:

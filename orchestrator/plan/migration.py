@@ -24,15 +24,24 @@ def copy_and_cut_over(way: Way, phase: int) -> None:
             continue
         code, tenant = system.code, new[0].place.split("/")[0]
         copies: list[Change] = [workload.model_copy(update={"state": "standby"}) for workload in new]
-        way.step(f"copy.{code}", phase, "copy", f"首次复制 {system.name} / first copy of {code}", f"迁入租户 {tenant} / moves into tenant {tenant}; the old place keeps serving",
-                 copies, after=[f"tenant.{tenant}", *way.names("access.", "route.", "leg.", "zone.")], system=code)  # fmt: skip
+        way.step(
+            f"copy.{code}",
+            phase,
+            "copy",
+            f"首次复制 {system.name} / first copy of {code}",
+            f"迁入租户 {tenant} / moves into tenant {tenant}; the old place keeps serving",
+            copies,
+            after=[f"tenant.{tenant}", *way.names("access.", "route.", "leg.", "zone.")],
+            system=code,
+            hosts=tuple(sorted(w.place for w in old)),
+        )
         cutovers.append((system, new, old))
     for system, new, old in cutovers:
         _cut_over(way, phase, system, new, old)
 
 
 def _pairs(way: Way, system: InformationSystem) -> tuple[list[Workload], list[Workload]]:
-    new = [w for w in way.added("workloads") if isinstance(w, Workload) and w.system == system.code]
+    new = [w for w in way.added(Workload) if w.system == system.code]
     return new, list(running(way.now, system.code))
 
 
@@ -40,8 +49,18 @@ def _cut_over(way: Way, phase: int, system: InformationSystem, new: list[Workloa
     changes: list[Change] = [workload.model_copy(update={"state": "standby"}) for workload in old]
     changes += [*new, *_renamed(way, old)]
     outage = flows_at(way.estate, way.policy, {w.place for w in old})
-    way.step(f"cutover.{system.code}", phase, "cutover", f"割接 {system.name} / cut {system.code} over", "冻结、末次同步、校验、切换域名、验证 / freeze, final sync, checksums, switch the name, verify",
-             changes, after=[f"copy.{system.code}"], system=system.code, outage=outage, outage_minutes=CUTOVER_MINUTES)  # fmt: skip
+    way.step(
+        f"cutover.{system.code}",
+        phase,
+        "cutover",
+        f"割接 {system.name} / cut {system.code} over",
+        "冻结、末次同步、校验、切换域名、验证 / freeze, final sync, checksums, switch the name, verify",
+        changes,
+        after=[f"copy.{system.code}"],
+        system=system.code,
+        outage=outage,
+        outage_minutes=CUTOVER_MINUTES,
+    )
 
 
 def _renamed(way: Way, workloads: list[Workload]) -> list[Noun]:
@@ -54,15 +73,28 @@ def _renamed(way: Way, workloads: list[Workload]) -> list[Noun]:
 def merge_shadows(way: Way, phase: int) -> None:
     """Add the end of shadow systems: their names lead to the survivor, then they stop."""
     for system in systems_of(way, "merge"):
-        _succeed(way, phase, system, f"合并影子系统 {system.name} / merge the shadow {system.code}",
-                 f"并入 / merged into {system.successor}, group {system.shadow_group or 'not named'}", [f"cutover.{system.successor}"])  # fmt: skip
+        _succeed(
+            way,
+            phase,
+            system,
+            f"合并影子系统 {system.name} / merge the shadow {system.code}",
+            f"并入 / merged into {system.successor}, group {system.shadow_group or 'not named'}",
+            [f"cutover.{system.successor}"],
+        )
 
 
 def replace_systems(way: Way, phase: int) -> None:
     """Add the end of systems that a common system replaces."""
     for system in systems_of(way, "replace"):
         after = [*way.names("readdress.", "access.", "filter.", "route.")]
-        _succeed(way, phase, system, f"{system.name} 改用通用系统 / replace {system.code}", f"由 {system.successor} 接替 / {system.successor} takes over", after)
+        _succeed(
+            way,
+            phase,
+            system,
+            f"{system.name} 改用通用系统 / replace {system.code}",
+            f"由 {system.successor} 接替 / {system.successor} takes over",
+            after,
+        )
 
 
 def _succeed(way: Way, phase: int, system: InformationSystem, title: str, why: str, after: list[str]) -> None:
@@ -71,8 +103,19 @@ def _succeed(way: Way, phase: int, system: InformationSystem, title: str, why: s
     outage = flows_at(way.estate, way.policy, {w.place for w in old})
     changes: list[Change] = [*_renamed(way, old), *(way.target.workloads[w.key] for w in old)]
     checklist = ("users, accounts and data have been taken over by the successor, signed by the department",)
-    way.step(f"retire.{system.code}", phase, "retire", title, why, changes, after=after, system=system.code,
-             outage=outage, outage_minutes=SWITCH_MINUTES if outage else 0, checklist=checklist)  # fmt: skip
+    way.step(
+        f"retire.{system.code}",
+        phase,
+        "retire",
+        title,
+        why,
+        changes,
+        after=after,
+        system=system.code,
+        outage=outage,
+        outage_minutes=SWITCH_MINUTES if outage else 0,
+        checklist=checklist,
+    )
 
 
 def accept_and_retire(way: Way, phase: int) -> None:
@@ -82,11 +125,30 @@ def accept_and_retire(way: Way, phase: int) -> None:
         old = [w for _, w in sorted(way.estate.workloads.items()) if w.system == code and w.state == "standby"]
         if not old:
             continue
-        way.step(f"accept.{code}", phase, "record", f"{system.name} 试运行结束并验收 / accept {code} after the trial run",
-                 f"试运行 {way.policy.trial_days} 天 / trial of {way.policy.trial_days} days", [way.target.systems[code]],
-                 after=[f"cutover.{code}"], mode="manual", system=code,
-                 checklist=("trial run report without open faults", "acceptance signed by the department", "backup of the new place restored once"))  # fmt: skip
+        way.step(
+            f"accept.{code}",
+            phase,
+            "record",
+            f"{system.name} 试运行结束并验收 / accept {code} after the trial run",
+            f"试运行 {way.policy.trial_days} 天 / trial of {way.policy.trial_days} days",
+            [way.target.systems[code]],
+            after=[f"cutover.{code}"],
+            mode="manual",
+            system=code,
+            checklist=(
+                "trial run report without open faults",
+                "acceptance signed by the department",
+                "backup of the new place restored once",
+            ),
+        )
         stopped: list[Change] = [way.target.workloads[w.key] for w in old]
-        way.step(f"retire.{code}", phase, "retire", f"停用 {system.name} 旧副本 / stop the old copy of {code}", "已验收 / accepted",
-                 stopped, after=[f"accept.{code}"], system=code)  # fmt: skip
-
+        way.step(
+            f"retire.{code}",
+            phase,
+            "retire",
+            f"停用 {system.name} 旧副本 / stop the old copy of {code}",
+            "已验收 / accepted",
+            stopped,
+            after=[f"accept.{code}"],
+            system=code,
+        )

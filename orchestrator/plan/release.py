@@ -30,8 +30,8 @@ def _has_exit(way: Way, device: str) -> bool:
 
 
 def _reroute(way: Way, phase: int, department: Department, access: Access, previous: list[str]) -> None:
-    old = [r for r in way.removed("routes") if isinstance(r, Route) and r.device == access.device]
-    new = {r.prefix: r for r in way.added("routes") if isinstance(r, Route) and r.device == access.device}
+    old = [r for r in way.removed(Route) if r.device == access.device]
+    new = {r.prefix: r for r in way.added(Route) if r.device == access.device}
     changes: list[Change] = []
     for route in old:
         if route.prefix in new:
@@ -43,9 +43,17 @@ def _reroute(way: Way, phase: int, department: Department, access: Access, previ
     hosts = {host.name for host in way.estate.hosts.values() if host.site == access.site}
     internet = any(route.prefix.prefixlen == 0 for route in old)
     outage = tuple(code for code in flows_at(way.estate, way.policy, hosts) if internet and _leaves(way, code))
-    way.step(f"reroute.{access.device}", phase, "network", f"{access.device} 路由切到政务外网 / {access.device} routes over the extranet",
-             f"腾空旧线路 / drain the old lines of {department.code}", changes, outage=outage, outage_minutes=SWITCH_MINUTES if outage else 0,
-             after=[f"access.{access.device}", *previous, *way.names("cutover.", "retire.", "readdress.", "route.", "nat.")])  # fmt: skip
+    way.step(
+        f"reroute.{access.device}",
+        phase,
+        "network",
+        f"{access.device} 路由切到政务外网 / {access.device} routes over the extranet",
+        f"腾空旧线路 / drain the old lines of {department.code}",
+        changes,
+        outage=outage,
+        outage_minutes=SWITCH_MINUTES if outage else 0,
+        after=[f"access.{access.device}", *previous, *way.names("cutover.", "retire.", "readdress.", "route.", "nat.")],
+    )
 
 
 def _leaves(way: Way, code: str) -> bool:
@@ -63,23 +71,26 @@ def clear_ports(way: Way, phase: int) -> None:
             continue
         for device, port in ((link.a_node, link.a_port), (link.b_node, link.b_port)):
             changes = _at_port(way, device, port)
-            way.step(f"clear.{device}.{port}", phase, "network", f"清空 {device}:{port} / clear {device}:{port}",
-                     f"{link.name} 即将退租 / {link.name} is about to be released", changes, after=drained)  # fmt: skip
+            way.step(
+                f"clear.{device}.{port}",
+                phase,
+                "network",
+                f"清空 {device}:{port} / clear {device}:{port}",
+                f"{link.name} 即将退租 / {link.name} is about to be released",
+                changes,
+                after=drained,
+            )
 
 
 def _at_port(way: Way, device: str, port: str) -> list[Change]:
     """Routes, filter entries and translations of a port that the target has not, then its addresses."""
-    ports = [i for i in way.removed("interfaces") if isinstance(i, Interface) and (i.device, i.name) == (device, port)]
+    ports = [i for i in way.removed(Interface) if (i.device, i.name) == (device, port)]
     networks = [interface.address.network for interface in ports]
-    gone: list[Noun] = []
-    for route in way.removed("routes"):
-        over = isinstance(route, Route) and route.device == device and route.next_hop
-        if over and any(route.next_hop in network for network in networks):  # type: ignore[attr-defined]  # narrowed by `over`
-            gone.append(route)
-    for rule in way.removed("filter_rules"):
-        if isinstance(rule, FilterRule) and rule.device == device and port in (*rule.in_interfaces, *rule.out_interfaces):
-            gone.append(rule)
-    gone += [n for n in way.removed("nats") if isinstance(n, Nat) and (n.device, n.interface) == (device, port)]
+    routes = [r for r in way.removed(Route) if r.device == device and r.next_hop]
+    rules = [r for r in way.removed(FilterRule) if r.device == device]
+    gone: list[Noun] = [r for r in routes if any(r.next_hop in network for network in networks)]
+    gone += [rule for rule in rules if port in (*rule.in_interfaces, *rule.out_interfaces)]
+    gone += [n for n in way.removed(Nat) if (n.device, n.interface) == (device, port)]
     return [Gone(noun) for noun in (*gone, *ports)]
 
 
@@ -89,17 +100,32 @@ def release(way: Way, phase: int) -> None:
         if link.state != "released" or way.now.links[name].state == "released":
             continue
         cleared = [f"clear.{link.a_node}.{link.a_port}", f"clear.{link.b_node}.{link.b_port}"]
-        way.step(f"release.{name}", phase, "record", f"退租 {name}({link.carrier} {link.circuit}) / release {name}",
-                 f"年租费 {link.yearly_rent or 0} 元 / rent of {link.yearly_rent or 0} yuan a year ends", [link],
-                 after=cleared, mode="manual", checklist=_letters(link))  # fmt: skip
+        way.step(
+            f"release.{name}",
+            phase,
+            "record",
+            f"退租 {name}({link.carrier} {link.circuit}) / release {name}",
+            f"年租费 {link.yearly_rent or 0} 元 / rent of {link.yearly_rent or 0} yuan a year ends",
+            [link],
+            after=cleared,
+            mode="manual",
+            checklist=_letters(link),
+        )
     for code, egress in sorted(way.target.egresses.items()):
-        way.step(f"consolidate.{code}", phase, "record", f"出口 {code} 已归并 / exit {code} is consolidated",
-                 "互联网出口归并 / own exits are consolidated onto the platform (R17)", [egress], after=[f"release.{egress.link}"])  # fmt: skip
+        way.step(
+            f"consolidate.{code}",
+            phase,
+            "record",
+            f"出口 {code} 已归并 / exit {code} is consolidated",
+            "互联网出口归并 / own exits are consolidated onto the platform (R17)",
+            [egress],
+            after=[f"release.{egress.link}"],
+        )
 
 
 def _letters(link: Link) -> tuple[str, ...]:
     return (
         f"no traffic on {link.name} during the observation days (carrier's or own counters)",
-        f"termination letter for circuit {link.circuit or link.name} sent to {link.carrier or 'the carrier'} and confirmed",
+        f"termination letter for {link.circuit or link.name} sent to {link.carrier or 'the carrier'} and confirmed",
         "final bill received; the filing register is updated",
     )

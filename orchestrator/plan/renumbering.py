@@ -3,7 +3,7 @@
 from orchestrator.design.departments import Access, moved_interface
 from orchestrator.design.endpoints import place
 from orchestrator.model.census import PrivateSite
-from orchestrator.model.network import Interface, Nat, Route
+from orchestrator.model.network import Interface, Nat
 from orchestrator.plan.dual import sites_of
 from orchestrator.plan.outages import flows_at
 from orchestrator.plan.way import Change, Gone, Way
@@ -27,9 +27,15 @@ def _alongside(way: Way, phase: int, access: Access) -> None:
         interface.model_copy(update={"address": moved_interface(interface.address, was.prefix, becomes.prefix)})
         for interface in _at_prefix(way, access.device, was)
     ]
-    way.step(f"alongside.{access.device}", phase, "network", f"{access.device} 增配新地址 / {access.device} gets the new address beside the old one",
-             f"{access.site}: {was.prefix} -> {becomes.prefix}", ports,
-             after=[f"access.{access.device}", f"zone.{access.site}", *way.names("widen.")])  # fmt: skip
+    way.step(
+        f"alongside.{access.device}",
+        phase,
+        "network",
+        f"{access.device} 增配新地址 / {access.device} gets the new address beside the old one",
+        f"{access.site}: {was.prefix} -> {becomes.prefix}",
+        ports,
+        after=[f"access.{access.device}", f"zone.{access.site}", *way.names("widen.")],
+    )
 
 
 def _at_prefix(way: Way, device: str, site: PrivateSite) -> list[Interface]:
@@ -39,17 +45,33 @@ def _at_prefix(way: Way, device: str, site: PrivateSite) -> list[Interface]:
 
 def _readdress(way: Way, phase: int, access: Access) -> None:
     was, becomes = sites_of(way, access)
-    names = [key for key, host in sorted(way.estate.hosts.items()) if host.site == access.site and host.address.network == was.prefix]
+    names = [
+        key
+        for key, host in sorted(way.estate.hosts.items())
+        if host.site == access.site and host.address.network == was.prefix
+    ]
     outage = flows_at(way.estate, way.policy, set(names))
     changes: list[Change] = [way.target.hosts[name] for name in names]
     changes += _renamed(way, names)
     changes.append(becomes)
     manual = was.fixed_addresses
-    checklist = ("fixed equipment has been replaced or reconfigured by its supplier", "the supplier is on site during the window")
+    checklist = (
+        "fixed equipment has been replaced or reconfigured by its supplier",
+        "the supplier is on site during the window",
+    )
     after = [f"alongside.{access.device}", *way.names("retire.", "cutover.")]
-    way.step(f"readdress.{access.site}", phase, "readdress", f"站点 {access.site} 改址 / renumber site {access.site}",
-             f"{was.prefix} -> {becomes.prefix}", changes, after=after, outage=outage, outage_minutes=READDRESS_MINUTES,
-             checklist=checklist if manual else ())  # fmt: skip
+    way.step(
+        f"readdress.{access.site}",
+        phase,
+        "readdress",
+        f"站点 {access.site} 改址 / renumber site {access.site}",
+        f"{was.prefix} -> {becomes.prefix}",
+        changes,
+        after=after,
+        outage=outage,
+        outage_minutes=READDRESS_MINUTES,
+        checklist=checklist if manual else (),
+    )
 
 
 def _renamed(way: Way, hosts: list[str]) -> list[Change]:
@@ -70,6 +92,8 @@ def forget_old_addresses(way: Way, treatment: str, phase: int) -> None:
             was, becomes = sites_of(way, access)
             if becomes.treatment == treatment and was.prefix != becomes.prefix:
                 _forget_at_site(way, phase, access)
+                for other in department.sites:
+                    _forget_at_sister(way, phase, access, other.device)
                 _forget_at_pe(way, phase, access, department.vrf)
 
 
@@ -82,9 +106,39 @@ def _forget_at_site(way: Way, phase: int, access: Access) -> None:
         for key, rule in sorted(way.estate.filter_rules.items())
         if rule.device == access.device and key in way.target.filter_rules
     ]
-    verb = "撤销1:1转换 / end the 1:1 translation" if becomes.treatment == "translate" else "撤销旧地址 / remove the old address"
-    way.step(f"forget.{access.device}", phase, "network", f"{access.device} {verb}", f"{access.site} 已改址 / {access.site} has been renumbered",
-             changes, after=[f"readdress.{access.site}"])  # fmt: skip
+    verb = (
+        "撤销1:1转换 / end the 1:1 translation"
+        if becomes.treatment == "translate"
+        else "撤销旧地址 / remove the old address"
+    )
+    way.step(
+        f"forget.{access.device}",
+        phase,
+        "network",
+        f"{access.device} {verb}",
+        f"{access.site} 已改址 / {access.site} has been renumbered",
+        changes,
+        after=[f"readdress.{access.site}"],
+    )
+
+
+def _forget_at_sister(way: Way, phase: int, access: Access, device: str) -> None:
+    """Routes of other sites to the old prefix. Those over a line that is released go when the line is cleared."""
+    was, _ = sites_of(way, access)
+    routes: list[Change] = [
+        Gone(route)
+        for key, route in sorted(way.estate.routes.items())
+        if (route.device, route.prefix) == (device, was.prefix) and key not in way.target.routes
+    ]
+    way.step(
+        f"forget.{device}.{access.site}",
+        phase,
+        "network",
+        f"{device} 撤销 {access.site} 旧路由 / {device} forgets the old prefix of {access.site}",
+        f"{was.prefix} 不再使用 / is no longer used",
+        routes,
+        after=[f"readdress.{access.site}"],
+    )
 
 
 def _translates(nat: Nat, access: Access, was: PrivateSite) -> bool:
@@ -96,9 +150,14 @@ def _forget_at_pe(way: Way, phase: int, access: Access, vrf: str) -> None:
     routes: list[Change] = [
         Gone(route)
         for key, route in sorted(way.estate.routes.items())
-        if isinstance(route, Route) and (route.device, route.vrf, route.prefix) == (access.leg.pe, vrf, was.prefix) and key not in way.target.routes
+        if (route.device, route.vrf, route.prefix) == (access.leg.pe, vrf, was.prefix) and key not in way.target.routes
     ]
-    way.step(f"forget.{access.leg.pe}.{access.site}", phase, "network", f"{access.leg.pe} 撤销 {access.site} 旧路由 / remove the old route of {access.site}",
-             f"{was.prefix} 不再使用 / is no longer used", routes, after=[f"readdress.{access.site}"])  # fmt: skip
-
-
+    way.step(
+        f"forget.{access.leg.pe}.{access.site}",
+        phase,
+        "network",
+        f"{access.leg.pe} 撤销 {access.site} 旧路由 / remove the old route of {access.site}",
+        f"{was.prefix} 不再使用 / is no longer used",
+        routes,
+        after=[f"readdress.{access.site}"],
+    )

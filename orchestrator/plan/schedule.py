@@ -32,7 +32,9 @@ def canaries(steps: Sequence[Step]) -> tuple[Step, ...]:
 def _ancestors(steps: Sequence[Step]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for step in steps:
-        found[step.name] = {step.name}.union(*(found.get(each, {each}) for each in step.after)) if step.after else {step.name}
+        found[step.name] = (
+            {step.name}.union(*(found.get(each, {each}) for each in step.after)) if step.after else {step.name}
+        )
     return found
 
 
@@ -52,7 +54,9 @@ def batches(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
                 batch.append(step)
                 touched |= footprint(step)
         if not batch:
-            raise PlanError(f"steps wait for each other in a circle: {', '.join(sorted(left))}; report this plan with its inputs")
+            raise PlanError(
+                f"steps wait for each other in a circle: {', '.join(sorted(left))}; report this plan with its inputs"
+            )
         found.append(tuple(step.name for step in batch))
         for step in batch:
             del left[step.name]
@@ -64,7 +68,9 @@ def footprint(step: Step) -> set[str]:
     rows = {f"row {edit.table}[{edit.key}]" for edit in step.edits}
     shared = {f"table {edit.table}" for edit in step.edits if edit.table == "service_names"}
     devices = {f"device {name}" for name in step.devices}
-    return rows | shared | devices | {f"tenant {name}" for name in step.tenants} | {f"host {name}" for name in step.hosts}
+    return (
+        rows | shared | devices | {f"tenant {name}" for name in step.tenants} | {f"host {name}" for name in step.hosts}
+    )
 
 
 def organisations(estate: Estate, steps: Iterable[Step]) -> set[str]:
@@ -99,10 +105,14 @@ def night(policy: Policy, earliest: date, touched: set[str]) -> tuple[date, str]
     for offset in range(HORIZON):
         day = earliest + timedelta(days=offset)
         for window in policy.windows:
-            if day.weekday() in window.weekdays and not any(frozen(policy, each, touched) for each in days_of(day, window)):
+            if day.weekday() in window.weekdays and not any(
+                frozen(policy, each, touched) for each in days_of(day, window)
+            ):
                 return day, window.name
     who = ", ".join(sorted(touched)) or "nobody"
-    raise PlanError(f"no window is free of freezes for {who} from {earliest} on: widen windows or freezes in policy.yaml")
+    raise PlanError(
+        f"no window is free of freezes for {who} from {earliest} on: widen windows or freezes in policy.yaml"
+    )
 
 
 def days_of(day: date, window: Window) -> tuple[date, ...]:
@@ -122,7 +132,9 @@ def _covers(freeze: Freeze, day: date) -> bool:
     return (freeze.first or date.min) <= day <= (freeze.last or date.max)
 
 
-def waves(now: Estate, target: Estate, policy: Policy, phases: Sequence[tuple[str, int, int, Sequence[Step]]]) -> tuple[Wave, ...]:
+def waves(
+    now: Estate, target: Estate, policy: Policy, phases: Sequence[tuple[str, int, int, Sequence[Step]]]
+) -> tuple[Wave, ...]:
     """One wave for every phase with steps: (title, index of the phase it waits for, days to wait, steps)."""
     found: list[Wave] = []
     nights: list[date | None] = []

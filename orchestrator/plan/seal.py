@@ -25,7 +25,9 @@ def save(plan: Plan, path: Path) -> None:
             os.fsync(file.fileno())
         Path(name).replace(path)
     except OSError as error:
-        raise SealError(f"{path}: the plan cannot be written ({error.strerror}): choose another place with --out") from error
+        raise SealError(
+            f"{path}: the plan cannot be written ({error.strerror}): choose another place with --out"
+        ) from error
 
 
 def load(path: Path) -> Plan:

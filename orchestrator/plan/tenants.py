@@ -3,16 +3,13 @@
 from orchestrator.design.departments import Department
 from orchestrator.design.endpoints import destinations, in_force, place, sources
 from orchestrator.design.tenants import server_rules
-from orchestrator.model.base import Noun
-from orchestrator.model.cloud import SecurityRule
+from orchestrator.model.cloud import CloudNetwork, CloudRouter, SecurityGroup, SecurityRule, Server
 from orchestrator.model.network import Port
 from orchestrator.plan.outages import seen_from_outside
-from orchestrator.plan.way import Way
+from orchestrator.plan.way import Change, Way
 
 COPY_PORT: Port = 22
 """Data is copied over SSH from the old host to the new server."""
-
-TABLES = ("tenants", "security_groups", "security_rules", "cloud_networks", "cloud_routers", "servers")
 
 
 def build_tenant(way: Way, department: Department, phase: int) -> None:
@@ -20,19 +17,24 @@ def build_tenant(way: Way, department: Department, phase: int) -> None:
     code = department.code
     if code not in way.target.tenants or code in way.estate.tenants:
         return
-    rows: list[Noun] = []
-    for table in TABLES:
-        mine = [each for each in way.added(table) if getattr(each, "tenant", code) == code and _tenant_of(each) == code]
-        rows += mine
-        if table == "security_rules":
-            rows += temporary_rules(way, code)
+    # groups and rules stand before the first server (R27)
+    rows: list[Change] = [way.target.tenants[code]]
+    rows += [each for each in way.added(SecurityGroup) if each.tenant == code]
+    rows += [each for each in way.added(SecurityRule) if each.tenant == code]
+    rows += temporary_rules(way, code)
+    rows += [each for each in way.added(CloudNetwork) if each.tenant == code]
+    rows += [each for each in way.added(CloudRouter) if each.tenant == code]
+    rows += [each for each in way.added(Server) if each.tenant == code]
     cloud = way.target.tenants[code].cloud
-    way.step(f"tenant.{code}", phase, "cloud", f"建立租户 {code} / create tenant {code}", f"{code} 的系统迁入 {cloud} / systems of {code} move into {cloud}",
-             rows, after=["cloud.provider-networks"])  # fmt: skip
-
-
-def _tenant_of(noun: Noun) -> str:
-    return str(getattr(noun, "tenant", None) or getattr(noun, "name", ""))
+    way.step(
+        f"tenant.{code}",
+        phase,
+        "cloud",
+        f"建立租户 {code} / create tenant {code}",
+        f"{code} 的系统迁入 {cloud} / systems of {code} move into {cloud}",
+        rows,
+        after=["cloud.provider-networks"],
+    )
 
 
 def temporary_rules(way: Way, tenant: str) -> list[SecurityRule]:
@@ -58,7 +60,9 @@ def _old_addresses(way: Way, tenant: str) -> list[SecurityRule]:
 
 def _inside_one_system(source: str, destination: str) -> bool:
     """Both ends are workloads of one system: they move together, so no mixed pair ever exists."""
-    ends = [end.partition(":")[2].split("/")[0] for end in (source, destination) if end.startswith(("workload:", "system:"))]
+    ends = [
+        end.partition(":")[2].split("/")[0] for end in (source, destination) if end.startswith(("workload:", "system:"))
+    ]
     return len(ends) == 2 and ends[0] == ends[1]
 
 
@@ -72,11 +76,16 @@ def _copies(way: Way, tenant: str) -> list[SecurityRule]:
         rules.append(
             SecurityRule.model_validate(
                 {
-                    "tenant": tenant, "group": new.split("/")[1], "direction": "ingress", "protocol": "tcp",
-                    "ports": (COPY_PORT, COPY_PORT), "remote_prefix": address and f"{address}/32", "flow": copy_flow(way, new),
+                    "tenant": tenant,
+                    "group": new.split("/")[1],
+                    "direction": "ingress",
+                    "protocol": "tcp",
+                    "ports": (COPY_PORT, COPY_PORT),
+                    "remote_prefix": address and f"{address}/32",
+                    "flow": copy_flow(way, new),
                 }
             )
-        )  # fmt: skip
+        )
     return rules
 
 
@@ -86,9 +95,9 @@ def moves(way: Way) -> list[tuple[str, str]]:
     for workload in way.target.workloads.values():
         if workload.key in way.now.workloads or workload.place not in way.target.servers:
             continue
-        for old in way.now.workloads.values():
-            if (old.system, old.name, old.state) == (workload.system, workload.name, "running"):
-                found.append((old.place, workload.place))
+        wanted = (workload.system, workload.name, "running")
+        olds = [old for old in way.now.workloads.values() if (old.system, old.name, old.state) == wanted]
+        found += [(old.place, workload.place) for old in olds]
     return sorted(found)
 
 

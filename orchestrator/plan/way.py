@@ -4,7 +4,7 @@ So the steps compose by construction; a row that a step writes ties it after the
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from orchestrator.design.departments import Department, departments
 from orchestrator.design.draft import key_of
@@ -19,6 +19,8 @@ class Gone(NamedTuple):
 
     noun: Noun
 
+
+Row = TypeVar("Row", bound=Noun)
 
 Change = Noun | Gone
 """What a step does to one row: a noun is written in its place, Gone removes it."""
@@ -39,10 +41,17 @@ class Way:
         self._writers: dict[tuple[str, str], str] = {}
 
     def step(
-        self, name: str, phase: int, kind: StepKind, title: str, why: str, changes: Iterable[Change],
-        after: Iterable[str] = (), **more: object,
-    ) -> None:  # fmt: skip
-        """Add a step with these changes, in this order. Changes that change nothing are left out, so is an empty step."""
+        self,
+        name: str,
+        phase: int,
+        kind: StepKind,
+        title: str,
+        why: str,
+        changes: Iterable[Change],
+        after: Iterable[str] = (),
+        **more: object,
+    ) -> None:
+        """Add a step with these changes, in this order. What changes nothing is left out, so is an empty step."""
         edits: list[Edit] = []
         writers = []
         for change in changes:
@@ -58,9 +67,17 @@ class Way:
         known = [each for each in after if each in self.phase_of]
         before = tuple(sorted({*known, *(each for each in writers if each != name)}))
         fields = {
-            "name": name, "kind": kind, "title": title, "why": why, "edits": tuple(edits), "after": before,
-            "devices": _devices(edits), "tenants": _tenants(edits), "hosts": _hosts(edits), "evidence": _evidence(edits),
-        }  # fmt: skip
+            "name": name,
+            "kind": kind,
+            "title": title,
+            "why": why,
+            "edits": tuple(edits),
+            "after": before,
+            "devices": _devices(edits),
+            "tenants": _tenants(edits),
+            "hosts": _hosts(edits),
+            "evidence": _evidence(edits),
+        }
         self.steps.append(Step.model_validate({**fields, **more}))
         self.phase_of[name] = phase
         self._writers.update({(edit.table, edit.key): name for edit in edits})
@@ -80,15 +97,18 @@ class Way:
         """Names of the steps so far that begin with one of these."""
         return [step.name for step in self.steps if step.name.startswith(prefixes)]
 
-    def added(self, table: str) -> list[Noun]:
-        """Rows of a table that the target has and the estate so far has not, by key."""
-        here, there = getattr(self.estate, table), getattr(self.target, table)
-        return [there[key] for key in sorted(there) if key not in here]
+    def added(self, kind: type[Row]) -> list[Row]:
+        """Rows of a kind that the target has and the estate so far has not, by key."""
+        return _only(kind, self.target, self.estate)
 
-    def removed(self, table: str) -> list[Noun]:
-        """Rows of a table that the estate so far has and the target has not, by key."""
-        here, there = getattr(self.estate, table), getattr(self.target, table)
-        return [here[key] for key in sorted(here) if key not in there]
+    def removed(self, kind: type[Row]) -> list[Row]:
+        """Rows of a kind that the estate so far has and the target has not, by key."""
+        return _only(kind, self.estate, self.target)
+
+
+def _only(kind: type[Row], here: Estate, there: Estate) -> list[Row]:
+    rows, others = getattr(here, TABLE_OF[kind]), getattr(there, TABLE_OF[kind])
+    return [row for key, row in sorted(rows.items()) if key not in others]
 
 
 def _devices(edits: list[Edit]) -> tuple[str, ...]:
