@@ -44,13 +44,13 @@ def planned(project: Project, reading: Reading, target: Design, author: str | No
 def verdict_of(reading: Reading, plan: Plan, progress: Progress = silent) -> Verdict:
     """Every reachable state of the plan held to every rule and every registered flow."""
     _same_origin(reading, plan)
-    return verify(reading.estate, plan, reading.policy, unparsed=reading.unparsed, progress=progress)
+    return verify(reading.estate, plan, reading.policy, unparsed=reading.unparsed, facts=reading.facts, progress=progress)
 
 
 def proven(reading: Reading, plan: Plan, progress: Progress = silent) -> ProvenPlan:
     """The plan as something that may be applied. Raises RefusedError with the first failing promise."""
     _same_origin(reading, plan)
-    return prove(reading.estate, plan, reading.policy, unparsed=reading.unparsed, progress=progress)
+    return prove(reading.estate, plan, reading.policy, unparsed=reading.unparsed, facts=reading.facts, progress=progress)
 
 
 def opened(path: Path) -> Plan:

@@ -1,5 +1,6 @@
 """Small things several verbs need: options, and reading the project once."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from orchestrator.apply.access import Access, load_access
 from orchestrator.cli.session import Session
 from orchestrator.intake.project import Project
 from orchestrator.intake.read import Reading
@@ -40,3 +42,18 @@ def tally(findings: Iterable[Finding]) -> str:
     """The same as one phrase."""
     number = counts(findings)
     return ", ".join(f"{number.get(kind, 0)} {kind}" for kind in ("fail", "unknown", "pass"))
+
+
+def state_folder(project: Project) -> Path:
+    """Where a project keeps its records: `.onefold/` in its folder, or ONEFOLD_STATE."""
+    return Path(os.environ.get("ONEFOLD_STATE") or project.folder / ".onefold")
+
+
+def access_of(project: Project) -> Access:
+    """How the project's world is reached: the lab's access file for `world: lab`, else access.json in the folder.
+
+    Raises InputError when there is none: the message says which file.
+    """
+    if project.world == "lab":
+        return load_access(Path(os.environ.get("ONEFOLD_LAB") or "~/.local/state/onefold/lab").expanduser() / "access.json")
+    return load_access(project.path("access.json"))

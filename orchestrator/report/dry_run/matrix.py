@@ -1,11 +1,13 @@
 """Zone by zone: which services one zone reaches in another."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
-from orchestrator.forwarding.points import probe_points
+from orchestrator.forwarding.points import Point, leads_to, probe_points
+from orchestrator.forwarding.predict import predict
 from orchestrator.model.estate import Estate
 from orchestrator.model.policy import Policy
-from orchestrator.proof import predict
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,28 @@ def zone_matrix(estate: Estate, policy: Policy) -> Matrix:
     points = probe_points(estate)
     predicted = predict(estate, points, ports)
     zone_of = {point.node: point.zone for point in points}
-    zone_at = {str(point.address): point.zone for point in points}
+    zones_at = _zones_at(estate, points, {destination for _, destination, _ in predicted})
     found: dict[tuple[str, str], dict[tuple[str, str], list[tuple[int, bool | None]]]] = {}
     for (source, destination, port), works in predicted.items():
-        zones = zone_of[source], zone_at.get(destination, "")
-        if zones[1]:
-            found.setdefault(zones, {}).setdefault((source, destination), []).append((port, works))
+        own = zone_of[source]
+        candidates = zones_at.get(destination, frozenset())
+        # an address used in several zones is, for somebody inside one of them, the one of that zone
+        for zone in {own} if own in candidates else candidates:
+            found.setdefault((own, zone), {}).setdefault((source, destination), []).append((port, works))
     zones = tuple(sorted(set(zone_of.values())))
     return Matrix(zones, {key: _cell(pairs) for key, pairs in found.items()})
+
+
+def _zones_at(estate: Estate, points: Iterable[Point], addresses: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The zones in which an address stands, published and translated addresses by what they lead to."""
+    real: dict[int, set[str]] = {}
+    for point in points:
+        real.setdefault(int(point.address), set()).add(point.zone)
+    found = {}
+    for text in addresses:
+        ends = leads_to(estate, int(IPv4Address(text))) | {int(IPv4Address(text))}
+        found[text] = frozenset(zone for end in ends for zone in real.get(end, ()))
+    return found
 
 
 def _cell(pairs: dict[tuple[str, str], list[tuple[int, bool | None]]]) -> Cell:

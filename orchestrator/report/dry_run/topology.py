@@ -6,7 +6,7 @@ from html import escape
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import Device, Link
 
-WIDTH, ROW, TOP, MARGIN = 1180, 112, 46, 64
+WIDTH, ROW, TOP, MARGIN = 1180, 112, 46, 20
 LAYERS = ("outside", "boundary", "core", "edge", "switch", "host")
 LABELS = {
     "outside": "互联网 Internet",
@@ -101,7 +101,10 @@ def _positions(places: list[Place], cables: list[tuple[str, str, str, bool]]) ->
             row.sort(key=lambda n: (wish[n], n))
             x |= {name: (i + 1) / (len(row) + 1) for i, name in enumerate(row)}
     layer_of = {p.name: p.layer for p in places}
-    return {n: (MARGIN + x[n] * (WIDTH - 2 * MARGIN), TOP + LAYERS.index(layer_of[n]) * ROW) for n in x}
+    at = {n: (MARGIN + x[n] * (WIDTH - 2 * MARGIN), float(TOP + LAYERS.index(layer_of[n]) * ROW)) for n in x}
+    for number, name in enumerate(rows["host"]):  # too many for one line: every second one stands lower
+        at[name] = (at[name][0], at[name][1] + (number % 2) * 44)
+    return at
 
 
 def _colour(zone: str) -> str:
