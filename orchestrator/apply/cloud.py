@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ from stacks import provider_networks, tenant
 from stacks.resource import Change, Resource, changes, worldly
 
 PROJECT = "onefold"
+_MARK = "ONEFOLD_STACKS"  # in the environment of engine and plugins: whose they are
 Note = Callable[[str, str], None]
 """Told of every resource: its logical name and "started" or "done"."""
 
@@ -108,8 +110,13 @@ class Cloud:
         from stacks.program import program
 
         known = cloud_world.facts(self.connection, worldly([dict(r.arguments) for r in (*old, *new)]), self.access)
+        if resuming:
+            _mend(stack, self._backend())
         pulumi_stack = self._stack(stack, program((), {}, {}), environment)
-        state = _settled(pulumi_stack)
+        if resuming:
+            _free(pulumi_stack, self._backend())
+        with _reporting(stack, "read the state of"):
+            state = _settled(pulumi_stack)
         adopt = self._orphans(new, state, domain)
         if adopt and not resuming:
             raise SurpriseError(
@@ -158,6 +165,7 @@ class Cloud:
                 **self._engine.environment(),
                 "PULUMI_BACKEND_URL": backend,
                 "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._passphrase()),
+                _MARK: backend,
                 **environment,
             },
             project_settings=automation.ProjectSettings(
@@ -243,15 +251,55 @@ def _tenant_of(stack: str, before: Estate, after: Estate) -> tuple[str, str] | N
     return estate.clouds[estate.tenants[name].cloud].keystone_domain, name
 
 
+def _mend(stack: str, backend: str) -> None:
+    """Put a readable state in the place of one that the engine was killed while writing (it writes in place).
+
+    The copy before the last write will do, or none at all: what the state does not know is found in the world.
+    """
+    if not backend.startswith("file://"):
+        return
+    path = Path(backend.removeprefix("file://")) / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    for sidecar in path.parent.glob(f"{stack}.json*.attrs"):
+        # the backend's own notes on a file; it does without, and stops at half a one
+        if not _readable(sidecar):
+            sidecar.unlink()
+    if not path.exists() or _readable(path):
+        return
+    copy = path.with_name(path.name + ".bak")
+    if _readable(copy):
+        path.write_bytes(copy.read_bytes())
+    else:
+        path.unlink()
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
+
+
+def _free(stack: Any, backend: str) -> None:
+    """End what a killed run left alive (the engine's plugins are process groups of their own) and its lock.
+
+    Only a caller that holds the project's claim may do this: then whoever holds the lock is dead.
+    """
+    mark = f"{_MARK}={backend}".encode()
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in entry.read_bytes().split(b"\0"):
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+    with _reporting(stack.name, "unlock"):
+        stack.cancel()
+
+
 def _settled(stack: Any) -> set[str]:
-    """Free the stack of what a killed run left (lock, pending operations); returns the logical names in its state."""
+    """Forget what a killed run was in the middle of; returns the logical names in the stack's state."""
     deployment = stack.export_stack()
     content = deployment.deployment or {}
     if content.get("pending_operations"):
         # what they made, if anything, is looked for in the world and adopted: trust neither yes nor no here
         content["pending_operations"] = []
-        with contextlib.suppress(Exception):
-            stack.cancel()
         stack.import_stack(deployment)
     return {resource["urn"].split("::")[-1] for resource in content.get("resources", [])}
 
@@ -299,6 +347,10 @@ def _reporting(stack: str, action: str) -> Iterator[None]:
 
     try:
         yield
+    except errors.ConcurrentUpdateError as error:
+        raise EngineError(
+            f"stack {stack} is locked: another onefold works on it, or a killed one left the lock: run 'onefold resume'"
+        ) from error
     except errors.CommandError as error:
         lines = [line.strip() for line in str(error).splitlines() if "error:" in line]
         raise EngineError(f"stack {stack}: {action} failed: {' | '.join(lines)[-600:] or str(error)[-400:]}") from error

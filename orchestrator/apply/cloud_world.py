@@ -98,7 +98,9 @@ def find_id(connection: Any, project: str | None, resource: Resource) -> str | N
         return _first(network.networks(name=name))
     if kind == "subnet" and project is None:
         return _first(network.subnets(name=name))
-    if project is None or kind == "keypair":
+    if kind == "keypair":
+        return _keypair(connection, name)
+    if project is None:
         return None
     listing = {
         "network": lambda: network.networks(name=name, project_id=project),
@@ -115,6 +117,14 @@ def find_id(connection: Any, project: str | None, resource: Resource) -> str | N
 
 def _first(found: Iterable[Any]) -> str | None:
     return next((str(one.id) for one in found), None)
+
+
+def _keypair(connection: Any, name: str) -> str | None:
+    """A key pair belongs to a user and is known by its name; we look at everybody's."""
+    for user in connection.identity.users():
+        if any(pair.name == name for pair in connection.compute.keypairs(user_id=user.id)):
+            return name
+    return None
 
 
 def _router_ports(network: Any, project: str, asked: dict[str, str]) -> Iterator[Any]:

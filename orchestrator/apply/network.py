@@ -13,7 +13,7 @@ from orchestrator.apply.remote import Remote
 from orchestrator.errors import SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
-from orchestrator.vendors.registry import render_device
+from orchestrator.vendors.registry import carry_device, render_device
 
 Standing = Literal["done", "not_done", "partly", "unclear"]
 
@@ -69,18 +69,32 @@ def standing(device: str, before: Estate, after: Estate, remote: Remote, access:
     return classify(rows_of_estate(before, device), rows_of_estate(after, device), rows_of_texts(before, device, texts))
 
 
-def push(device: str, before: Estate, after: Estate, remote: Remote, access: Access, *, check: bool = False) -> Pushed:
-    """Bring one device from `before` to `after`.
+def push(
+    device: str,
+    before: Estate,
+    after: Estate,
+    remote: Remote,
+    access: Access,
+    *,
+    resuming: bool = False,
+    check: bool = False,
+) -> Pushed:
+    """Bring one device from `before` to `after`. `resuming`: an earlier try may have done all or a part of it.
 
     Raises SurpriseError when what runs is neither, or is not `after` when read back; UnreachableError; DeviceError.
     """
     stands, reason = standing(device, before, after, remote, access)
     if stands == "unclear":
         raise SurpriseError(f"{device}: {reason}; nothing was pushed: run 'onefold drift', put it back or plan anew")
-    if stands == "done" and before.digest != after.digest:
+    if stands in ("done", "partly") and not resuming:
+        raise SurpriseError(
+            f"{device} has {'all' if stands == 'done' else 'a part'} of this change, and no run of ours made it: "
+            "run 'onefold drift', put it back or plan anew"
+        )
+    if stands == "done":
         return Pushed(device=device, changed=False)
     old = read_texts(before, device, remote, access)
-    _play(device, after, access, check)
+    _play(device, after, access, old, check)
     if check:
         return Pushed(device=device, changed=True)
     stands, reason = standing(device, before, after, remote, access)
@@ -92,8 +106,9 @@ def push(device: str, before: Estate, after: Estate, remote: Remote, access: Acc
     return Pushed(device=device, changed=True, lines=_lines(old, new), before=old, after=new)
 
 
-def _play(device: str, after: Estate, access: Access, check: bool) -> None:
-    texts = render_device(after, device)
+def _play(device: str, after: Estate, access: Access, present: dict[str, str], check: bool) -> None:
+    # the box's own lines (clock, logging, remote access) are not the plan's: they stay
+    texts = carry_device(after.devices[device].platforms, present, render_device(after, device))
     platforms = after.devices[device].platforms
     # the filter first: a new path must never be open before its filter stands
     for platform in sorted(platforms, key=("nftables", "frr", "huawei_vrp").index):

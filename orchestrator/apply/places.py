@@ -82,6 +82,13 @@ class Places:
             line = f"rsync -a --delete -e {shlex.quote(shell)} {shlex.quote(path)} {where}:{parent}/"
             self.run(estate, source, line)
 
+    def fetch(self, estate: Estate, host: str, server: str, path: str) -> None:
+        """Make a path at a host equal to that at a server, by rsync run at the host. Raises as `copy`."""
+        shell = " ".join(["ssh", *self._options(estate, host, server)])
+        source = f"{self._login(estate, server)}:{shlex.quote(path)}"
+        parent = shlex.quote(str(Path(path).parent))
+        self.run(estate, host, f"rsync -a --delete -e {shlex.quote(shell)} {source} {parent}/")
+
     def pipe(self, estate: Estate, source: str, target: str, give: str, take: str) -> None:
         """Run `give` at a host with its output into `take` at a server, without a stop in between.
 

@@ -159,9 +159,7 @@ class Mover:
                 text = self._do(estate, server, give, host)
                 self._do(estate, host, take, given=text)
             else:
-                self._places.pipe(self._known, host, server, give, take) if server in self._known.servers else (
-                    self._do(estate, move.target, take, given=self._do(estate, move.source, give))
-                )
+                self._places.pipe(estate, host, server, give, take)
         elif backwards:
             self._fetch(estate, described["folder"], server, host)
         else:
@@ -175,7 +173,7 @@ class Mover:
         self._places.fetch(estate, host, server, folder)
 
     def _define(self, move: Move, estate: Estate, described: dict[str, Any]) -> None:
-        """Describe the workload at its new place: passwords go with it, the database's address is the one it will have."""
+        """Describe the workload at its new place; its passwords (0600) go with it."""
         service, via = self._service(move), self._via(move)
         secret = [f"/srv/services/{service}.{end}" for end in ("password", "client")]
         there = self._do(
@@ -189,15 +187,15 @@ class Mover:
             self._do(estate, move.target, f"{SERVICE} start {shlex.quote(service)}", via)
 
     def _same(self, move: Move, estate: Estate) -> str:
-        """Both places hold the same data: SHA-256 of every file, CHECKSUM TABLE of every table. Raises SurpriseError."""
+        """Both places hold the same: SHA-256 of every file, CHECKSUM TABLE of every table. Raises SurpriseError."""
         service, via = self._service(move), self._via(move)
         old, new = (self.checksum(estate, place, service, via) for place in (move.source, move.target))
         if old != new or not old.strip():
             apart = sorted(set(old.splitlines()) ^ set(new.splitlines()))
             first = apart[0].split()[-1] if apart else "nothing there at all"
             raise SurpriseError(
-                f"{move.workload} differs between {move.source} and {move.target} at {len(apart)} items, first {first}: "
-                "nothing was switched; look at both, then resume"
+                f"{move.workload} differs between {move.source} and {move.target} at {len(apart)} items, "
+                f"first {first}: nothing was switched; look at both, then resume"
             )
         return new
 

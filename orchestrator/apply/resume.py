@@ -1,0 +1,34 @@
+"""After a kill: go on from what the journal and the world say, in the direction in which the run was going."""
+
+from collections.abc import Callable
+
+from orchestrator.apply.hands import Hands
+from orchestrator.apply.rollback import rollback
+from orchestrator.apply.run import Options, Outcome, Prober, carry_on
+from orchestrator.model.policy import Policy
+from orchestrator.records.journal import Direction
+from orchestrator.records.runs import Records, Run
+
+
+def resume(
+    run: Run,
+    policy: Policy,
+    hands: Hands,
+    prober: Prober,
+    records: Records,
+    options: Options,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Finish an interrupted run. An open step is judged by the world: what is done is noted, the rest is done.
+
+    Raises what `run.carry_on` and `rollback` raise.
+    """
+    if direction_of(run, records) == "back":
+        return rollback(run, hands, prober, records, options, progress)
+    return carry_on(run, policy, hands, prober, records, options, progress)
+
+
+def direction_of(run: Run, records: Records) -> Direction:
+    """The way the run was going when it stopped."""
+    steps = [event for event in records.journal.events(run.name) if event.step]
+    return steps[-1].direction if steps else "forward"

@@ -1,0 +1,61 @@
+"""Back to the snapshot: every step that stands or was left open, taken back in the reverse order."""
+
+import time
+from collections.abc import Callable
+
+from orchestrator.apply.hands import Hands
+from orchestrator.apply.run import Checked, Crew, Options, Outcome, Prober
+from orchestrator.apply.snapshot import Snapshot, take, unequal
+from orchestrator.errors import SurpriseError
+from orchestrator.records.runs import Records, Run
+
+
+def rollback(
+    run: Run,
+    hands: Hands,
+    prober: Prober,
+    records: Records,
+    options: Options,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Take a run back and show that the world equals its snapshot.
+
+    Raises SurpriseError with the first thing that is not as it was, and what the parts of steps raise.
+    """
+    began = time.monotonic()
+    with records.claim():
+        crew = Crew(run, hands, records.journal, "back", options, progress)
+        checks: Checked = Checked(probes=0)
+        for batch in reversed(run.plan.batches()):
+            standing = [name for name in reversed(batch) if crew.is_done(name) or crew.is_open(name)]
+            for name in standing:
+                crew.undo(run.plan.step_of[name])
+            if standing:
+                found = prober.check(crew.estate)
+                checks = Checked(probes=checks.probes + found.probes, findings=checks.findings + found.findings)
+                if found.findings:
+                    raise SurpriseError(
+                        f"on the way back before {batch[0]}: {found.findings[0].what}: look there, then again"
+                    )
+        _compare(run, hands, records)
+        records.journal.record(run.name, "undone", direction="back")
+    return Outcome(
+        run=run.name,
+        done=crew.finished(),
+        left=tuple(step.name for step in run.plan.steps),
+        seconds=round(time.monotonic() - began, 2),
+        steps=crew.told,
+        checks=checks.probes,
+        findings=checks.findings,
+    )
+
+
+def _compare(run: Run, hands: Hands, records: Records) -> None:
+    before = records.read(run.name, "snapshot.json")
+    if before is None:
+        return
+    apart = unequal(Snapshot.model_validate(before), take(run.start, hands))
+    if apart:
+        raise SurpriseError(
+            f"the world is not the snapshot again at {len(apart)} places, first {apart[0]}: mend it by hand"
+        )
