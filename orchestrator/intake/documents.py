@@ -136,7 +136,7 @@ def _plain(
 
 def _scalar(node: yaml.Node) -> str | int | float | bool | None:
     text = str(node.value)
-    if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+    if not isinstance(node, yaml.ScalarNode) or node.style:
         return text  # quoted and block text is always text
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]

@@ -85,7 +85,7 @@ def _people_faults(document: Document, policy: Policy) -> Iterator[Finding]:
             )
         names[person.name] = person.role
         keys[person.public_key] = person.name
-    held = set(names.values())
+    held = {person.role for person in policy.approvals.people}
     for role in policy.approvals.required:
         if role not in held:
             yield document.fault(

@@ -4,8 +4,11 @@ import pytest
 
 from network_models import district
 from network_models.write_district import FOLDER, main
+from orchestrator.intake.project import Project
+from orchestrator.intake.read import read
 from orchestrator.intake.workbook.cells import is_blank
-from orchestrator.model.estate import difference
+from orchestrator.model.cloud import Tenant
+from orchestrator.model.estate import Estate, difference
 from tests.intake.books import district_copy, reading_of, set_cells
 
 
@@ -37,8 +40,9 @@ def test_the_slips_in_the_census_are_found_with_both_places() -> None:
             "(also cell C9); the first was read; remove one of the two rows"
         ),
         (
-            "census fail: census.xlsx, sheet F3 专网节点, cell D5: site cz-3 claims 192.168.100.0/24, "
-            "cz3 has 192.168.10.0/24 configured (configs/cz3/frr.conf:15); the configuration was taken; correct the cell"
+            "census fail: census.xlsx, sheet F3 专网节点, cell D5: site cz-3 claims "
+            "192.168.100.0/24, cz3 has 192.168.10.0/24 configured (configs/cz3/frr.conf:15); the configuration was "
+            "taken; correct the cell"
         ),
         (
             "census fail: census.xlsx, sheet F3 专网清单, cell H4: 50 Mbit/s claimed, 20 Mbit/s by cz-line at "
@@ -149,3 +153,23 @@ def test_keys_are_made_for_a_copy_and_never_for_the_repository(
         main(["keys"])
     assert "no keys are made in the repository's folder" in capsys.readouterr().err
     assert not is_blank(after[0].public_key)
+
+
+def test_what_the_cloud_shows_is_observed_and_joins_the_estate() -> None:
+    tenant = Tenant(name="cz", cloud="administrative-service-cloud", organisation="cz", zone="vpn-cz")
+    reading = read(Project.open(FOLDER), Estate.of(tenant))
+    assert reading.estate.tenants == {"cz": tenant}
+    assert [(fact.standing, str(fact.where)) for fact in reading.facts if fact.row == "tenants[cz]"] == [
+        ("observed", "cloud:administrative-service-cloud tenants[cz]")
+    ]
+    assert not [finding for finding in reading.findings if finding.subject == "cloud"]
+
+
+def test_a_cloud_that_shows_another_value_than_claimed_is_found_with_both_places() -> None:
+    claimed = district.now().clouds["public-service-cloud"]
+    reading = read(Project.open(FOLDER), Estate.of(claimed.model_copy(update={"mlps_level": 2})))
+    assert reading.estate.clouds["public-service-cloud"].mlps_level == 2
+    assert [finding.what for finding in reading.findings if finding.subject == "join"] == [
+        "clouds[public-service-cloud] is also at cloud:public-service-cloud clouds[public-service-cloud] "
+        "with another mlps_level"
+    ]

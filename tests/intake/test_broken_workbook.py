@@ -1,0 +1,237 @@
+from datetime import date
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from network_models import district
+from orchestrator.intake.faults import FaultyInputError
+from orchestrator.intake.workbook.census import Census, read_census
+from tests.intake.books import F1, F3, F4, SITES, Sheet, district_copy, reading_of, set_cells, write_book
+
+OFFICE = "望潮区财政局"
+
+
+def census_of(path: Path, **sheets: Sheet) -> Census:
+    written = write_book(path / "census.xlsx", **sheets) if sheets else path / "census.xlsx"
+    organisations = district.now().organisations
+    return read_census(written, "census.xlsx", organisations, IPv4Network("198.18.0.0/15"), date(2018, 1, 8))
+
+
+def faults_of(path: Path, **sheets: Sheet) -> list[str]:
+    with pytest.raises(FaultyInputError) as caught:
+        census_of(path, **sheets)
+    return str(caught.value).splitlines()
+
+
+def findings_of(path: Path, **sheets: Sheet) -> list[str]:
+    missing = "there is no sheet for form"
+    return [str(one) for one in census_of(path, **sheets).findings if missing not in one.what]
+
+
+def test_a_bad_workbook_gives_one_line_per_fault_and_nothing_is_imported(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    set_cells(
+        folder / "census.xlsx",
+        "F1 系统普查表",
+        D4="财政部门",
+        E4="也许",
+        J4="明年",
+        O5="=4*2",
+        Q8="10.8.1.999",
+        B6=None,
+    )
+    set_cells(folder / "census.xlsx", "F4 互联网出口", F5="198.18.1.0/24", C4="省")
+    with pytest.raises(FaultyInputError) as caught:
+        reading_of(folder)
+    assert str(caught.value).splitlines() == [
+        (
+            "census.xlsx, sheet F1 系统普查表, cell D4: the organisation '财政部门' is not registered; "
+            "write its full registered name, or add it to organisations in the topology file"
+        ),
+        "census.xlsx, sheet F1 系统普查表, cell E4: 是否涉密 '也许' is neither yes nor no; write 是 or 否",
+        (
+            "census.xlsx, sheet F1 系统普查表, cell J4: 审批时间 '明年' is not a date; "
+            "write it as 2017-12-01 or 2017年12月"
+        ),
+        (
+            "census.xlsx, sheet F1 系统普查表, cell O5: 内存GB '=4*2' is a formula; "
+            "type the value instead: formulas are never evaluated"
+        ),
+        "census.xlsx, sheet F1 系统普查表, cell B6: 系统编码 is empty; fill it in",
+        (
+            "census.xlsx, sheet F1 系统普查表, cell Q8: IP网段 '10.8.1.999' is not an IPv4 address, prefix or range; "
+            "write it as 10.8.1.0/24, 10.8.1.1-20 or 10.8.1.1"
+        ),
+        (
+            "census.xlsx, sheet F4 互联网出口, cell C4: 层级 '省' is not one of the form's words; "
+            "choose from 市/县/区县/县区/镇街/乡镇"
+        ),
+        (
+            "census.xlsx, sheet F4 互联网出口, cell F5: 198.18.1.0/24 is not a public address; "
+            "write the addresses the carrier assigned"
+        ),
+    ]
+
+
+def test_details_of_a_classified_system_are_refused(tmp_path: Path) -> None:
+    titles = (*F1, "IP网段", "功能")
+    rows = [["990102-BM-0001", "某某指挥系统", "望潮区国家保密局", "是", "10.9.9.0/24", "机要"]]
+    assert faults_of(tmp_path, F1=(titles, rows)) == [
+        (
+            "census.xlsx, sheet F1, cell B2: the name of a classified system is recorded; "
+            "remove the details: leave it empty or write 涉密系统"
+        ),
+        "census.xlsx, sheet F1, cell E2: IP网段 of a classified system is recorded; remove the details",
+    ]
+
+
+@pytest.mark.parametrize("name", ["涉密系统", None])
+def test_a_classified_system_without_details_is_a_stub_nobody_touches(tmp_path: Path, name: str | None) -> None:
+    census = census_of(tmp_path, F1=(F1, [["990102-BM-0001", name, "望潮区国家保密局", "是"]]))
+    system, _ = census.systems["990102-BM-0001"]
+    assert system.classified
+    assert (system.name, system.disposition) == ("涉密系统", "untouchable")
+
+
+def test_one_code_for_two_systems_is_a_fault(tmp_path: Path) -> None:
+    rows = [["990102-CZ-0001", "甲系统", OFFICE, "否"], ["990102-CZ-0001", "乙系统", OFFICE, "否"]]
+    assert faults_of(tmp_path, F1=(F1, rows)) == [
+        (
+            "census.xlsx, sheet F1, cell A3: the code '990102-CZ-0001' is given to two systems (also cell A2); "
+            "give one of them its own code"
+        )
+    ]
+
+
+def test_one_name_for_two_systems_of_a_department_is_found_with_both_cells(tmp_path: Path) -> None:
+    rows = [
+        ["990102-CZ-0001", "甲系统", OFFICE, "否"],
+        ["990102-CZ-0002", " 甲系统", OFFICE, "否"],
+        ["990102-MZ-0001", "甲系统", "望潮区民政局", "否"],
+    ]
+    assert findings_of(tmp_path, F1=(F1, rows)) == [
+        (
+            "census fail: census.xlsx, sheet F1, cell B3: the name '甲系统' is used twice in one department "
+            "(also cell B2); rename one, or remove it if it is the same system"
+        )
+    ]
+
+
+def test_a_second_entry_that_says_something_else_is_found_cell_by_cell(tmp_path: Path) -> None:
+    titles = (*F1, "vCPU")
+    rows = [["C-1", "甲系统", OFFICE, "否", 4], ["C-1", "甲系统", OFFICE, "否", 8]]
+    assert findings_of(tmp_path, F1=(titles, rows)) == [
+        (
+            "census fail: census.xlsx, sheet F1, cell B3: the system '甲系统' is entered twice (also cell B2); "
+            "the first was read; remove one of the two rows"
+        ),
+        (
+            "census fail: census.xlsx, sheet F1, cell E3: the second entry of '甲系统' says something else here; "
+            "settle which is right, keep one row"
+        ),
+    ]
+    assert census_of(tmp_path).systems["C-1"][0].cores == 4
+
+
+def test_a_system_that_depends_on_itself_is_a_fault(tmp_path: Path) -> None:
+    rows = [["C-1", "甲系统", OFFICE, "否", "甲系统"]]
+    assert faults_of(tmp_path, F1=((*F1, "依赖系统"), rows)) == [
+        "census.xlsx, sheet F1, cell E2: the system is its own dependency; remove it from the cell"
+    ]
+
+
+def test_an_unknown_dependency_stays_unknown_and_a_known_one_is_resolved(tmp_path: Path) -> None:
+    rows = [["C-1", "甲系统", OFFICE, "否", "乙系统、丙系统"], ["C-2", "乙系统", OFFICE, "否", None]]
+    sheets: dict[str, Any] = {"F1": ((*F1, "依赖系统"), rows)}
+    assert findings_of(tmp_path, **sheets) == [
+        (
+            "census unknown: census.xlsx, sheet F1, cell E2: the dependency '丙系统' is not in form F1: "
+            "it stays unknown; add that system to F1 or write its code"
+        )
+    ]
+    assert census_of(tmp_path).systems["C-1"][0].dependencies == ("C-2",)
+
+
+def test_a_count_of_sites_that_the_sheet_of_sites_contradicts_is_found(tmp_path: Path) -> None:
+    networks = [["CZ-NET", "财政专网", OFFICE, "否", 3, "10.8.1.0/24"]]
+    sites = [["CZ-NET", "cz-1", "cz1", "10.8.1.0/24"]]
+    assert findings_of(tmp_path, F1=(F1, []), F3=(F3, networks), SITES=(SITES, sites)) == [
+        (
+            "census fail: census.xlsx, sheet F3, cell E2: 3 sites claimed, the sheet of sites has 1; "
+            "correct the number or complete the sheet of sites"
+        )
+    ]
+
+
+def test_an_undecided_classification_is_unknown_never_no(tmp_path: Path) -> None:
+    networks = [["CZ-NET", "财政专网", OFFICE, "待定", None, "10.8.1.0/24"]]
+    census = census_of(tmp_path, F1=(F1, []), F3=(F3, networks))
+    assert census.networks["CZ-NET"][0].classified is None
+    assert [one.result for one in census.findings if one.where and one.where.cell == "D2"] == ["unknown"]
+
+
+def test_logs_kept_too_short_are_found(tmp_path: Path) -> None:
+    egresses = [["E-1", OFFICE, "县", "203.0.113.64-79", "mz1", "inet0", "mz-inet", "3个月"]]
+    assert findings_of(tmp_path, F1=(F1, []), F4=(F4, egresses)) == [
+        "census fail: census.xlsx, sheet F4, cell H2: logs are kept 3 months, the law asks for 6; extend the retention"
+    ]
+    assert census_of(tmp_path).egresses["E-1"][0].public_prefixes == (IPv4Network("203.0.113.64/28"),)
+
+
+def test_a_workbook_without_the_form_or_without_titles_is_a_fault(tmp_path: Path) -> None:
+    assert faults_of(tmp_path, F4=(F4, [])) == [
+        "census.xlsx: there is no sheet for form F1; add it with a name that begins with F1"
+    ]
+    assert faults_of(tmp_path, F1=(("甲", "乙"), [["1", "2"]])) == [
+        (
+            "census.xlsx, sheet F1: no header row of form F1 found; "
+            "give the columns the titles 系统编码、主管部门、是否涉密"
+        )
+    ]
+    assert faults_of(tmp_path, F1=(F1[:3], [])) == [
+        "census.xlsx, sheet F1, cell A1: the column 是否涉密 is missing; add it"
+    ]
+    assert faults_of(tmp_path, F1=((*F1, "编码"), [])) == [
+        "census.xlsx, sheet F1, cell E1: the column '编码' is there twice (also A1); remove one of them"
+    ]
+
+
+def test_a_column_nobody_knows_is_told_and_not_read(tmp_path: Path) -> None:
+    assert findings_of(tmp_path, F1=((*F1, "吉祥物"), [["C-1", "甲系统", OFFICE, "否", "猫"]])) == [
+        (
+            "census unknown: census.xlsx, sheet F1, cell E1: the column '吉祥物' is not of this form and was not read; "
+            "give it a title of the form, or ignore this"
+        )
+    ]
+
+
+def test_a_file_that_is_no_workbook_says_how_to_make_one(tmp_path: Path) -> None:
+    (tmp_path / "census.xlsx").write_text("not a workbook", encoding="utf-8")
+    assert faults_of(tmp_path) == [
+        "census.xlsx: not an Excel workbook (File is not a zip file); open it in Excel or WPS and save it as .xlsx"
+    ]
+    (tmp_path / "census.xlsx").unlink()
+    assert faults_of(tmp_path) == [
+        f"census.xlsx: the workbook is missing; put it there or correct census in onefold.yaml ({tmp_path}/census.xlsx)"
+    ]
+
+
+def test_a_formula_in_a_text_cell_is_its_text(tmp_path: Path) -> None:
+    census = census_of(tmp_path, F1=(F1, [["C-1", "=HYPERLINK(1)", OFFICE, "否"]]))
+    assert census.systems["C-1"][0].name == "=HYPERLINK(1)"
+
+
+def test_notes_below_the_table_and_merged_department_cells_are_understood(tmp_path: Path) -> None:
+    from openpyxl import load_workbook
+
+    rows = [["C-1", "甲系统", OFFICE, "否"], ["C-2", "乙系统", None, "否"], ["注:以上由各单位填报"]]
+    path = write_book(tmp_path / "census.xlsx", F1=(F1, rows))
+    book = load_workbook(path)
+    book["F1"].merge_cells("C2:C3")
+    book.save(path)
+    assert {code: system.organisation for code, (system, _) in census_of(tmp_path).systems.items()} == {
+        "C-1": "cz",
+        "C-2": "cz",
+    }

@@ -1,0 +1,215 @@
+"""What the API said, as openstacksdk resources (its real types), to nouns. The talking itself is tested on the lab."""
+
+from typing import Any
+
+import pytest
+from openstack.compute.v2.quota_set import QuotaSet
+from openstack.compute.v2.server import Server as ApiServer
+from openstack.identity.v3.project import Project
+from openstack.image.v2.image import Image
+from openstack.network.v2.network import Network
+from openstack.network.v2.port import Port
+from openstack.network.v2.quota import Quota as NetworkQuota
+from openstack.network.v2.router import Router
+from openstack.network.v2.security_group import SecurityGroup as ApiGroup
+from openstack.network.v2.security_group_rule import SecurityGroupRule
+from openstack.network.v2.subnet import Subnet
+
+from network_models import district
+from orchestrator.intake.openstack import fetch
+from orchestrator.intake.openstack_rows import Observed, interpret
+from orchestrator.model.cloud import (
+    CloudNetwork,
+    CloudRouter,
+    ProviderNetwork,
+    Quota,
+    SecurityGroup,
+    SecurityRule,
+    Server,
+    Tenant,
+)
+from orchestrator.model.estate import Estate, difference
+
+CLOUD = "administrative-service-cloud"
+
+
+def rule(number: str, group: str, **more: Any) -> SecurityGroupRule:
+    fields: dict[str, Any] = {"direction": "ingress", "ethertype": "IPv4", **more}
+    return SecurityGroupRule(id=number, security_group_id=group, project_id="p1", **fields)
+
+
+def observed() -> Observed:
+    """One tenant with a network, a router onto the provider network, two groups and a server."""
+    port = {"network_id": "n1", "fixed_ips": [{"subnet_id": "s1", "ip_address": "198.18.136.10"}]}
+    return Observed(
+        projects={CLOUD: [Project(id="p1", name="cz", description="cz")]},
+        networks=[
+            Network(id="n1", name="app", project_id="p1", **{"router:external": False}),
+            Network(
+                id="n9",
+                name="prov-cz",
+                project_id="admin",
+                **{"router:external": True, "provider:network_type": "vlan", "provider:segmentation_id": 2010},
+            ),
+        ],
+        subnets=[
+            Subnet(id="s1", network_id="n1", cidr="198.18.136.0/24", ip_version=4),
+            Subnet(id="s9", network_id="n9", cidr="198.18.130.0/24", ip_version=4, gateway_ip="198.18.130.1"),
+        ],
+        routers=[
+            Router(
+                id="r1",
+                name="out",
+                project_id="p1",
+                external_gateway_info={
+                    "network_id": "n9",
+                    "enable_snat": False,
+                    "external_fixed_ips": [{"subnet_id": "s9", "ip_address": "198.18.130.10"}],
+                },
+            )
+        ],
+        ports=[
+            Port(id="o1", device_id="r1", device_owner="network:router_interface", **port),
+            Port(id="o2", device_id="v1", device_owner="compute:nova", security_groups=["g1"], **port),
+        ],
+        groups=[
+            ApiGroup(id="g0", name="default", project_id="p1"),
+            ApiGroup(id="g1", name="web", project_id="p1"),
+        ],
+        rules=[
+            rule("u0", "g0", direction="egress"),
+            rule(
+                "u1", "g1", protocol="tcp", port_range_min=8080, port_range_max=8080, description="F-001",
+                remote_ip_prefix="10.8.0.0/16",
+            ),
+            rule("u2", "g1", protocol="icmp", remote_group_id="g1"),
+        ],
+        servers=[
+            ApiServer(
+                id="v1", name="budget-web", project_id="p1", image={"id": "i1"}, flavor={"original_name": "small"}
+            )
+        ],
+        images=[Image(id="i1", name="onefold-host")],
+        network_quotas={
+            "p1": NetworkQuota(
+                network=10, subnet=10, router=5, port=50, security_group=20, security_group_rule=200
+            )
+        },
+        compute_quotas={"p1": QuotaSet(instances=10, cores=40, ram=81920)},
+    )  # fmt: skip
+
+
+def as_designed() -> list[Any]:
+    """The same as the rows a design would hold."""
+    values: list[tuple[Any, dict[str, Any]]] = [
+        (ProviderNetwork, {"name": "prov-cz", "cloud": CLOUD, "vlan": 2010, "prefix": "198.18.130.0/24",
+                           "gateway": "198.18.130.1"}),
+        (Tenant, {"name": "cz", "cloud": CLOUD, "organisation": "cz", "zone": "vpn-cz", "quota": Quota()}),
+        (CloudNetwork, {"tenant": "cz", "name": "app", "prefix": "198.18.136.0/24"}),
+        (CloudRouter, {"tenant": "cz", "name": "out", "provider_network": "prov-cz", "address": "198.18.130.10",
+                       "networks": ("app",)}),
+        (SecurityGroup, {"tenant": "cz", "name": "web"}),
+        (SecurityRule, {"tenant": "cz", "group": "web", "direction": "ingress", "protocol": "tcp",
+                        "ports": (8080, 8080), "remote_prefix": "10.8.0.0/16", "flow": "F-001"}),
+        (SecurityRule, {"tenant": "cz", "group": "web", "direction": "ingress", "protocol": "icmp",
+                        "remote_group": "web"}),
+        (Server, {"tenant": "cz", "name": "budget-web", "network": "app", "address": "198.18.136.10",
+                  "flavor": "small", "image": "onefold-host", "groups": ("web",)}),
+    ]  # fmt: skip
+    return [shape.model_validate(fields) for shape, fields in values]
+
+
+def test_a_cloud_as_designed_reads_as_designed() -> None:
+    designed = as_designed()
+    reading = interpret(observed(), district.now().with_nouns(*designed))
+    assert difference(Estate.of(*designed), reading.estate) == ()
+    assert reading.findings == ()
+    assert {fact.row: str(fact.where) for fact in reading.facts}["servers[cz/budget-web]"] == f"cloud:{CLOUD} server v1"
+
+
+def test_a_cloud_nobody_designed_reads_too_but_its_zones_are_unknown() -> None:
+    reading = interpret(observed(), district.now())
+    assert reading.estate.tenants["cz"].zone == ""
+    assert reading.estate.provider_networks["prov-cz"].cloud == CLOUD  # by the handover of VLAN 2010, for cz
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda seen: (
+                seen.networks.append(Network(id="n2", name="app", project_id="p1"))
+                or seen.subnets.append(Subnet(id="s2", network_id="n2", cidr="198.18.137.0/24", ip_version=4))
+            ),
+            (
+                f"cloud unknown: cloud:{CLOUD} network n2: cloud_networks[cz/app] is there twice (also network n1); "
+                "remove the one not in use"
+            ),
+        ),
+        (
+            lambda seen: seen.subnets.append(Subnet(id="s2", network_id="n1", cidr="2001:db8::/64", ip_version=6)),
+            (
+                f"cloud unknown: cloud:{CLOUD} network n1: network 'app' of cz has 2 subnets, not one of IPv4; "
+                "remove the others"
+            ),
+        ),
+        (
+            lambda seen: seen.rules.append(rule("u3", "g1", ethertype="IPv6", direction="egress")),
+            (
+                f"cloud unknown: cloud:{CLOUD} security group rule u3: a rule for IPv6 any in group 'web' is not known "
+                "here; remove it, or express it for IPv4 tcp, udp or icmp"
+            ),
+        ),
+        (
+            lambda seen: seen.ports.pop(),
+            (
+                f"cloud unknown: cloud:{CLOUD} server v1: server 'budget-web' of cz has 0 ports with 0 addresses; "
+                "correct the server by hand: Onefold makes one port with one address"
+            ),
+        ),
+        (
+            lambda seen: seen.absent.append(district.now().clouds["public-service-cloud"]),
+            (
+                "cloud unknown: cloud:public-service-cloud domain public-service-cloud: the Keystone domain is not there; "
+                "create it, or correct keystone_domain in the topology"
+            ),
+        ),
+        (
+            lambda seen: (
+                seen.projects[CLOUD].append(Project(id="p2", name="guest", description=""))
+                or seen.networks.append(Network(id="n2", name="lan", project_id="p2"))
+            ),
+            (
+                f"cloud unknown: cloud:{CLOUD} project p2: project 'guest' (1 networks, routers, servers) is of no known "
+                "organisation; write the organisation's code into its description, or remove it"
+            ),
+        ),
+    ],
+)
+def test_what_the_model_has_no_words_for_is_told_with_its_object(spoil: Any, message: str) -> None:
+    seen = observed()
+    spoil(seen)
+    reading = interpret(seen, district.now().with_nouns(*as_designed()))
+    assert [str(finding) for finding in reading.findings] == [message]
+
+
+def test_the_default_group_counts_once_a_port_uses_it() -> None:
+    seen = observed()
+    seen.ports[1].security_group_ids = ["g1", "g0"]
+    reading = interpret(seen, district.now())
+    assert set(reading.estate.security_groups) == {"cz/web", "cz/default"}
+    assert "cz/default/egress/any/all/anywhere" in reading.estate.security_rules
+    assert reading.estate.servers["cz/budget-web"].groups == ("default", "web")
+
+
+def test_a_cloud_that_does_not_answer_is_unreachable() -> None:
+    import openstack
+
+    from orchestrator.errors import UnreachableError
+
+    connection = openstack.connect(
+        auth_url="http://127.0.0.1:9", username="u", password="p", project_name="x", user_domain_name="Default",
+        project_domain_name="Default", load_yaml_config=False, load_envvars=False,
+    )  # fmt: skip
+    with pytest.raises(UnreachableError, match=r"check the entry in clouds\.yaml and 'onefold doctor'"):
+        fetch(connection, district.now().clouds.values())

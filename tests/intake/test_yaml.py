@@ -1,0 +1,189 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ProjectError
+from orchestrator.intake.documents import parse_document
+from orchestrator.intake.example import write_example
+from orchestrator.intake.faults import FaultyInputError
+from orchestrator.intake.policy import read_policy
+from orchestrator.intake.project import Project
+from orchestrator.model.lock import Lock
+from tests.intake.books import district_copy, reading_of
+
+
+def edited(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
+    path = folder / name
+    text = path.read_text("utf-8")
+    for old, new in changes:
+        assert text.count(old) >= 1, f"{old!r} is not in {name}: the test would change nothing"
+        text = text.replace(old, new, 1)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def faults_of(folder: Path) -> list[str]:
+    with pytest.raises(FaultyInputError) as caught:
+        reading_of(folder)
+    return [re.sub(r"(\.yaml):\d+", r"\1:N", line) for line in str(caught.value).splitlines()]
+
+
+def test_faults_of_a_policy_name_their_line(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    path = edited(
+        folder,
+        "policy.yaml",
+        ("t_zero: 2017-12-01", "t_zero: 2017-13-01"),
+        ("kind: common, service", "kind: shared, service"),
+        ("observation_days: 7", "observation_day: 7"),
+    )
+    with pytest.raises(FaultyInputError) as caught:
+        read_policy(path)
+    assert str(caught.value).splitlines() == [
+        (
+            "policy.yaml:3: 't_zero' is '2017-13-01': input should be a valid date or datetime, month value is outside "
+            "expected range of 1-12; correct the value"
+        ),
+        (
+            "policy.yaml:11: 'kind' is 'shared': input should be 'common', 'vpn', 'private', 'internet', "
+            "'internet_access', 'management' or 'interconnect'; correct the value"
+        ),
+        "policy.yaml:6: 'observation_day' is not known here; remove it or correct its spelling",
+    ]
+
+
+def test_a_policy_that_contradicts_itself_is_refused_whole(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    edited(
+        folder,
+        "policy.yaml",
+        ("code: F-002", "code: F-001"),
+        ('"zone:internet"', '"zone:outernet"'),
+        ('"host:cz-user2"', '"cz-user2"'),
+        ("name: audit-admin-1, role: audit_admin", "name: system-admin-1, role: audit_admin"),
+        ("weekdays: [5]", "weekdays: [7]"),
+        (", last_day_of_month: 5", ""),
+        ("prefix: 198.18.32.0/20", "prefix: 10.0.0.0/20"),
+    )
+    assert faults_of(folder) == [
+        "policy.yaml:N: flows has 'F-001' twice; rename one",
+        (
+            "policy.yaml:N: F-003 has source 'cz-user2'; write it as KIND:NAME with KIND one of host, organisation, "
+            "service, system, workload, zone"
+        ),
+        "policy.yaml:N: F-004 names the unknown zone 'outernet'; add it under zones or correct its name",
+        "policy.yaml:N: 'system-admin-1' is both system_admin and audit_admin; give one of the roles to another person",
+        "policy.yaml:N: window 'weekend' has weekday 7; use 0 (Monday) to 6 (Sunday)",
+        (
+            "policy.yaml:N: freeze '财政月结' has no clear beginning and end; give first and last, or "
+            "first_day_of_month and last_day_of_month"
+        ),
+        "policy.yaml:N: pool 'sites' (10.0.0.0/20) is not in 198.18.0.0/15; choose a block inside the extranet pool",
+    ]
+
+
+def test_a_role_that_nobody_holds_and_a_shared_key_are_refused(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    people = read_policy(folder / "policy.yaml").approvals.people
+    edited(
+        folder,
+        "policy.yaml",
+        (people[1].public_key, people[2].public_key),
+        ("role: audit_admin", "role: planner"),
+    )
+    assert faults_of(folder) == [
+        "policy.yaml:N: 'security-admin-1' has the key of 'system-admin-1'; let each person make a key of their own",
+        "policy.yaml:N: nobody holds the required role audit_admin; add a person with that role under approvals.people",
+    ]
+
+
+def test_faults_of_the_topology_and_the_policy_come_together(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "policy.yaml", ("t_zero: 2017-12-01", "t_zero: soon"))
+    edited(
+        folder,
+        "topology.yaml",
+        ('b: "sw-dc:p1"', 'b: "sw-cd:p1"'),
+        ('a: "sw-dc:p3"', 'a: "sw-dc:p2"'),
+        ("name: cz-db, organisation: cz", "name: cz-web, organisation: cy"),
+        ('ports: ["pe1:lan-adm"', 'ports: ["pe9:lan-adm"'),
+    )
+    assert faults_of(folder) == [
+        (
+            "policy.yaml:N: 't_zero' is 'soon': input should be a valid date or datetime, input is too short; "
+            "correct the value"
+        ),
+        "topology.yaml:N: hosts has 'cz-web' twice; rename or remove one",
+        "topology.yaml:N: the node 'sw-cd' is not known; add it or correct b_node",
+        "topology.yaml:N: the node 'cz-db' is not known; add it or correct b_node",
+        "topology.yaml:N: the organisation 'cy' is not known; add it or correct organisation",
+        "topology.yaml:N: the port sw-dc:p2 has two cables; give one of them another port",
+        "topology.yaml:N: the device of 'pe9:lan-adm' is not known; add it under devices or correct it",
+    ]
+
+
+def test_a_key_given_twice_is_a_fault_not_a_silent_choice() -> None:
+    with pytest.raises(FaultyInputError) as caught:
+        parse_document("name: a\nsize: 1\nname: b\n", "f.yaml", "project")
+    assert str(caught.value) == "f.yaml:3: the key 'name' is given twice; remove one of the two"
+
+
+def test_what_is_no_yaml_says_where() -> None:
+    with pytest.raises(FaultyInputError) as caught:
+        parse_document("a: [1, 2\nb: 3\n", "f.yaml", "project")
+    assert str(caught.value).startswith("f.yaml:2: not YAML: ")
+
+
+def test_values_that_yaml_1_1_would_twist_stay_as_typed() -> None:
+    typed = "start: 22:00\nday: 2017-12-01\nanswer: no\nstate: on\nport: 0443\nflag: true\nnone: ~\n"
+    typed += "quoted: '5'\nrate: 0.5\n"
+    assert parse_document(typed, "f.yaml", "project").data == {
+        "start": "22:00",
+        "day": "2017-12-01",
+        "answer": "no",
+        "state": "on",
+        "port": 443,
+        "flag": True,
+        "none": None,
+        "quoted": "5",
+        "rate": 0.5,
+    }
+
+
+def test_a_folder_without_a_project_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError) as caught:
+        Project.open(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: no onefold.yaml here: use -C DIR, or make a project with 'onefold init {tmp_path}'"
+    )
+
+
+def test_a_project_file_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "onefold.yaml").write_text("name: x\npolicy: ../policy.yaml\ncensus: c.xls\ncensor: 1\n", "utf-8")
+    with pytest.raises(FaultyInputError) as caught:
+        Project.open(tmp_path)
+    assert str(caught.value) == (
+        "onefold.yaml:2: 'policy' leads out of the project folder; use a path below the folder"
+    )
+
+
+def test_the_lock_is_written_whole_and_read_back(tmp_path: Path) -> None:
+    project = Project.open(district_copy(tmp_path))
+    assert project.read_lock() == Lock() or project.read_lock().allocations
+    lock = Lock(allocations={"vlan/cz": "2010", "prefix/cz-2": "198.18.32.0/24"})
+    project.write_lock(lock)
+    assert project.read_lock() == lock
+    project.path(project.lock).write_text('{"vlan/cz": 1', "utf-8")
+    with pytest.raises(ProjectError, match=r"onefold\.lock: not a lock file"):
+        project.read_lock()
+
+
+def test_the_example_is_a_valid_project_without_findings(tmp_path: Path) -> None:
+    write_example(tmp_path / "new")
+    reading = reading_of(tmp_path / "new")
+    assert [str(finding) for finding in reading.findings] == []
+    assert reading.unparsed == ()
+    assert set(reading.estate.systems) == {"990102-XX-0001"}
+    with pytest.raises(ProjectError, match="a project is here already"):
+        write_example(tmp_path / "new")
