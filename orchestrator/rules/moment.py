@@ -97,6 +97,15 @@ class Moment:
         """The filter decisions that let the packet through, in order."""
         return [mark for mark in reach.way.marks if mark.row.startswith(("filter_rules[", "filters["))]
 
+    def deciding(self, reach: Reach) -> str:
+        """The row that let the packet through: the last filter entry, else the last static route, else the last row."""
+        marks = reach.way.marks
+        for kind in ("filter_rules[", "routes["):
+            row = next((mark.row for mark in reversed(marks) if mark.row.startswith(kind)), "")
+            if row:
+                return row
+        return marks[-1].row
+
     def trace(self, reach: Reach, port: int | None = None) -> Trace:
         """The reach as a counterexample: one of its packets and its way."""
         protocol, number = self.matrix.classes.ports[reach.ports[0] if port is None else port]

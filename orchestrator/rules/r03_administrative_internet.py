@@ -23,7 +23,7 @@ def _find(moment: Moment) -> Iterator[Finding]:
         ends = (crossing.source_zone, crossing.end_zone)
         kept = any(moment.domain(zone) in moment.policy.internet_free_domains for zone in ends)
         if kept and any(moment.zone(zone).kind == "internet" for zone in ends):
-            row = crossing.reach.way.marks[-1].row
+            row = moment.deciding(crossing.reach)
             packets = moment.packets(crossing.reach.ports)
             what = f"{crossing.reach.source} reaches {crossing.reach.end} with {packets}: {ends[0]} to {ends[1]}"
             fix = "remove the route or the filter entry named here"

@@ -32,7 +32,7 @@ def _find(moment: Moment, between: list[Crossing]) -> Iterator[Finding]:
         reach = crossing.reach
         bare = [port for port in reach.ports if moment.flow_for(reach, port) is None]
         if bare:
-            row = next((mark.row for mark in reversed(moment.accepting(reach))), reach.way.marks[-1].row)
+            row = moment.deciding(reach)
             ends = f"{reach.source} ({crossing.source_zone}) reaches {reach.end} ({crossing.end_zone})"
             what = f"{ends} with {moment.packets(bare)} without a registered flow"
             fix = "register the flow with its gateway, or remove the entry named here"

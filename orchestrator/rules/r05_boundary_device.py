@@ -27,4 +27,4 @@ def _find(moment: Moment) -> Iterator[Finding]:
             ends = f"{reach.source} ({crossing.source_zone}) reaches {reach.end} ({crossing.end_zone})"
             what = f"{ends} with {moment.packets(reach.ports)} past every boundary device"
             fix = "take back the route named here, or lead it over the boundary firewall"
-            yield moment.fails(RULE, reach.way.marks[-1].row, what, fix, moment.trace(reach))
+            yield moment.fails(RULE, moment.deciding(reach), what, fix, moment.trace(reach))

@@ -19,7 +19,7 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 
 def _find(moment: Moment) -> Iterator[Finding]:
-    for reach in moment.matrix.reaches():
+    for reach in moment.matrix.reaches_from(moment.estate.servers):
         source, end = moment.estate.servers.get(reach.source), moment.estate.servers.get(reach.end)
         if reach.way.outcome == "delivered" and source and end and source.tenant != end.tenant:
             bare = [port for port in reach.ports if moment.flow_for(reach, port) is None]

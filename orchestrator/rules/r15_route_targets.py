@@ -40,6 +40,6 @@ def _between_departments(moment: Moment) -> Iterator[Finding]:
                 to = f"{reach.end} ({crossing.end_zone})"
                 packets = moment.packets(bare)
                 what = f"{reach.source} ({crossing.source_zone}) reaches {to}, another department, with {packets}"
-                row = reach.way.marks[-1].row
+                row = moment.deciding(reach)
                 fix = "register the flow, or remove the route named here"
                 yield moment.fails(RULE, row, what, fix, moment.trace(reach, bare[0]))

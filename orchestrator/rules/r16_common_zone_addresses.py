@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from orchestrator.forwarding.matrix import Reach, is_private
 from orchestrator.forwarding.walk import Mark
 from orchestrator.model.finding import Finding
-from orchestrator.rules.moment import Moment
+from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R16"
 SOURCE = "operations handbook, DB34/T 4319"
@@ -48,19 +48,25 @@ def _addresses(moment: Moment) -> Iterator[Finding]:
 
 
 def _packets(moment: Moment, instances: set[tuple[str, str]]) -> Iterator[Finding]:
+    """Packets with a private address inside the VRFs, on their way in or out of the zone's hosts."""
+    fix = "translate it at the boundary, or remove the entry that lets it in"
     seen: set[tuple[str, str]] = set()
     for reach in moment.matrix.reaches():
-        for mark in reach.way.marks:
-            inside = (mark.node, mark.vrf) in instances or (
-                mark.node in moment.estate.hosts and moment.zone(moment.estate.hosts[mark.node].zone).kind == "common"
-            )
-            if inside and (is_private(mark.source) or _arrives(reach, mark)) and (reach.source, mark.node) not in seen:
-                seen.add((reach.source, mark.node))
-                what = f"a packet of {reach.source} is at {mark.node} in the common zone with a private address"
-                fix = "translate it at the boundary, or remove the entry that lets it in"
+        for mark in reach.inside:
+            place = (reach.source, mark.node)
+            if (mark.node, mark.vrf) in instances and place not in seen and _leaks(reach, mark):
+                seen.add(place)
+                what = f"a packet of {reach.source} is in {mark.vrf} on {mark.node} with a private address"
                 yield moment.fails(RULE, mark.row, what, fix, moment.trace(reach))
+    for crossing in delivered(moment.crossings):
+        reach = crossing.reach
+        enters = moment.zone(crossing.end_zone).kind == "common" and is_private(reach.way.header.source)
+        leaves = moment.zone(crossing.source_zone).kind == "common" and is_private(reach.destination)
+        if enters or leaves:
+            what = f"{reach.source} and {reach.end} meet in the common zone with a private address"
+            yield moment.fails(RULE, reach.way.marks[-1].row, what, fix, moment.trace(reach))
 
 
-def _arrives(reach: Reach, mark: Mark) -> bool:
-    """True when a private destination has a way on from here; one without a route is stopped, not leaked."""
-    return is_private(mark.destination) and bool(mark.row) and reach.way.outcome != "dropped"
+def _leaks(reach: Reach, mark: Mark) -> bool:
+    """A private source has leaked in; a private destination leaks only where a way on exists."""
+    return is_private(mark.source) or reach.way.outcome != "dropped"
