@@ -68,7 +68,7 @@ class Workload:
         except subprocess.TimeoutExpired as error:
             raise Broken("no answer in 5 s") from error
         if done.returncode:
-            raise Broken(done.stderr.strip()[:200])
+            raise Broken((done.stderr.strip().splitlines() or ["no reason given"])[-1][:200])
         return done.stdout
 
     def health(self) -> dict[str, Any]:

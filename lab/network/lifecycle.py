@@ -283,7 +283,7 @@ def _working() -> Iterator[None]:
 
 def _take(descriptor: int) -> None:
     """Take the machine's one place for a network lab; the management node then holds it as long as it lives."""
-    for _ in range(50):
+    for _ in range(20):
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
