@@ -33,17 +33,22 @@ class Joined:
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, noun: Noun, standing: Standing, where: Where) -> None:
-        """Add a row. A row that is there already keeps its value; a different value is a Finding with both places."""
+        """Add a row. A row that is there keeps its value; each field told differently is a Finding."""
         name = row_name(noun)
         first = self.facts.get(name)
         if first is None:
             self.rows[name] = noun
             self.facts[name] = Fact(row=name, standing=standing, where=where)
         elif self.rows[name] != noun:
-            differing = ", ".join(sorted(k for k, v in noun.plain().items() if self.rows[name].plain()[k] != v))
-            self.note(
-                "join", where, f"{name} is also at {first.where} with another {differing}", "settle which is right"
+            self._contradict(name, noun, standing, where)
+
+    def _contradict(self, name: str, noun: Noun, standing: Standing, where: Where) -> None:
+        first, kept, said = self.facts[name], self.rows[name].plain(), noun.plain()
+        for key in sorted(key for key in said if said[key] != kept[key]):
+            what = (
+                f"{name}: {key} is {said[key]!r} as {standing} here, {kept[key]!r} as {first.standing} ({first.where})"
             )
+            self.note("join", where, what, f"the {first.standing} value was taken; correct the other")
 
     def note(self, subject: str, where: Where | None, what: str, fix: str, result: Result = "fail") -> None:
         """Note a Finding."""

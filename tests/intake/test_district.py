@@ -169,7 +169,10 @@ def test_a_cloud_that_shows_another_value_than_claimed_is_found_with_both_places
     claimed = district.now().clouds["public-service-cloud"]
     reading = read(Project.open(FOLDER), Estate.of(claimed.model_copy(update={"mlps_level": 2})))
     assert reading.estate.clouds["public-service-cloud"].mlps_level == 2
-    assert [finding.what for finding in reading.findings if finding.subject == "join"] == [
-        "clouds[public-service-cloud] is also at cloud:public-service-cloud clouds[public-service-cloud] "
-        "with another mlps_level"
-    ]
+    found = [str(finding) for finding in reading.findings if finding.subject == "join"]
+    assert len(found) == 1
+    assert found[0].startswith("join fail: topology.yaml:")
+    assert found[0].endswith(
+        "clouds[public-service-cloud]: mlps_level is 3 as claimed here, 2 as observed "
+        "(cloud:public-service-cloud clouds[public-service-cloud]); the observed value was taken; correct the other"
+    )

@@ -156,8 +156,8 @@ def test_a_cloud_nobody_designed_reads_too_but_its_zones_are_unknown() -> None:
         (
             lambda seen: seen.rules.append(rule("u3", "g1", ethertype="IPv6", direction="egress")),
             (
-                f"cloud unknown: cloud:{CLOUD} security group rule u3: a rule for IPv6 any in group 'web' is not known "
-                "here; remove it, or express it for IPv4 tcp, udp or icmp"
+                f"cloud unknown: cloud:{CLOUD} security group rule u3: a rule for IPv6 any in group 'web' is not "
+                "known here; remove it, or express it for IPv4 tcp, udp or icmp"
             ),
         ),
         (
@@ -170,8 +170,8 @@ def test_a_cloud_nobody_designed_reads_too_but_its_zones_are_unknown() -> None:
         (
             lambda seen: seen.absent.append(district.now().clouds["public-service-cloud"]),
             (
-                "cloud unknown: cloud:public-service-cloud domain public-service-cloud: the Keystone domain is not there; "
-                "create it, or correct keystone_domain in the topology"
+                "cloud unknown: cloud:public-service-cloud domain public-service-cloud: the Keystone domain is not "
+                "there; create it, or correct keystone_domain in the topology"
             ),
         ),
         (
@@ -180,8 +180,8 @@ def test_a_cloud_nobody_designed_reads_too_but_its_zones_are_unknown() -> None:
                 or seen.networks.append(Network(id="n2", name="lan", project_id="p2"))
             ),
             (
-                f"cloud unknown: cloud:{CLOUD} project p2: project 'guest' (1 networks, routers, servers) is of no known "
-                "organisation; write the organisation's code into its description, or remove it"
+                f"cloud unknown: cloud:{CLOUD} project p2: project 'guest' (1 networks, routers, servers) is of no "
+                "known organisation; write the organisation's code into its description, or remove it"
             ),
         ),
     ],
