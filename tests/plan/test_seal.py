@@ -1,0 +1,77 @@
+"""A plan file is read back as it was written, or not at all."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.design import design
+from orchestrator.errors import SealError
+from orchestrator.model.base import canonical, digest
+from orchestrator.model.plan import Plan
+from orchestrator.plan import build
+from orchestrator.plan.seal import load, save
+from tests.design.estates import district, policy
+
+
+@cache
+def plan() -> Plan:
+    return build(district(), design(district(), policy()), policy(), "wangchao", "planner-1")
+
+
+def test_a_saved_plan_is_read_back_equal(tmp_path: Path) -> None:
+    save(plan(), tmp_path / "plan.json")
+    assert load(tmp_path / "plan.json") == plan()
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_changed_byte_is_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("seal") / "plan.json"
+    content = bytearray(plan().text().encode())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    with pytest.raises(SealError) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100])
+def test_a_torn_file_is_refused(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(plan().text()[:cut], encoding="utf-8")
+    with pytest.raises(SealError, match="not a plan file"):
+        load(path)
+
+
+def test_a_changed_plan_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(plan().text().replace("planner-1", "planner-2"), encoding="utf-8")
+    with pytest.raises(SealError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path}: the seal does not fit, the file was changed after it was written: "
+        "run 'onefold plan' again, or fetch the file that was approved"
+    )
+
+
+def test_another_format_is_refused_even_when_sealed(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    other = {**plan().plain(), "format": 2}
+    path.write_text(canonical({"plan": other, "seal": digest(other)}) + "\n", encoding="utf-8")
+    with pytest.raises(SealError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path}: plan format 2, this version reads 1: use the version that wrote it, or run 'onefold plan' again"
+    )
+
+
+def test_a_missing_file_and_an_unwritable_place_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SealError, match="not readable as a plan file"):
+        load(tmp_path / "none.json")
+    with pytest.raises(SealError, match="cannot be written"):
+        save(plan(), tmp_path / "none" / "plan.json")
