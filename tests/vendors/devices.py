@@ -40,15 +40,16 @@ def few(strategy: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[tu
 
 
 @st.composite
-def overlays(draw: st.DrawFn) -> Overlay:
+def overlays(draw: st.DrawFn, vni: int) -> Overlay:
     fields = {name: draw(addresses) for name in ("local", "remote", "peer")}
-    return Overlay(vni=draw(st.integers(1, 2**24 - 1)), address=draw(interfaces_addresses), **fields)
+    return Overlay(vni=vni, address=draw(interfaces_addresses), **fields)
 
 
 @st.composite
 def routing(draw: st.DrawFn, *, with_overlay: bool, port_names: list[str]) -> tuple[Noun, ...]:
     """VRFs, interfaces with one or two addresses, static routes."""
     names = draw(few(vrf_names))
+    numbers = draw(st.lists(st.integers(1, 2**24 - 1), min_size=len(names), max_size=len(names), unique=True))
     vrfs = [
         Vrf(
             device=NAME,
@@ -57,9 +58,9 @@ def routing(draw: st.DrawFn, *, with_overlay: bool, port_names: list[str]) -> tu
             route_distinguisher=draw(st.none() | distinguishers),
             import_targets=draw(target_lists),
             export_targets=draw(target_lists),
-            overlay=draw(st.none() | overlays()) if with_overlay else None,
+            overlay=draw(st.none() | overlays(vni)) if with_overlay else None,
         )
-        for name in names
+        for name, vni in zip(names, numbers, strict=True)
     ]
     where = st.sampled_from([GLOBAL, *names])
     nouns: list[Noun] = [*vrfs]
