@@ -215,8 +215,8 @@ def _end() -> int:
     where = node.place()
     running = node.running()
     node.kill(list(running.values()))
-    if Path(f"/sys/class/net/{MACHINE_PORT}").exists() and not _hub_elsewhere():
-        # its other end went with the management node; the kernel takes a veth away a moment later
+    if Path(f"/sys/class/net/{MACHINE_PORT}").exists() and (HUB in running or not _hub_elsewhere()):
+        # its other end went with the management node; the kernel would take it away only a moment later
         subprocess.run(["ip", "link", "del", MACHINE_PORT], capture_output=True, check=False)
     for folder in (where.nodes, where.hosts):
         shutil.rmtree(folder, ignore_errors=True)

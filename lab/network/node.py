@@ -238,17 +238,33 @@ def members(number: int) -> dict[int, str]:
 
 
 def kill(numbers: Sequence[int]) -> None:
-    """End nodes by their first processes and wait until the kernel has taken everything in them away."""
-    for number in numbers:
+    """End nodes by their first processes, and whatever waits for them outside; return when the kernel is done.
+
+    Raises LabError naming processes that do not end.
+    """
+    for number in [*numbers, *marked()]:
         try:
             os.kill(number, signal.SIGKILL)
         except ProcessLookupError:
             continue
     end = time.monotonic() + _SECONDS
-    while left := [number for number in numbers if _alive(number)]:
+    while left := sorted({*(number for number in numbers if _alive(number)), *marked()}):
         if time.monotonic() > end:
             raise LabError(f"processes {left} do not end: look for what they wait for with 'ps -o pid,stat,wchan -p'")
-        time.sleep(0.01)
+        time.sleep(0.02)
+
+
+def marked() -> list[int]:
+    """Return every living process that carries the mark of this lab, wherever it runs."""
+    prefix = f"{MARK}={place().folder}:".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and prefix in (entry / "environ").read_bytes() and _alive(int(entry.name)):
+                found.append(int(entry.name))
+        except OSError:
+            continue  # it has just ended
+    return found
 
 
 def _is_first(entry: Path) -> bool:
