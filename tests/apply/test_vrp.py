@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -314,6 +315,8 @@ def play(box: VrpProcess, folder: Path, monkeypatch: pytest.MonkeyPatch, *argume
     password_file = folder.with_suffix(".password")
     password_file.touch(mode=0o600)
     password_file.write_text(PASSWORD + "\n")
+    # ansible-playbook lies beside this Python, whether or not its environment is active
+    monkeypatch.setenv("PATH", os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(PLAYBOOKS.parent), os.environ.get("PYTHONPATH", ""))))
     host = {
         "ansible_host": "127.0.0.1",

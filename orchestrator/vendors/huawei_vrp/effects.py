@@ -6,6 +6,7 @@ a Vlanif cannot be removed. Source: Huawei command references, `ip binding vpn-i
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Interface
 
 from orchestrator.errors import DeviceError
@@ -31,6 +32,14 @@ def addresses(interface: Settings) -> Iterator[IPv4Interface]:
         words = line.split()
         if words[:2] == ["ip", "address"] and len(words) >= 4:
             yield IPv4Interface(f"{words[2]}/{words[3]}")
+
+
+@lru_cache(maxsize=65536)
+def _span(line: str) -> tuple[int, int]:
+    """The first and last address of the prefix that an interface line sets; (1, 0) when it sets none."""
+    for address in addresses({line: {}}):
+        return int(address.network.network_address), int(address.network.broadcast_address)
+    return 1, 0
 
 
 def _interfaces(settings: Settings) -> Iterator[tuple[str, Settings]]:
@@ -74,11 +83,11 @@ def _before_interface(settings: Settings, opener: str, words: tuple[str, ...]) -
         _demand(f"ip vpn-instance {words[3]}" in settings, "The specified VPN instance does not exist.")
     if words[:2] != ("ip", "address"):
         return
-    address = IPv4Interface(f"{words[2]}/{words[3]}")
+    first, last = _span(" ".join(words))
     _demand(words[-1] != "sub" or any(True for _ in addresses(here)), "Configure the primary address first.")
     for other, children in _interfaces(settings):
         if other != opener and _bound(children) == _bound(here):
-            clash = any(address.network.overlaps(held.network) for held in addresses(children))
+            clash = any(first <= high and low <= last for low, high in map(_span, children))
             _demand(not clash, f"The specified address conflicts with another address ({other.split()[1]}).")
 
 

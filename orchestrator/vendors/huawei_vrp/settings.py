@@ -166,7 +166,10 @@ def _place(here: Settings, view: str, line: str, found: Match) -> str:
 
 def holder(here: Settings, view: str, found: Match) -> str | None:
     """The line that holds the same setting (same command and key) in these settings, if any."""
+    head = " ".join(found.words[: found.key])
     for line in here:
+        if not line.startswith(head):
+            continue
         other = match(view, line)
         if (
             isinstance(other, Match)
