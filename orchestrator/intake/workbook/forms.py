@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from orchestrator.intake.workbook import cells
@@ -69,8 +70,11 @@ class Form:
 
     def column(self, title: str) -> Column | None:
         """The column known under this title, brackets and units aside."""
-        wanted = heading(title)
-        return next((column for column in self.columns if wanted in map(heading, column.titles)), None)
+        return self._by_heading.get(heading(title))
+
+    @cached_property
+    def _by_heading(self) -> Mapping[str, Column]:
+        return {heading(title): column for column in reversed(self.columns) for title in column.titles}
 
 
 def heading(title: str) -> str:
