@@ -65,17 +65,15 @@ class Wall:
         self.policy = policy
         self.stateful = policy.stateful
         ordered = sorted(rules, key=lambda rule: rule.sequence)
-        self.rules = [
-            CompiledRule(rule, tuple(map(span, rule.sources)), tuple(map(span, rule.destinations))) for rule in ordered
-        ]
+        self.rules = [compiled(rule) for rule in ordered]
 
     def judge(self, way: tuple[str, str], ends: tuple[int, int], protocol: str, port: int) -> Judgement:
         """What the filter does with a new connection; `way` is (in port, out port), `ends` (source, destination)."""
         sensitive = False
-        for compiled in self.rules:
-            if not _on_way(compiled, way, ends):
+        for item in self.rules:
+            if not on_way(item, way, ends):
                 continue
-            rule = compiled.rule
+            rule = item.rule
             sensitive = sensitive or rule.protocol != "any"
             if _carries(rule.protocol, rule.ports, protocol, port):
                 text = f"filter {rule.sequence:05d} {rule.action}"
@@ -84,13 +82,19 @@ class Wall:
         return Judgement(default == "accept", f"filter default {default}", f"filters[{self.policy.key}]", sensitive)
 
 
-def _on_way(compiled: CompiledRule, way: tuple[str, str], ends: tuple[int, int]) -> bool:
-    rule = compiled.rule
+def compiled(rule: FilterRule) -> CompiledRule:
+    """The entry with its networks as integers."""
+    return CompiledRule(rule, tuple(map(span, rule.sources)), tuple(map(span, rule.destinations)))
+
+
+def on_way(item: CompiledRule, way: tuple[str, str], ends: tuple[int, int]) -> bool:
+    """True when the entry's interfaces and addresses fit; protocol and ports are not looked at."""
+    rule = item.rule
     if rule.in_interfaces and way[0] not in rule.in_interfaces:
         return False
     if rule.out_interfaces and way[1] not in rule.out_interfaces:
         return False
-    return within(ends[0], compiled.sources) and within(ends[1], compiled.destinations)
+    return within(ends[0], item.sources) and within(ends[1], item.destinations)
 
 
 def _carries(wanted: str, ports: tuple[tuple[int, int], ...], protocol: str, port: int) -> bool:

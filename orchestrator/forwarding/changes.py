@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.forwarding.boxes import build_guards, build_translators, build_walls
+from orchestrator.forwarding.boxes import CompiledRule, build_guards, build_translators, build_walls, compiled, on_way
 from orchestrator.forwarding.segments import Guest, build_segments, host_ports, router_node
 from orchestrator.forwarding.tables import RoutingTable, Tables, build_tables
 from orchestrator.forwarding.world import (
@@ -37,7 +37,9 @@ def stale_questions(
         stale.update(_lookups(asked, world.tables, new.tables))
     if changed & WALL_TABLES:
         new.walls = build_walls(estate)
-        stale.update(_on_nodes(asked, ("judge", "stateful", "tracks"), _devices(world.estate, estate, WALL_TABLES)))
+        whole = _devices(world.estate, estate, frozenset({"filters"}))
+        stale.update(_on_nodes(asked, ("judge", "stateful", "tracks"), whole))
+        stale.update(_met_by_rules(asked, _changed_rules(world.estate, estate)))
     if changed & TRANSLATOR_TABLES:
         new.translators = build_translators(estate)
         nodes = _devices(world.estate, estate, frozenset({"nats"})) | _routers(world.estate) | _routers(estate)
@@ -68,6 +70,21 @@ def _devices(before: Estate, after: Estate, tables: frozenset[str]) -> set[str]:
             if old.get(key) is not new.get(key):
                 found.add((old.get(key) or new[key]).device)
     return found
+
+
+def _changed_rules(before: Estate, after: Estate) -> list[CompiledRule]:
+    """Filter entries that are only in one of the two estates."""
+    old, new = before.filter_rules, after.filter_rules
+    keys = [key for key in old.keys() | new.keys() if old.get(key) is not new.get(key)]
+    return [compiled(table[key]) for key in keys for table in (old, new) if key in table]
+
+
+def _met_by_rules(asked: Asked, rules: list[CompiledRule]) -> Iterator[tuple[Any, ...]]:
+    """Questions about packets that one of these entries would take; the others' answers do not depend on them."""
+    for one in rules:
+        for question in asked.get("judge", {}).get(one.rule.device, ()):
+            if on_way(one, question[2], question[3]):
+                yield question
 
 
 def _routers(estate: Estate) -> set[str]:

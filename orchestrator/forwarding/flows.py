@@ -248,4 +248,3 @@ def places_of(kind: str, name: str, estate: Estate) -> frozenset[str]:
     if kind == "workload":
         return frozenset(row.place for row in rows if name in (row.system, f"{row.system}/{row.name}"))
     return frozenset(row.place for row in rows if name_of(row, estate) == name)
-

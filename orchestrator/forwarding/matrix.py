@@ -5,7 +5,7 @@ whose part of the world changed are asked again; only walks that got another ans
 before in any state whose answers are all the same is taken from the store. Nothing is estimated.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from orchestrator.forwarding.boxes import span, within
 from orchestrator.forwarding.changes import stale_questions
-from orchestrator.forwarding.points import Classes, Point, destinations, guests, probe_points, zone_of
-from orchestrator.forwarding.walk import Header, Walk, Way
+from orchestrator.forwarding.points import Classes, destinations, guests, zone_of
+from orchestrator.forwarding.walk import Header, Mark, Walk, Way
 from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import GLOBAL
@@ -39,6 +39,7 @@ class Reach(NamedTuple):
     end: str
     ports: tuple[int, ...]
     way: Way
+    inside: tuple[Mark, ...]  # decisions made inside a VRF while the packet had a private address
 
 
 class Crossing(NamedTuple):
@@ -105,7 +106,9 @@ class Matrix:
                 if answer != child.answers[question]:
                     child.answers[question] = answer
                     hit |= self.store.askers.get(question, set())
-        child.results = {key: kept for key, kept in self.results.items() if key not in hit}
+        child.results = dict(self.results)
+        for key in hit:
+            child.results.pop(key, None)
         keys = child._cell_keys() if changed & POINT_TABLES else self.keys
         gone = set(self.keys) - set(keys) if keys is not self.keys else set()
         child.alive = dict(self.alive) if hit or keys != self.keys else self.alive
@@ -121,12 +124,13 @@ class Matrix:
     def _cell_keys(self) -> tuple[CellKey, ...]:
         points = self.points()
         addresses = [address for _node, address in points]
-        return tuple((node, address) for node, _own in points for address in destinations(self.estate, addresses))
+        asked = destinations(self.estate, addresses)
+        return tuple((node, address) for node, _own in points for address in asked)
 
     def points(self) -> list[tuple[str, int]]:
         """(node, address) of every host, server and guest."""
-        real: list[Point] = list(probe_points(self.estate))
-        found = [(point.node, int(point.address)) for point in real]
+        found = [(name, int(host.address.ip)) for name, host in sorted(self.estate.hosts.items())]
+        found += [(key, int(server.address)) for key, server in sorted(self.estate.servers.items())]
         return found + [(guest.node, guest.address) for guest in self.world.guests.values()]
 
     def _fill(self, keys: tuple[CellKey, ...], gone: Iterable[CellKey]) -> None:
@@ -193,9 +197,9 @@ class Matrix:
                 break
             ways.setdefault(_shape(way), []).append(index)
         return tuple(
-            Reach(node, destination, way.end, tuple(indexes), way)
+            Reach(node, destination, way.end, tuple(indexes), way, _inside(way))
             for way, indexes in ways.items()
-            if way.outcome != "dropped" or _carries_private(way)
+            if way.outcome != "dropped" or _inside(way)
         )
 
     def talk(self, node: str, header: Header) -> Talk:
@@ -213,6 +217,12 @@ class Matrix:
         for reaches in self.alive.values():
             yield from reaches
 
+    def reaches_from(self, nodes: Container[str]) -> Iterator[Reach]:
+        """The reaches that start at one of these nodes."""
+        for (source, _destination), reaches in self.alive.items():
+            if source in nodes:
+                yield from reaches
+
     def crossings(self) -> Iterator[Crossing]:
         """Every reach (delivered or unknown) whose two ends are in different zones."""
         zones = self.zones()
@@ -223,7 +233,8 @@ class Matrix:
 
     def zones(self) -> dict[str, str]:
         """Zone by point."""
-        return {node: zone_of(self.estate, node, self.world.guests) for node, _address in self.points()}
+        nodes = [*self.estate.hosts, *self.estate.servers, *self.world.guests]
+        return {node: zone_of(self.estate, node, self.world.guests) for node in nodes}
 
 
 POINT_TABLES = frozenset({"hosts", "servers", "interfaces", "nats", "cloud_networks"})
@@ -238,10 +249,12 @@ def is_private(address: int) -> bool:
     return within(address, PRIVATE_SPANS)
 
 
-def _carries_private(way: Way) -> bool:
-    """True when the packet was inside a VRF with a private address: a leak, if the VRF is a common zone's."""
-    return any(
-        mark.vrf not in ("", GLOBAL) and (is_private(mark.source) or is_private(mark.destination)) for mark in way.marks
+def _inside(way: Way) -> tuple[Mark, ...]:
+    """The decisions inside a VRF on a packet with a private address: a leak, if the VRF is a common zone's."""
+    return tuple(
+        mark
+        for mark in way.marks
+        if mark.vrf not in ("", GLOBAL) and (is_private(mark.source) or is_private(mark.destination))
     )
 
 

@@ -50,4 +50,3 @@ def _answered(simulator: Simulator, point: Point, address: int, port: int) -> tu
     if simulator.ask("endpoint", way.end) is None:
         return False, way.sensitive  # a router answers no connection on these ports
     return fits(point.node, header, simulator.answer(way)), True
-

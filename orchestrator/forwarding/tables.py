@@ -81,21 +81,21 @@ Tables = dict[Instance, RoutingTable]
 def build_tables(estate: Estate, segments: Segments, doubtful: dict[str, Doubt] | None = None) -> Tables:
     """Every routing table of the estate. `doubtful` names devices with configuration lines nobody understood."""
     tables: Tables = {(vrf.device, vrf.name): RoutingTable() for vrf in estate.vrfs.values()}
-    up = [interface for interface in estate.interfaces.values() if usable(estate, segments, interface)]
-    for interface in sorted(up, key=lambda row: row.key):
-        _connect(tables.setdefault((interface.device, interface.vrf), RoutingTable()), interface)
-    for route in sorted(estate.routes.values(), key=lambda row: row.key):
-        table = tables.get((route.device, route.vrf))
-        if table:
-            _static(table, route)
+    for key, interface in sorted(estate.interfaces.items()):
+        if usable(estate, segments, interface):
+            table = tables.setdefault((interface.device, interface.vrf), RoutingTable())
+            _connect(table, interface, f"interfaces[{key}]")
+    for key, route in sorted(estate.routes.items()):
+        instance = (route.device, route.vrf)
+        if instance in tables:
+            _static(tables[instance], route, f"routes[{key}]")
     _exchange(estate, tables, doubtful or {})
     for router in estate.cloud_routers.values():
         tables[(router_node(router), GLOBAL)] = _tenant_table(estate, router)
     return tables
 
 
-def _connect(table: RoutingTable, interface: Interface) -> None:
-    row = f"interfaces[{interface.key}]"
+def _connect(table: RoutingTable, interface: Interface, row: str) -> None:
     address = int(interface.address.ip)
     network = interface.address.network
     if network.prefixlen < 32:
@@ -103,8 +103,7 @@ def _connect(table: RoutingTable, interface: Interface) -> None:
     table.offer((32, address), Entry(f"{interface.address.ip}/32", "local", -1, (), row))
 
 
-def _static(table: RoutingTable, route: Route) -> None:
-    row = f"routes[{route.key}]"
+def _static(table: RoutingTable, route: Route, row: str) -> None:
     if route.next_hop is None:
         table.offer(route.prefix, Entry(str(route.prefix), "blackhole", route.distance, (), row))
         return
@@ -125,11 +124,12 @@ def _connected_way(table: RoutingTable, hop: int) -> str | None:
 def _exchange(estate: Estate, tables: Tables, doubtful: dict[str, Doubt]) -> None:
     """Give each VPN instance the routes of the others whose route targets it imports."""
     speakers = [vrf for vrf in estate.vrfs.values() if vrf.overlay and _underlay_works(tables, vrf)]
+    speakers.sort(key=lambda row: row.key)
     own = {vrf.key: _own_routes(tables[(vrf.device, vrf.name)]) for vrf in speakers}
     for vrf in speakers:
         table = tables[(vrf.device, vrf.name)]
         table.doubt = _peer_doubt(vrf, speakers, doubtful)
-        for other in sorted(speakers, key=lambda row: row.key):
+        for other in speakers:
             if other.key != vrf.key and set(vrf.import_targets) & set(other.export_targets):
                 for key, entry in own[other.key]:
                     way = Exit(instance=(other.device, other.name))

@@ -6,6 +6,7 @@ estates certain: if every question of a walk has the same answer, the walk is th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol
 
@@ -198,6 +199,7 @@ class World:
         return guard.judge(direction, peer, protocol, port)
 
 
+@lru_cache(maxsize=65536)
 def text_of(address: int) -> str:
     """An address as people write it."""
     return str(IPv4Address(address))

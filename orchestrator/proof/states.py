@@ -56,8 +56,7 @@ def states(now: Estate, plan: Plan, start: date, limits: Limits | None = None) -
         if len(steps) > MOST_STEPS:
             raise PlanError(f"batch {number} has {len(steps)} steps: split it into batches of at most {MOST_STEPS}")
         batch = _Batch(number, steps, wave.night, base, limits)
-        for state in batch.states(last=number == len(nights)):
-            yield state
+        yield from batch.states(last=number == len(nights))
         base = batch.end
 
 
