@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +25,6 @@ from orchestrator.model.estate import Estate
 Texts = Mapping[str, Mapping[str, str]]
 Item = TypeVar("Item")
 _WORKERS = 6
-_MACHINE_LOCK = Path("/run/lock/onefold-lab-network.lock")
 
 
 def up(estate: Estate, texts: Texts | None = None, cloud: bool = False, progress: Progress = silent) -> None:
@@ -139,8 +139,10 @@ def _build(estate: Estate, texts: Texts, cloud: bool, told: Progress) -> None:
 
 
 def _nodes(plan: Layout) -> None:
-    with _MACHINE_LOCK.open("a+") as lock:
+    with _machine_lock().open("a+") as lock:
         _take(lock.fileno())
+        if _has_port():
+            raise LabError(f"an interface {MACHINE_PORT} is there already: end the lab it belongs to, or delete it")
         lock.truncate(0)
         lock.write(str(folders.state()))
         lock.flush()
@@ -215,7 +217,7 @@ def _end() -> int:
     where = node.place()
     running = node.running()
     node.kill(list(running.values()))
-    if Path(f"/sys/class/net/{MACHINE_PORT}").exists() and (HUB in running or not _hub_elsewhere()):
+    if HUB in running and _has_port():
         # its other end went with the management node; the kernel would take it away only a moment later
         subprocess.run(["ip", "link", "del", MACHINE_PORT], capture_output=True, check=False)
     for folder in (where.nodes, where.hosts):
@@ -225,14 +227,8 @@ def _end() -> int:
     return len(running)
 
 
-def _hub_elsewhere() -> bool:
-    """Whether the machine's management port belongs to a lab with another state folder."""
-    with _MACHINE_LOCK.open("a+") as lock:
-        try:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def _has_port() -> bool:
+    return any(name == MACHINE_PORT for _, name in socket.if_nameindex())
 
 
 def _write_record(plan: Layout, texts: Texts) -> None:
@@ -281,6 +277,11 @@ def _working() -> Iterator[None]:
         yield
 
 
+def _machine_lock() -> Path:
+    """Return the lock of the one network lab that a machine can hold; `unshare --net` makes room for another."""
+    return Path(f"/run/lock/onefold-lab-network-{Path('/proc/self/ns/net').stat().st_ino}.lock")
+
+
 def _take(descriptor: int) -> None:
     """Take the machine's one place for a network lab; the management node then holds it as long as it lives."""
     for _ in range(20):
@@ -288,5 +289,5 @@ def _take(descriptor: int) -> None:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(0.1)
-    holder = _MACHINE_LOCK.read_text().strip() or "another folder"
+    holder = _machine_lock().read_text().strip() or "another folder"
     raise LabError(f"the network lab in {holder} is up: run 'onefold lab down' with ONEFOLD_LAB={holder}")

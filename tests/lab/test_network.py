@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -299,8 +300,9 @@ def traces() -> Traces:
         except OSError:
             continue
     machine = str(Path("/proc/self/ns/net").readlink())
+    ports = frozenset(name for _, name in socket.if_nameindex())
     mounts = tuple(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
-    return Traces(ours, frozenset(spaces - {machine}), frozenset(os.listdir("/sys/class/net")), mounts)  # noqa: PTH208
+    return Traces(ours, frozenset(spaces - {machine}), ports, mounts)
 
 
 def every_namespace() -> set[str]:
