@@ -93,8 +93,13 @@ def read_document(path: Path, name: str, subject: str) -> Document:
 
 def parse_document(text: str, name: str, subject: str) -> Document:
     """The text of a YAML file as a Document. Raises FaultyInputError."""
+    composed = _Composed(name, subject)
     try:
         root = yaml.compose(text, Loader=_LOADER)
+        data = composed.plain(root, ()) if root is not None else None
+    except RecursionError as error:
+        deep = fault(subject, Where(source=name), "values are nested too deeply", "write it flatter")
+        raise FaultyInputError([deep]) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
@@ -109,29 +114,40 @@ def parse_document(text: str, name: str, subject: str) -> Document:
                 )
             ]
         ) from error
-    lines: dict[Position, int] = {}
-    doubled: list[Finding] = []
-    data = _plain(root, (), lines, doubled, name, subject) if root is not None else None
-    raise_all(doubled)
-    return Document(name, subject, data, lines)
+    raise_all(composed.faults)
+    return Document(name, subject, data, composed.lines)
 
 
-def _plain(
-    node: yaml.Node, at: Position, lines: dict[Position, int], doubled: list[Finding], name: str, subject: str
-) -> Any:
-    lines[at] = node.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*at, index), lines, doubled, name, subject) for index, item in enumerate(node.value)]
-    if not isinstance(node, yaml.MappingNode):
-        return _scalar(node)
-    values: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = str(key_node.value)
-        if key in values:
-            where = Where(source=name, line=key_node.start_mark.line + 1)
-            doubled.append(fault(subject, where, f"the key {key!r} is given twice", "remove one of the two"))
-        values[key] = _plain(value_node, (*at, key), lines, doubled, name, subject)
-    return values
+class _Composed:
+    """YAML nodes becoming plain values, their lines and faults noted on the way."""
+
+    def __init__(self, name: str, subject: str) -> None:
+        self.name, self.subject = name, subject
+        self.lines: dict[Position, int] = {}
+        self.faults: list[Finding] = []
+        self._seen: set[int] = set()
+
+    def plain(self, node: yaml.Node, at: Position) -> Any:
+        self.lines[at] = node.start_mark.line + 1
+        if id(node) in self._seen:  # the same node again: an alias, which could also blow up to any size
+            self._fault(node, "an alias (*) repeats a value", "write the value itself")
+            return None
+        self._seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(item, (*at, index)) for index, item in enumerate(node.value)]
+        if not isinstance(node, yaml.MappingNode):
+            return _scalar(node)
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            if key in values:
+                self._fault(key_node, f"the key {key!r} is given twice", "remove one of the two")
+            values[key] = self.plain(value_node, (*at, key))
+        return values
+
+    def _fault(self, node: yaml.Node, what: str, fix: str) -> None:
+        where = Where(source=self.name, line=node.start_mark.line + 1)
+        self.faults.append(fault(self.subject, where, what, fix))
 
 
 def _scalar(node: yaml.Node) -> str | int | float | bool | None:
@@ -152,4 +168,6 @@ def _explanation(detail: ErrorDetails) -> tuple[str, str]:
     if detail["type"] == "extra_forbidden":
         return f"{field!r} is not known here", "remove it or correct its spelling"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"{field!r} is {detail['input']!r}: {message[:1].lower()}{message[1:]}", "correct the value"
+    typed = repr(detail["input"])
+    typed = typed if len(typed) <= 60 else typed[:57] + "..."
+    return f"{field!r} is {typed}: {message[:1].lower()}{message[1:]}", "correct the value"

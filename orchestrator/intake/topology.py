@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from orchestrator.intake.documents import Document, Position, read_document
-from orchestrator.intake.faults import raise_all
+from orchestrator.intake.faults import FaultyInputError, raise_all
 from orchestrator.model.base import Noun
 from orchestrator.model.census import Organisation, ServiceName, Workload
 from orchestrator.model.cloud import Cloud
@@ -67,7 +67,11 @@ class Topology:
 def read_topology(path: Path, name: str) -> Topology:
     """Read the file; `name` is how messages call it. Raises FaultyInputError with one Finding per fault."""
     document = read_document(path, name, "topology")
-    data = document.data if isinstance(document.data, dict) else {}
+    if not isinstance(document.data, dict):
+        raise FaultyInputError(
+            [document.fault((), "no sections in the file", "write organisations, devices, cabling ...")]
+        )
+    data = document.data
     faults = [
         document.fault((key,), f"{key!r} is not a section of the topology", "remove it or correct its spelling")
         for key in data

@@ -218,6 +218,29 @@ def test_a_file_that_is_no_workbook_says_how_to_make_one(tmp_path: Path) -> None
     ]
 
 
+def test_a_stray_cell_at_the_end_of_the_sheet_is_told_not_walked_to(tmp_path: Path) -> None:
+    write_book(tmp_path / "census.xlsx", F1=(F1, []))
+    set_cells(tmp_path / "census.xlsx", "F1", XFD1048576="x")
+    assert faults_of(tmp_path) == [
+        (
+            "census.xlsx, sheet F1, cell XFD1048576: the sheet reaches as far as here; "
+            "delete the stray cells beyond the table"
+        )
+    ]
+
+
+def test_a_workbook_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_book(tmp_path / "census.xlsx", F1=(F1, []))
+    assert census_of(tmp_path).systems == {}
+    monkeypatch.setattr("orchestrator.intake.workbook.tables._MOST_BYTES", 1000)  # a real gigabyte takes too long
+    assert faults_of(tmp_path) == [
+        (
+            "census.xlsx: not an Excel workbook (it unpacks to more than 1 GiB); "
+            "open it in Excel or WPS and save it as .xlsx"
+        )
+    ]
+
+
 def test_a_formula_in_a_text_cell_is_its_text(tmp_path: Path) -> None:
     census = census_of(tmp_path, F1=(F1, [["C-1", "=HYPERLINK(1)", OFFICE, "否"]]))
     assert census.systems["C-1"][0].name == "=HYPERLINK(1)"

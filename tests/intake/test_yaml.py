@@ -129,6 +129,28 @@ def test_a_key_given_twice_is_a_fault_not_a_silent_choice() -> None:
     assert str(caught.value) == "f.yaml:3: the key 'name' is given twice; remove one of the two"
 
 
+def test_an_alias_is_refused_before_it_can_grow() -> None:
+    with pytest.raises(FaultyInputError) as caught:
+        parse_document("a: &a [1, 2]\nb: [*a, *a]\n", "f.yaml", "project")
+    assert set(str(caught.value).splitlines()) == {"f.yaml:1: an alias (*) repeats a value; write the value itself"}
+
+
+def test_a_file_nested_without_end_is_refused() -> None:
+    with pytest.raises(FaultyInputError) as caught:
+        parse_document("[" * 3000 + "]" * 3000, "f.yaml", "project")
+    assert str(caught.value) == "f.yaml: values are nested too deeply; write it flatter"
+
+
+@pytest.mark.parametrize("name", ["policy.yaml", "topology.yaml", "onefold.yaml"])
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just text\n"])
+def test_a_file_of_another_shape_is_refused_in_one_line(tmp_path: Path, name: str, text: str) -> None:
+    folder = district_copy(tmp_path)
+    (folder / name).write_text(text, "utf-8")
+    lines = faults_of(folder)
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{name}:N: ")
+
+
 def test_what_is_no_yaml_says_where() -> None:
     with pytest.raises(FaultyInputError) as caught:
         parse_document("a: [1, 2\nb: 3\n", "f.yaml", "project")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
@@ -18,6 +18,8 @@ from orchestrator.intake.workbook.forms import Column, Form, heading
 from orchestrator.model.finding import Finding, Where
 
 _HEADER_SEARCH = 20
+_MOST_ROWS, _MOST_COLUMNS = 200_000, 500
+_MOST_BYTES = 1 << 30  # unpacked; a census of a province stays below a tenth of it
 _DEPTH = 2  # a header is one row, or two where groups of columns have a title of their own
 
 _NOTES = ("注", "说明", "填表", "备注", "合计")
@@ -50,6 +52,7 @@ class Table:
 def read_tables(path: Path, name: str, forms: tuple[Form, ...]) -> dict[str, Table]:
     """Form name -> its sheet as a Table. Raises FaultyInputError when the file is no workbook."""
     try:
+        _refuse_bomb(path)
         book = load_workbook(path, data_only=False, keep_links=False)
     except FileNotFoundError as error:
         raise FaultyInputError(
@@ -77,6 +80,12 @@ def read_tables(path: Path, name: str, forms: tuple[Form, ...]) -> dict[str, Tab
         book.close()
 
 
+def _refuse_bomb(path: Path) -> None:
+    with ZipFile(path) as file:
+        if sum(part.file_size for part in file.infolist()) > _MOST_BYTES:
+            raise ValueError("it unpacks to more than 1 GiB")
+
+
 def _sheet_table(sheets: Sequence[Worksheet], form: Form, source: str) -> Table:
     sheet = next((sheet for sheet in sheets if form.sheet.match(folded(sheet.title))), None)
     if sheet is not None:
@@ -102,9 +111,16 @@ def _sheet_table(sheets: Sequence[Worksheet], form: Form, source: str) -> Table:
 
 
 def _read_sheet(sheet: Worksheet, form: Form, source: str) -> Table:
+    table = Table(form)
+    if sheet.max_row > _MOST_ROWS or sheet.max_column > _MOST_COLUMNS:
+        stray = f"{get_column_letter(sheet.max_column)}{sheet.max_row}"
+        where = Where(source=source, sheet=sheet.title, cell=stray)
+        table.faults.append(
+            _fault(where, "the sheet reaches as far as here", "delete the stray cells beyond the table")
+        )
+        return table
     grid = _grid(sheet)
     header, depth = _find_header(grid, form)
-    table = Table(form)
     if header < 0:
         where = Where(source=source, sheet=sheet.title)
         titles = "、".join(column.titles[0] for column in form.columns if column.required)
