@@ -7,6 +7,7 @@ from orchestrator.intake.contradictions import contradictions
 from orchestrator.intake.devices import read_configurations
 from orchestrator.intake.faults import FaultyInputError
 from orchestrator.intake.join import join, row_name
+from orchestrator.intake.openstack_rows import CloudReading
 from orchestrator.intake.policy import read_policy
 from orchestrator.intake.project import Project
 from orchestrator.intake.topology import read_topology
@@ -37,8 +38,10 @@ class Reading(Noun):
     completeness: tuple[Completeness, ...] = ()
 
 
-def read(project: Project, cloud: Estate | None = None) -> Reading:
+def read(project: Project, cloud: CloudReading | Estate | None = None) -> Reading:
     """Read the project. `cloud` is what `read_cloud` observed; without it the clouds' content stays unknown.
+
+    A CloudReading brings the API object of each row and its own findings along; a bare Estate only rows.
 
     Raises FaultyInputError with all faults found, one Finding each; then nothing is imported.
     """
@@ -67,6 +70,7 @@ def read(project: Project, cloud: Estate | None = None) -> Reading:
         *configurations.findings,
         *joined.findings,
         *contradictions(estate, joined, topology, census, configurations, policy, project.policy),
+        *(cloud.findings if isinstance(cloud, CloudReading) else ()),
         *([] if cloud else _unread(topology.of(Cloud))),
     )
     return Reading(
@@ -88,15 +92,13 @@ def _try(faults: list[Finding], reader: Callable[[], Part]) -> Part | None:
         return None
 
 
-def _observed(cloud: Estate | None) -> Iterator[tuple[Noun, Where]]:
-    for rows in cloud.tables().values() if cloud else ():
+def _observed(cloud: CloudReading | Estate | None) -> Iterator[tuple[Noun, Where]]:
+    estate = cloud.estate if isinstance(cloud, CloudReading) else cloud
+    places = {fact.row: fact.where for fact in cloud.facts} if isinstance(cloud, CloudReading) else {}
+    for rows in estate.tables().values() if estate else ():
         for noun in rows.values():
-            yield noun, Where(source=f"cloud:{_cloud_of(noun, cloud)}", item=row_name(noun))
-
-
-def _cloud_of(noun: Noun, cloud: Estate | None) -> str:
-    tenant = cloud.tenants.get(getattr(noun, "tenant", "")) if cloud else None
-    return str(getattr(tenant or noun, "cloud", "") or getattr(noun, "name", ""))
+            name = row_name(noun)
+            yield noun, places.get(name) or Where(source="cloud", item=name)
 
 
 def _unread(clouds: list[Cloud]) -> Iterator[Finding]:

@@ -160,7 +160,7 @@ def test_what_the_cloud_shows_is_observed_and_joins_the_estate() -> None:
     reading = read(Project.open(FOLDER), Estate.of(tenant))
     assert reading.estate.tenants == {"cz": tenant}
     assert [(fact.standing, str(fact.where)) for fact in reading.facts if fact.row == "tenants[cz]"] == [
-        ("observed", "cloud:administrative-service-cloud tenants[cz]")
+        ("observed", "cloud tenants[cz]")
     ]
     assert not [finding for finding in reading.findings if finding.subject == "cloud"]
 
@@ -174,5 +174,5 @@ def test_a_cloud_that_shows_another_value_than_claimed_is_found_with_both_places
     assert found[0].startswith("join fail: topology.yaml:")
     assert found[0].endswith(
         "clouds[public-service-cloud]: mlps_level is 3 as claimed here, 2 as observed "
-        "(cloud:public-service-cloud clouds[public-service-cloud]); the observed value was taken; correct the other"
+        "(cloud clouds[public-service-cloud]); the observed value was taken; correct the other"
     )

@@ -16,8 +16,11 @@ from openstack.network.v2.security_group_rule import SecurityGroupRule
 from openstack.network.v2.subnet import Subnet
 
 from network_models import district
+from network_models.write_district import FOLDER
 from orchestrator.intake.openstack import fetch
 from orchestrator.intake.openstack_rows import Observed, interpret
+from orchestrator.intake.project import Project
+from orchestrator.intake.read import read
 from orchestrator.model.cloud import (
     CloudNetwork,
     CloudRouter,
@@ -125,6 +128,16 @@ def test_a_cloud_as_designed_reads_as_designed() -> None:
     assert difference(Estate.of(*designed), reading.estate) == ()
     assert reading.findings == ()
     assert {fact.row: str(fact.where) for fact in reading.facts}["servers[cz/budget-web]"] == f"cloud:{CLOUD} server v1"
+
+
+def test_a_project_read_with_its_cloud_names_the_api_object_of_each_row() -> None:
+    seen = observed()
+    seen.ports.pop()
+    reading = read(Project.open(FOLDER), interpret(seen, district.now()))
+    assert {fact.row: str(fact.where) for fact in reading.facts}["tenants[cz]"] == f"cloud:{CLOUD} project p1"
+    assert [finding.where.item for finding in reading.findings if finding.subject == "cloud" and finding.where] == [
+        "server v1"
+    ]
 
 
 def test_a_cloud_nobody_designed_reads_too_but_its_zones_are_unknown() -> None:
