@@ -13,7 +13,7 @@ from orchestrator.model.base import Noun
 from orchestrator.model.census import Organisation, PrivateNetwork, PrivateSite
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import Device, Host, Interface, Link, Route
-from orchestrator.model.policy import Policy
+from orchestrator.model.policy import Flow, Policy, Zone
 
 FOLDER = Path(__file__).parents[2] / "network_models" / "wangchao"
 
@@ -61,8 +61,12 @@ def with_newcomer(estate: Estate, new: Newcomer) -> Estate:
     network = f"{code.upper()}-NET"
     prefixes = tuple(IPv4Network(f"10.77.{number}.0/24") for number in range(1, len(new.sites) + 1))
     nouns: list[Noun] = [
-        Organisation(code=code, name=f"望潮区{code}局", short_name=code, service_domain="administrative_service_domain"),
-        PrivateNetwork(code=network, name=f"{code}专网", organisation=code, classified=False, prefixes=prefixes, target="extranet"),
+        Organisation(
+            code=code, name=f"望潮区{code}局", short_name=code, service_domain="administrative_service_domain"
+        ),
+        PrivateNetwork(
+            code=network, name=f"{code}专网", organisation=code, classified=False, prefixes=prefixes, target="extranet"
+        ),
         _spare(f"fw-{code}", "pe1", f"fw-{code}", "fw1", f"{code}0", code),
     ]
     for number, (site, prefix) in enumerate(zip(new.sites, prefixes, strict=True), start=1):
@@ -70,6 +74,31 @@ def with_newcomer(estate: Estate, new: Newcomer) -> Estate:
     if new.leased and len(new.sites) > 1:
         nouns += _line(code, prefixes)
     return estate.with_nouns(*nouns)
+
+
+def with_zones(rules: Policy, new: Newcomer) -> Policy:
+    """The policy with the newcomer's zones, and a flow for each of its sites that needs the common zone."""
+    code, domain = new.code, "administrative_service_domain"
+    zones = (
+        Zone(name=f"private-{code}", kind="private", organisation=code),
+        Zone(name=f"vpn-{code}", kind="vpn", service_domain=domain, organisation=code),
+    )
+    flows = tuple(
+        Flow(
+            code=f"F-9{number:02}",
+            purpose="向共享交换平台报送",
+            source=f"host:{code}-user{number}",
+            destination="host:exchange",
+            port=443,
+            gateway="fw1",
+            validity="target_only",
+        )
+        for number, site in enumerate(new.sites, start=1)
+        if site.needs_common_zone
+    )
+    more = {"zones": (*rules.zones, *zones), "flows": (*rules.flows, *flows)}
+    # not model_copy: a copy would carry the cached zones along
+    return Policy.model_validate({**rules.plain(), **more})
 
 
 def _spare(name: str, a: str, a_port: str, b: str, b_port: str, code: str) -> Link:
@@ -98,7 +127,9 @@ def _line(code: str, prefixes: tuple[IPv4Network, ...]) -> list[Noun]:
     one, two = IPv4Interface("10.77.254.1/30"), IPv4Interface("10.77.254.2/30")
     hops: tuple[IPv4Address, IPv4Address] = (two.ip, one.ip)
     return [
-        Link(name=f"{code}-line", a_node=f"{code}1", a_port="wan1", b_node=f"{code}2", b_port="wan1", kind="leased_line"),
+        Link(
+            name=f"{code}-line", a_node=f"{code}1", a_port="wan1", b_node=f"{code}2", b_port="wan1", kind="leased_line"
+        ),
         Interface(device=f"{code}1", name="wan1", address=one),
         Interface(device=f"{code}2", name="wan1", address=two),
         Route(device=f"{code}1", prefix=prefixes[1], next_hop=hops[0]),

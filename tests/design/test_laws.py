@@ -1,5 +1,8 @@
 """Laws of design: pure, stable under additions, at rest on its own target."""
 
+from ipaddress import IPv4Network
+from itertools import pairwise
+
 from hypothesis import given, settings
 
 from orchestrator.design import design
@@ -50,9 +53,7 @@ def test_design_is_at_rest_on_its_own_target(new: Newcomer) -> None:
 @SLOW
 @given(newcomers())
 def test_no_prefix_is_given_twice(new: Newcomer) -> None:
-    from ipaddress import IPv4Network
-
     lock = design(with_newcomer(district(), new), policy()).lock
     given_out = sorted(IPv4Network(value) for value in lock.allocations.values() if "/" in value)
-    assert all(not one.overlaps(two) for one, two in zip(given_out, given_out[1:], strict=False))
+    assert all(not one.overlaps(two) for one, two in pairwise(given_out))
     assert len(given_out) == len(set(given_out))

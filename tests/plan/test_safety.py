@@ -1,0 +1,113 @@
+"""The order of the plan is safe, not lucky: the proof holds it, and notices when it is turned round."""
+
+from functools import cache
+
+import pytest
+
+from orchestrator.design import design
+from orchestrator.design.endpoints import place
+from orchestrator.forwarding.simulator import Simulator
+from orchestrator.model.estate import Estate
+from orchestrator.model.finding import Packet
+from orchestrator.model.plan import Plan
+from orchestrator.plan import build, late
+from orchestrator.plan.tenants import moves
+from orchestrator.plan.way import Way
+from orchestrator.proof import verify
+from tests.design.estates import Newcomer, Site, district, policy, with_newcomer, with_zones
+
+
+@cache
+def plan() -> Plan:
+    return build(district(), design(district(), policy()), policy(), "wangchao", "planner-1")
+
+
+def state_before(name: str) -> Estate:
+    """The estate just before the batch of a step."""
+    estate = district()
+    for batch in plan().batches():
+        if name in batch:
+            return estate
+        for each in batch:
+            estate = estate.apply(plan().step_of[each].edits)
+    raise AssertionError(f"no step {name}")
+
+
+def test_every_reachable_state_of_the_district_keeps_all_promises() -> None:
+    verdict = verify(district(), plan(), policy())
+    assert [str(f) for f in verdict.findings if f.result != "pass"] == []
+    assert verdict.result == "pass"
+    assert verdict.states > len(plan().steps)
+
+
+def test_turned_round_the_same_plan_fails_its_proof() -> None:
+    # the positive twin of the test above: what it does not find cannot be missing by luck
+    turned = {"reroute.mz1": "reroute.mz2", "reroute.mz2": "reroute.mz1"}
+    waves = [
+        wave.model_copy(update={"batches": tuple(tuple(turned.get(n, n) for n in batch) for batch in wave.batches)})
+        for wave in plan().waves
+    ]
+    # not model_copy: a copy would carry cached values along
+    verdict = verify(district(), Plan.model_validate({**plan().plain(), "waves": waves}), policy())
+    assert verdict.result == "fail"
+    assert {f.subject for f in verdict.findings if f.result == "fail"} == {"F-005"}
+
+
+def test_another_department_folds_as_safely() -> None:
+    new = Newcomer("jt", (Site(True, False, "pe2"), Site(False, False, "pe1"), Site(True, False, "pe1")), leased=True)
+    estate = with_newcomer(district(), new)
+    rules = with_zones(policy(), new)
+    verdict = verify(estate, build(estate, design(estate, rules), rules, "wangchao", "planner-1"), rules)
+    assert [str(f) for f in verdict.findings if f.result != "pass"] == []
+
+
+@pytest.mark.parametrize("system", ["990102-CZ-0001", "990102-MZ-0001"])
+def test_data_can_be_copied_when_its_step_comes_and_no_longer_at_the_end(system: str) -> None:
+    ready = state_before(f"copy.{system}")
+    target = design(district(), policy()).target
+    pairs = [pair for pair in moves(Way(district(), target, policy())) if _system_at(pair[0]) == system]
+    assert pairs
+    for estate, works in ((ready, True), (target, False)):
+        for old, new in pairs:
+            begin, end = place(estate, old), place(estate, new)
+            assert begin is not None
+            assert end is not None
+            packet = Packet(
+                source=str(begin.address), destination=str(end.address), protocol="tcp", destination_port=22
+            )
+            assert Simulator(estate).exchange(old, packet).works is works, (old, new)
+
+
+def _system_at(host: str) -> str:
+    return next(w.system for w in district().workloads.values() if w.place == host)
+
+
+def test_traffic_leaves_a_line_before_its_rows_and_the_carrier_comes_last() -> None:
+    order = {name: index for index, batch in enumerate(plan().batches()) for name in batch}
+    assert order["reroute.mz2"] < order["reroute.mz1"] < order["clear.mz1.inet0"] < order["release.mz-inet"]
+    assert order["release.mz-inet"] < order["consolidate.E-MZ-01"]
+    assert plan().step_of["release.mz-inet"].mode == "manual"
+    assert "LH-MZ-I001" in " ".join(plan().step_of["release.mz-inet"].checklist)
+
+
+def test_trial_and_observation_days_lie_between() -> None:
+    night = {name: wave.night for wave in plan().waves for batch in wave.batches for name in batch}
+    trial = night["retire.990102-CZ-0001"] - night["cutover.990102-CZ-0001"]
+    assert trial.days >= policy().trial_days
+    observed = night["release.cz-line"] - night["clear.cz1.wan2"]
+    assert observed.days >= policy().observation_days
+
+
+def test_deadlines_are_met_and_a_late_start_misses_them() -> None:
+    assert {(f.subject, f.result) for f in late(plan(), policy())} == {
+        (f"deadline {task}", "pass")
+        for task in (
+            "zombie_retired", "mail_unified", "mail_retired", "egress_consolidated", "private_network_folded",
+            "cloud_migration",
+        )
+    }  # fmt: skip
+    slow = policy().model_copy(update={"planned_from": policy().t_zero.replace(year=2018, month=7)})
+    late_plan = build(district(), design(district(), slow), slow, "wangchao", "planner-1")
+    missed = {f.subject for f in late(late_plan, slow) if f.result == "fail"}
+    tasks = ("zombie_retired", "mail_unified", "mail_retired", "egress_consolidated")
+    assert missed == {f"deadline {task}" for task in tasks}
