@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from openstack.compute.v2.quota_set import QuotaSet
 from openstack.compute.v2.server import Server as ApiServer
-from openstack.identity.v3.project import Project
+from openstack.identity.v3.project import Project as ApiProject
 from openstack.image.v2.image import Image
 from openstack.network.v2.network import Network
 from openstack.network.v2.port import Port
@@ -45,7 +45,7 @@ def observed() -> Observed:
     """One tenant with a network, a router onto the provider network, two groups and a server."""
     port = {"network_id": "n1", "fixed_ips": [{"subnet_id": "s1", "ip_address": "198.18.136.10"}]}
     return Observed(
-        projects={CLOUD: [Project(id="p1", name="cz", description="cz")]},
+        projects={CLOUD: [ApiProject(id="p1", name="cz", description="cz")]},
         networks=[
             Network(id="n1", name="app", project_id="p1", **{"router:external": False}),
             Network(
@@ -189,7 +189,7 @@ def test_a_cloud_nobody_designed_reads_too_but_its_zones_are_unknown() -> None:
         ),
         (
             lambda seen: (
-                seen.projects[CLOUD].append(Project(id="p2", name="guest", description=""))
+                seen.projects[CLOUD].append(ApiProject(id="p2", name="guest", description=""))
                 or seen.networks.append(Network(id="n2", name="lan", project_id="p2"))
             ),
             (
