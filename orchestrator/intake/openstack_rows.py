@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.intake.join import row_name
-from orchestrator.intake.openstack_servers import read_servers
+from orchestrator.intake.openstack_servers import known_order, read_servers
 from orchestrator.model.base import Noun
 from orchestrator.model.cloud import (
     Cloud,
@@ -157,7 +157,7 @@ def _project(cloud: str, project: Any, seen: Observed, expected: Estate, collect
     collected.add(tenant, Where(source=source, item=f"project {project.id}"))
     names = {network.id: network.name for network in seen.networks}
     _networks(tenant.name, source, _owned(seen.networks, project), seen, collected)
-    _routers(tenant.name, source, _owned(seen.routers, project), names, seen, collected)
+    _routers(tenant.name, source, _owned(seen.routers, project), names, seen, expected, collected)
     _groups(tenant.name, source, project, seen, collected)
     for row, where, gap in read_servers(tenant.name, source, _owned(seen.servers, project), names, seen, expected):
         if row:
@@ -210,7 +210,13 @@ def _networks(tenant: str, source: str, networks: Iterable[Any], seen: Observed,
 
 
 def _routers(
-    tenant: str, source: str, routers: Iterable[Any], names: Mapping[str, str], seen: Observed, collected: Collected
+    tenant: str,
+    source: str,
+    routers: Iterable[Any],
+    names: Mapping[str, str],
+    seen: Observed,
+    expected: Estate,
+    collected: Collected,
 ) -> None:
     ports = _by(seen.ports, "device_id")
     for router in routers:
@@ -222,13 +228,14 @@ def _routers(
                 where, f"router {router.name!r} has {len(addresses)} outside addresses", "give it exactly one"
             )
             continue
+        known = expected.cloud_routers.get(f"{tenant}/{router.name}")
         inside = {names[port.network_id] for port in ports[router.id] if port.device_owner in _ROUTER_PORTS}
         row = CloudRouter(
             tenant=tenant,
             name=router.name,
             provider_network=names[outside["network_id"]],
             address=addresses[0]["ip_address"],
-            networks=tuple(sorted(inside)),
+            networks=known_order(inside, known.networks if known else ()),
             source_nat=bool(outside.get("enable_snat")),
         )
         collected.add(row, where)

@@ -16,6 +16,11 @@ class Seen(Protocol):
     images: list[Any]
 
 
+def known_order(names: set[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """A set of names in the order they are known in, else sorted: order is never a difference."""
+    return known if set(known) == names else tuple(sorted(names))
+
+
 def read_servers(
     tenant: str, source: str, servers: Iterable[Any], networks: Mapping[str, str], seen: Seen, expected: Estate
 ) -> Iterator[tuple[Server | None, Where, str]]:
@@ -31,7 +36,7 @@ def read_servers(
             continue
         image = (server.image or {}).get("id", "")
         known = expected.servers.get(f"{tenant}/{server.name}")
-        names = tuple(sorted(groups[group] for group in ports[0].security_group_ids or ()))
+        names = {groups[group] for group in ports[0].security_group_ids or ()}
         row = Server(
             tenant=tenant,
             name=server.name,
@@ -39,7 +44,6 @@ def read_servers(
             address=ports[0].fixed_ips[0]["ip_address"],
             flavor=server.flavor.get("original_name") or server.flavor.get("name") or "",
             image=images.get(image, image),
-            # a server's groups are a set: keep the order they are known in, so that order is never a difference
-            groups=known.groups if known and tuple(sorted(known.groups)) == names else names,
+            groups=known_order(names, known.groups if known else ()),
         )
         yield row, where, ""
