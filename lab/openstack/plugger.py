@@ -21,10 +21,12 @@ from lab.openstack.catalogue import Connection, connect
 from lab.openstack.node import RUN, Node, node, server_key
 from lab.openstack.server import Plug, Server
 from lab.openstack.settings import NODE, Bed, bed, write_private
+from lab.openstack.watcher import Watcher
 from orchestrator.errors import LabError
 
-PAUSE = 0.4
-_SERVERS_EVERY = 1.5
+#: how long the cloud is left alone when nothing changes, and how often probes' listeners are looked after (seconds)
+EVERY = 2.0
+TICK = 0.3
 
 
 def log(line: str) -> None:
@@ -41,7 +43,6 @@ class Plugger:
         self.connection: Connection = connect(cloud)
         self.answerer = Answerer()
         self.servers: dict[str, Any] = {}
-        self.asked = 0.0
         self.subnets: dict[str, tuple[int, dict[str, tuple[str, str | None]]]] = {}
         self.key = server_key().with_suffix(".pub").read_text()
 
@@ -64,6 +65,10 @@ class Plugger:
             self._plug(port, server.load(self.cloud).get(port["device_id"]))
         for one in server.load(self.cloud).values():
             self._follow(one)
+
+    def answer(self) -> None:
+        """Listen where probes are to be answered; asks the cloud nothing."""
+        for one in server.load(self.cloud).values():
             self._answer(one)
 
     def _ports(self) -> dict[str, dict[str, Any]]:
@@ -77,11 +82,9 @@ class Plugger:
         }
 
     def _refresh(self, wanted: dict[str, dict[str, Any]], have: dict[str, Server]) -> None:
-        """Ask Nova for its servers now and then, and at once when a port belongs to one not known yet."""
-        strange = any(port["device_id"] not in have for port in wanted.values())
-        if strange or time.monotonic() - self.asked > _SERVERS_EVERY:
+        """Ask Nova for its servers when there are any: names, keys, and which of them are stopped."""
+        if have or wanted:
             self.servers = {one.id: one for one in self.connection.compute.servers(all_projects=True)}
-            self.asked = time.monotonic()
 
     def _describe(self, port: dict[str, Any]) -> Server:
         """Return the server of a port that is not plugged yet; a port without a Nova server is one by itself."""
@@ -232,16 +235,23 @@ def main() -> int:
     plugger.begin()
     write_private(cloud.folder / "plugger.ready", "")
     log("ready")
-    said = ""
+    watcher = Watcher(cloud)
+    watcher.start()
+    said, due = "", 0.0
     while here.alive:
         try:
-            plugger.round()
+            if time.monotonic() >= due:
+                due = time.monotonic() + EVERY
+                plugger.round()
+            plugger.answer()
             said = ""
         except (SDKException, ClientException, LabError, OSError) as error:
             if (line := f"waiting: {error!r:.300}") != said:
                 log(said := line)
             time.sleep(1)
-        time.sleep(PAUSE)
+        if watcher.wait(TICK):
+            due = 0.0
+    watcher.stop()
     return 0
 
 
