@@ -20,6 +20,8 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 
 def _find(moment: Moment) -> Iterator[Finding]:
+    doubts = list(moment.doubts(RULE, moment.crossings))
+    yield from doubts
     used = {mark.row for reach in moment.matrix.reaches() for mark in reach.way.marks}
     rules = sorted(moment.estate.filter_rules.values(), key=lambda rule: rule.key)
     for rule in rules:
@@ -31,7 +33,7 @@ def _find(moment: Moment) -> Iterator[Finding]:
         elif rule.action == "accept" and not _serves(moment, rule):
             flow = rule.flow or "no flow"
             yield moment.fails(RULE, row, f"{rule.key} serves {flow}, which is not registered or over", fix)
-        elif rule.action == "accept" and row not in used:
+        elif rule.action == "accept" and row not in used and not doubts:
             yield moment.fails(RULE, row, f"{rule.key} matches no packet that arrives", fix)
 
 

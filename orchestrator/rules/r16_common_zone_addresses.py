@@ -50,6 +50,7 @@ def _addresses(moment: Moment) -> Iterator[Finding]:
 def _packets(moment: Moment, instances: set[tuple[str, str]]) -> Iterator[Finding]:
     """Packets with a private address inside the VRFs, on their way in or out of the zone's hosts."""
     fix = "translate it at the boundary, or remove the entry that lets it in"
+    yield from moment.doubts(RULE, moment.crossings)
     seen: set[tuple[str, str]] = set()
     for reach in moment.matrix.reaches():
         for mark in reach.inside:
@@ -68,5 +69,5 @@ def _packets(moment: Moment, instances: set[tuple[str, str]]) -> Iterator[Findin
 
 
 def _leaks(reach: Reach, mark: Mark) -> bool:
-    """A private source has leaked in; a private destination leaks only where a way on exists."""
-    return is_private(mark.source) or reach.way.outcome != "dropped"
+    """A private source has leaked in; a private destination leaks only when its packet arrives."""
+    return is_private(mark.source) or reach.way.outcome == "delivered"

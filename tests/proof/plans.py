@@ -1,0 +1,69 @@
+"""Small plans over the district, one edit a line, for the proof tests."""
+
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from network_models.district import now
+from orchestrator.intake.policy import read_policy
+from orchestrator.model.base import Noun
+from orchestrator.model.estate import TABLE_OF, Edit, Estate
+from orchestrator.model.plan import Plan, Step, Wave
+from orchestrator.model.policy import Policy
+
+NIGHT = date(2018, 1, 8)
+
+
+@lru_cache(maxsize=1)
+def whole_policy() -> Policy:
+    """The district's rule pack."""
+    return read_policy(Path(__file__).parents[2] / "network_models" / "wangchao" / "policy.yaml")
+
+
+def policy(*flows: str, **more: object) -> Policy:
+    """The rule pack with these flows only: the small plans here do not reach the whole target.
+
+    The department egress may stay: its exception is made to last.
+    """
+    whole = whole_policy().plain()
+    kept = [
+        flow for flow in whole["flows"] if flow["validity"] != "target_only" and (not flows or flow["code"] in flows)
+    ]
+    return Policy.model_validate({**whole, "flows": kept, **more})
+
+
+def drop(estate: Estate, table: str, key: str) -> Edit:
+    """Take a row out."""
+    return Edit(table=table, key=key, before=getattr(estate, table)[key].plain(), after=None)
+
+
+def put(noun: Noun) -> Edit:
+    """Put a row in."""
+    row: Any = noun
+    return Edit(table=TABLE_OF[type(noun)], key=row.key, before=None, after=noun.plain())
+
+
+def step(name: str, *edits: Edit, outage: tuple[str, ...] = ()) -> Step:
+    """A step of these edits."""
+    return Step(name=name, title=name, why="test", kind="network", edits=edits, outage=outage)
+
+
+def plan(*batches: tuple[Step, ...], base: Estate | None = None) -> Plan:
+    """A plan of one wave over the district."""
+    estate = base or now()
+    steps = tuple(step for batch in batches for step in batch)
+    target = estate
+    for one in steps:
+        target = target.apply(one.edits)
+    names = tuple(tuple(step.name for step in batch) for batch in batches)
+    return Plan(
+        project="test",
+        author="nobody",
+        built_from=estate.digest,
+        leads_to=target.digest,
+        policy_version="1",
+        policy_digest=whole_policy().digest,
+        steps=steps,
+        waves=(Wave(number=1, title="one", night=NIGHT, window="weeknight", batches=names),),
+    )

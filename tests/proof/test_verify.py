@@ -1,0 +1,261 @@
+"""Verdicts: what breaks in the middle is found, what was broken before is told apart, nothing is passed on trust."""
+
+import re
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from network_models.district import now
+from orchestrator.design import design
+from orchestrator.errors import PlanError, RefusedError, StaleError
+from orchestrator.model.estate import Edit, Estate
+from orchestrator.model.finding import Fact, Finding, Where
+from orchestrator.model.lock import Lock
+from orchestrator.model.network import FilterRule, Route
+from orchestrator.model.plan import Plan
+from orchestrator.plan import build
+from orchestrator.proof import ProvenPlan, Verdict, prove, verify
+from orchestrator.vendors.parsed import Unparsed
+from tests.proof.plans import drop, plan, policy, put, step, whole_policy
+
+EGRESS = "E-MZ-01 is an exit of its own"
+
+
+def against(verdict: Verdict) -> list[str]:
+    """The findings that count against the plan, without those of the department egress that small plans leave."""
+    found = [item for item in verdict.findings if item.result != "pass" and not item.existing]
+    return [f"{item.subject} {item.result}: {item.what}" for item in found]
+
+
+def rule(sequence: int, **more: object) -> FilterRule:
+    return FilterRule.model_validate({"device": "fw1", "sequence": sequence, "action": "accept", **more})
+
+
+PORTAL = {
+    "in_interfaces": ("adm0",),
+    "out_interfaces": ("pub0",),
+    "destinations": ("198.18.64.10/32",),
+    "protocol": "tcp",
+}
+
+
+def replace_entry(*, first_add: bool, outage: tuple[str, ...] = ()) -> Plan:
+    """Replace fw1/00100 by one of the same meaning with another number."""
+    edits = (
+        put(rule(110, **PORTAL, ports=((443, 443),), sources=("198.18.16.0/24",), flow="F-010")),
+        drop(now(), "filter_rules", "fw1/00100"),
+    )
+    return plan((step("replace", *(edits if first_add else edits[::-1]), outage=outage),))
+
+
+def test_the_order_of_edits_inside_a_step_matters() -> None:
+    good = verify(now(), replace_entry(first_add=True), policy())
+    assert (good.result, against(good)) == ("pass", [])
+    bad = verify(now(), replace_entry(first_add=False), policy())
+    assert bad.result == "fail"
+    assert against(bad) == [
+        (
+            "F-010 fail: tcp 198.18.16.100 -> 198.18.64.10:443 from staff is dropped at fw1: "
+            "filter default drop (adm0 > pub0), in 1 of 3 states, "
+            "first: batch 1 with none done, replace stopped after 1 of 2 edits"
+        )
+    ]
+
+
+def test_a_declared_outage_excuses_only_its_own_flow_and_only_while_the_step_is_under_way() -> None:
+    assert verify(now(), replace_entry(first_add=False, outage=("F-010",)), policy()).result == "pass"
+    assert verify(now(), replace_entry(first_add=False, outage=("F-009",)), policy()).result == "fail"
+    removed = plan((step("remove", drop(now(), "filter_rules", "fw1/00100"), outage=("F-010",)),))
+    lost = verify(now(), removed, policy())
+    assert [item.split(" fail")[0] for item in against(lost)] == ["F-010"]
+
+
+def test_parallel_steps_are_judged_in_every_order() -> None:
+    """One of two steps side by side makes a loop, whether the other is done or not."""
+    away = Route.model_validate({"device": "cz2", "prefix": "10.8.1.10/32", "next_hop": "10.8.254.1"})
+    back = Route.model_validate({"device": "cz1", "prefix": "10.8.1.10/32", "next_hop": "10.8.254.2"})
+    both = plan((step("a", put(away)), step("b", put(back))))
+    verdict = verify(now(), both, policy())
+    assert verdict.result == "fail"
+    loop = (
+        "F-001 fail: tcp 10.8.2.100 -> 10.8.1.10:8080 from cz-user2 is dropped at cz1: loop: the packet is back on cz1"
+    )
+    assert against(verdict) == [
+        f"{loop}, in 1 of 4 states, first: batch 1 with b done",
+        f"{loop}, in 1 of 4 states, first: after batch 1",
+    ]
+    assert against(verify(now(), plan((step("a", put(away)),)), policy())) == []
+
+
+def test_a_hole_open_only_in_the_middle_is_found_by_the_rule_with_its_packet() -> None:
+    wide = rule(120, **PORTAL, ports=((22, 22),), sources=("198.18.16.100/32",), flow="F-010")
+    opened = now().apply((put(wide),))
+    there_and_back = plan((step("open", put(wide)),), (step("close", drop(opened, "filter_rules", "fw1/00120")),))
+    verdict = verify(now(), there_and_back, policy())
+    assert verdict.result == "fail"
+    assert against(verdict) == [
+        (
+            "R4 fail: staff (common-adm) reaches portal (common-pub) with tcp/22 without a registered flow, "
+            "in 1 of 3 states, first: after batch 1"
+        )
+    ]
+    finding = verdict.failures()[0]
+    assert finding.trace is not None
+    assert str(finding.trace.packet) == "tcp 198.18.16.100 -> 198.18.64.10:22"
+    assert str(finding.where) == "estate filter_rules[fw1/00120]"
+    assert verify(now(), plan(), policy()).result == "pass"
+
+
+def test_what_was_broken_before_is_told_apart_must_not_grow_and_must_be_gone_at_the_end() -> None:
+    hole = rule(120, **PORTAL, ports=((22, 22),), sources=("198.18.16.100/32",), flow="F-010")
+    broken = now().apply((put(hole),))
+    repair = plan((step("repair", drop(broken, "filter_rules", "fw1/00120")),), base=broken)
+    repaired = verify(broken, repair, policy())
+    assert repaired.result == "pass"
+    told = [item for item in repaired.findings if item.result == "fail"]
+    assert [(item.subject, item.existing) for item in told] == [("R4", True)]
+    left = verify(broken, plan(base=broken), policy())
+    assert (left.result, [item.existing for item in left.findings if item.result == "fail"]) == ("fail", [False])
+    worse = rule(130, **PORTAL, ports=((23, 23),), sources=("198.18.16.100/32",), flow="F-010")
+    both = broken.apply((put(worse),))
+    grown = plan(
+        (step("worse", put(worse)),),
+        (step("repair", drop(both, "filter_rules", "fw1/00130"), drop(both, "filter_rules", "fw1/00120")),),
+        base=broken,
+    )
+    assert "R4 fail: staff (common-adm) reaches portal (common-pub) with tcp/23 without a registered flow" in str(
+        against(verify(broken, grown, policy()))
+    )
+
+
+def test_an_expired_exception_excuses_nothing() -> None:
+    grants = [item.plain() for item in whole_policy().exceptions]
+    assert verify(now(), plan(), policy()).result == "pass"
+    expired = policy(exceptions=[{**grant, "expires": date(2017, 12, 31)} for grant in grants])
+    verdict = verify(now(), plan(), expired)
+    assert against(verdict) == [
+        f"R17 fail: {EGRESS} (the exception X-2017-011 expired on 2017-12-31), in 1 of 1 states, first: now"
+    ]
+
+
+def test_a_line_nobody_understood_makes_the_verdict_unknown_and_names_the_line() -> None:
+    line = Unparsed(device="fw1", file="configs/fw1/nftables.conf", line=7, text="ip saddr 10.0.0.0/8 drop")
+    verdict = verify(now(), plan(), policy(), unparsed=(line,))
+    assert verdict.result == "unknown"
+    reason = "line not understood: configs/fw1/nftables.conf:7 'ip saddr 10.0.0.0/8 drop'"
+    assert any(item.subject == "R4" and reason in item.what for item in verdict.findings if item.result == "unknown")
+    assert any(item.subject == "F-010" and reason in item.what for item in verdict.findings if item.result == "unknown")
+    assert verdict.proof["unparsed"] == ["configs/fw1/nftables.conf:7"]
+
+
+def test_a_proof_names_the_claimed_facts_on_which_it_rests() -> None:
+    where = Where(source="topology.yaml", line=3)
+    facts = [
+        Fact(row="links[cz-line]", standing="claimed", where=where),
+        Fact(row="routes[cz1/default/10.8.2.0/24/10.8.254.2]", standing="configured", where=where),
+        Fact(row="organisations[cz]", standing="claimed", where=where),
+    ]
+    assert [fact.row for fact in verify(now(), plan(), policy(), facts=facts).rests_on] == ["links[cz-line]"]
+
+
+def test_the_same_inputs_give_the_same_proof() -> None:
+    one, other = (verify(now(), replace_entry(first_add=True), policy()).proof for _time in range(2))
+    assert one == other
+    assert one["plan"] == replace_entry(first_add=True).hash
+
+
+def test_only_a_proof_makes_a_proven_plan() -> None:
+    good = replace_entry(first_add=True)
+    proven = prove(now(), good, policy())
+    assert isinstance(proven, ProvenPlan)
+    assert proven.plan is good
+    with pytest.raises(RefusedError, match=r"^the proof says fail: F-010 fail: .*: run 'onefold prove' to see all$"):
+        prove(now(), replace_entry(first_add=False), policy())
+    with pytest.raises(PlanError, match=re.escape("only prove() makes a ProvenPlan: run 'onefold prove' on the plan")):
+        ProvenPlan("forged", good, proven.verdict)  # type: ignore[arg-type]  # the forgery is the test
+
+
+def test_a_plan_of_another_estate_or_with_another_end_is_refused() -> None:
+    the_plan = replace_entry(first_add=True)
+    with pytest.raises(StaleError, match=r"^the plan is for estate "):
+        verify(Estate(), the_plan, policy())
+    with pytest.raises(PlanError, match=r"^the plan's steps do not lead to the estate it names"):
+        verify(now(), the_plan.model_copy(update={"leads_to": "0" * 64}), policy())
+
+
+@pytest.fixture(scope="module")
+def district() -> Plan:
+    return build(now(), design(now(), whole_policy(), Lock()), whole_policy(), "wangchao", "planner-1")
+
+
+def test_the_district_is_proved_in_every_state(district: Plan) -> None:
+    verdict = verify(now(), district, whole_policy())
+    assert [str(item) for item in verdict.findings if item.result != "pass"] == []
+    assert verdict.result == "pass"
+    subjects = {item.subject for item in verdict.findings}
+    assert subjects == {*(f"R{number}" for number in (1, 2, 3, 4, 5, 6, 7, 11, 15, 16, 17, 20, 22, 27)),
+                        *(flow.code for flow in whole_policy().flows)}  # fmt: skip
+    assert verdict.states > 100
+    assert verdict.walked < verdict.states * 50
+
+
+def _with(the_plan: Plan, **fields: object) -> Plan:
+    """The plan with other fields; a copy would carry the remembered steps along."""
+    return Plan.model_construct(**{**{name: getattr(the_plan, name) for name in Plan.model_fields}, **fields})
+
+
+def _without_edit(district: Plan, name: str, index: int) -> tuple[Edit, Plan]:
+    """The plan with one edit of one step left out."""
+    left_out = district.step_of[name].edits[index]
+    steps = [
+        one.model_copy(update={"edits": tuple(edit for edit in one.edits if edit is not left_out)})
+        for one in district.steps
+    ]
+    return left_out, _with(district, steps=tuple(steps))
+
+
+def _findings(plan_without: Plan) -> list[Finding]:
+    estate = now()
+    for batch in plan_without.batches():
+        for name in batch:
+            estate = estate.apply(plan_without.step_of[name].edits)
+    verdict = verify(now(), _with(plan_without, leads_to=estate.digest), whole_policy())
+    return [item for item in verdict.findings if item.result == "fail"]
+
+
+def test_a_route_or_filter_entry_forgotten_in_the_district_plan_is_noticed(district: Plan) -> None:
+    """Two added filter entries and every twelfth added route, of those that stay to the end."""
+    put_in = [
+        (one.name, index, edit)
+        for one in district.steps
+        for index, edit in enumerate(one.edits)
+        if edit.before is None and edit.table in ("filter_rules", "routes")
+    ]
+    edited = [(edit.table, edit.key) for one in district.steps for edit in one.edits]
+    lasting = [item for item in put_in if edited.count((item[2].table, item[2].key)) == 1]
+    chosen = [item for item in lasting if item[2].table == "filter_rules"][:2]
+    chosen += [item for item in lasting if item[2].table == "routes"][::12]
+    assert len(chosen) >= 4
+    for name, index, _edit in chosen:
+        left_out, without = _without_edit(district, name, index)
+        assert _findings(without), f"nobody misses {left_out.table}[{left_out.key}] of {name}"
+
+
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_plan_and_its_way_back_are_both_proved(data: st.DataObject) -> None:
+    """Whatever passes forwards passes backwards: the states are the same, only the ends change places."""
+    sources = data.draw(
+        st.sets(st.sampled_from(["198.18.16.0/25", "198.18.16.128/25", "198.18.16.100/32"]), min_size=1)
+    )
+    entry = rule(105, **PORTAL, ports=((443, 443),), sources=tuple(sorted(sources)), flow="F-010")
+    there = step("there", put(entry))
+    target = now().apply(there.edits)
+    forward = verify(now(), plan((there,)), policy())
+    back = verify(target, plan((step("back", *there.undo()),), base=target), policy())
+    middle = {item.subject for item in forward.findings if item.result == "fail" and item.subject != "R7"}
+    assert middle == {item.subject for item in back.findings if item.result == "fail" and item.subject != "R7"}
