@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from orchestrator.model.base import Noun
+from orchestrator.model.census import PrivateSite
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import Interface, Link
 from orchestrator.model.policy import Policy
@@ -72,12 +73,18 @@ def _department(estate: Estate, policy: Policy, code: str, networks: tuple[str, 
     sites = tuple(
         Access(network=site.network, site=site.site, key=site.key, device=site.device, leg=by_device[site.device])
         for _, site in sorted(estate.private_sites.items())
-        if site.network in networks and site.device in by_device
+        if site.network in networks and site.device in by_device and treatable(estate, site)
     )
     firewall = next((leg for leg in legs if kinds[leg.link] == "boundary"), None)
     handover = next((leg for leg in legs if kinds[leg.link] == "cloud_node"), None)
     zone = vpn_zone(policy, code)
     return Department(code=code, zone=zone, networks=networks, sites=sites, firewall=firewall, handover=handover)
+
+
+def treatable(estate: Estate, site: PrivateSite) -> bool:
+    """Whether the site can be connected as it is: fixed equipment that needs the common zone needs a translator."""
+    translates = site.treatment == "translate" or (site.needs_common_zone and site.fixed_addresses)
+    return not translates or "nftables" in estate.devices[site.device].platforms
 
 
 def _reserved(estate: Estate, code: str) -> list[Link]:

@@ -3,10 +3,10 @@
 from ipaddress import IPv4Address, IPv4Network
 
 from orchestrator.design.crossings import platform
-from orchestrator.design.departments import Department
+from orchestrator.design.departments import Department, treatable
 from orchestrator.design.draft import Draft
 from orchestrator.design.endpoints import Endpoint, place, running
-from orchestrator.design.routing import DEFAULT, uses_internet
+from orchestrator.design.routing import DEFAULT, may_use_internet
 from orchestrator.model.census import InternetEgress, Workload
 from orchestrator.model.network import Link, Nat
 
@@ -29,6 +29,16 @@ def _consolidate(draft: Draft, department: Department, egress: InternetEgress, e
             "mark the platform's exit in F4 and reserve a link between a PE and it for the department",
         )
         return
+    connected = {access.key for access in department.sites}
+    sites = [key for key, site in sorted(draft.now.private_sites.items()) if site.network in department.networks]
+    if missing := [key for key in sites if key not in connected]:
+        draft.find(
+            f"egresses[{egress.code}]",
+            "unknown",
+            f"{egress.code} stays: {', '.join(missing)} would lose the Internet with it",
+            "connect every site of the department first",
+        )
+        return
     rows: tuple[str, ...] = ()
     for nat in [
         each
@@ -38,7 +48,7 @@ def _consolidate(draft: Draft, department: Department, egress: InternetEgress, e
         if nat.kind == "destination":
             rows += _publish(draft, department, nat, exit_)
         draft.drop(nat)
-    if uses_internet(draft, department):
+    if may_use_internet(draft, department):
         rows += _hide(draft, department, exit_)
     rows += draft.put(egress.model_copy(update={"state": "consolidated"}))
     reason = "互联网出口归并到市县一体化接入平台 / own exits are consolidated onto the city-county platform (R17)"
@@ -161,6 +171,10 @@ def fold_networks(draft: Draft, departments: tuple[Department, ...]) -> None:
             sites = [site for _, site in sorted(draft.estate.private_sites.items()) if site.network == key]
             connected = {access.key for access in department.sites}
             missing = [site.site for site in sites if site.key not in connected]
+            untreatable = [site.site for site in sites if not treatable(draft.now, site)]
+            missing = [name for name in missing if name not in untreatable]
+            if untreatable and not missing:
+                continue  # said where the sites are treated
             if missing or not sites:
                 draft.find(
                     f"private_networks[{key}]",

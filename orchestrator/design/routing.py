@@ -19,7 +19,7 @@ def build_routes(draft: Draft, departments: tuple[Department, ...]) -> None:
             rows += _towards_site(draft, department, access)
             rows += _from_site(draft, department, access)
         rows += _towards_tenant(draft, department)
-        if uses_internet(draft, department):
+        if uses_platform(draft, department):
             rows += _internet(draft, department)
         draft.decide(
             f"routes {department.code}",
@@ -30,12 +30,21 @@ def build_routes(draft: Draft, departments: tuple[Department, ...]) -> None:
     _crossing_routes(draft, departments)
 
 
-def uses_internet(draft: Draft, department: Department) -> bool:
-    """Whether the department has an exit now and its domain may use the Internet (R3)."""
+def domain_of(draft: Draft, department: Department) -> str:
+    """The service domain of a department, empty when it is not known."""
     organisation = draft.now.organisations.get(department.code)
-    domain = organisation.service_domain if organisation else None
-    has = any(egress.organisation == department.code for egress in draft.now.egresses.values())
-    return has and domain is not None and domain not in draft.policy.internet_free_domains
+    return (organisation.service_domain if organisation else None) or ""
+
+
+def may_use_internet(draft: Draft, department: Department) -> bool:
+    """Whether the department's domain is known and may use the Internet (R3)."""
+    return domain_of(draft, department) not in ("", *draft.policy.internet_free_domains)
+
+
+def uses_platform(draft: Draft, department: Department) -> bool:
+    """Whether the department reaches the Internet over the platform in the target: its own exits are consolidated."""
+    own = [egress for egress in draft.estate.egresses.values() if egress.organisation == department.code]
+    return may_use_internet(draft, department) and any(egress.state == "consolidated" for egress in own)
 
 
 def _towards_site(draft: Draft, department: Department, access: Access) -> tuple[str, ...]:
@@ -60,9 +69,12 @@ def _from_site(draft: Draft, department: Department, access: Access) -> tuple[st
 
 def _default(draft: Draft, department: Department, access: Access, gateway: IPv4Address | None) -> tuple[str, ...]:
     old = [r for r in draft.estate.routes.values() if r.device == access.device and r.prefix == DEFAULT]
-    draft.drop(*old)
-    if uses_internet(draft, department):
+    if uses_platform(draft, department):
+        draft.drop(*old)
         return draft.put(Route(device=access.device, prefix=DEFAULT, next_hop=gateway))
+    if domain_of(draft, department) not in draft.policy.internet_free_domains:
+        return ()  # its own exit stays for now, and so does the way to it
+    draft.drop(*old)
     draft.decide(
         f"default route {access.device}",
         "removed",

@@ -9,7 +9,7 @@ translate  as renumber, but equipment there is fixed: 1:1 at the site's router w
 from ipaddress import IPv4Network
 from typing import Literal
 
-from orchestrator.design.departments import Access, Department, moved, moved_interface
+from orchestrator.design.departments import Access, Department, moved, moved_interface, treatable
 from orchestrator.design.draft import Draft
 from orchestrator.design.pools import pool
 from orchestrator.model.census import PrivateSite
@@ -30,6 +30,15 @@ def treat_sites(draft: Draft, departments: tuple[Department, ...]) -> None:
     for department in departments:
         for access in department.sites:
             _treat(draft, department, access)
+    networks = {key for department in departments for key in department.networks}
+    for key, site in sorted(draft.now.private_sites.items()):
+        if site.network in networks and not treatable(draft.now, site):
+            draft.find(
+                f"private_sites[{key}]",
+                "unknown",
+                f"{site.site} needs 1:1 translation, which its router {site.device} cannot do",
+                f"give {site.device} a platform that translates, or free the site of fixed equipment",
+            )
 
 
 def treatment_of(site: PrivateSite) -> Treatment:

@@ -139,6 +139,21 @@ def test_an_undecided_network_is_a_finding_and_its_sites_stay() -> None:
     assert result.target.hosts["mz-user1"] == district().hosts["mz-user1"]
 
 
+def test_a_site_that_needs_translation_its_router_cannot_do_is_left_alone() -> None:
+    router = district().devices["mz1"].model_copy(update={"platforms": ("frr",)})
+    result = design(changed(district(), router), policy())
+    assert sorted(f.what for f in result.findings if "mz-1" in f.what) == [
+        "E-MZ-01 stays: MZ-NET/mz-1 would lose the Internet with it",
+        "mz-1 needs 1:1 translation, which its router mz1 cannot do",
+    ]
+    assert result.target.private_sites["MZ-NET/mz-1"].treatment == "undecided"
+    assert result.target.private_sites["MZ-NET/mz-2"].treatment == "renumber"
+    assert result.target.private_networks["MZ-NET"].state == "separate"
+    assert result.target.egresses["E-MZ-01"].state == "in_service"
+    assert result.target.routes.keys() >= {"mz1/default/0.0.0.0/0/192.0.2.5", "mz2/default/0.0.0.0/0/172.16.254.1"}
+    assert result.target.links["mz-line"].state == "in_service"
+
+
 def test_a_system_above_its_clouds_level_does_not_move() -> None:
     system = district().systems["990102-CZ-0001"].model_copy(update={"mlps_level": 4})
     result = design(changed(district(), system), policy())
