@@ -22,7 +22,10 @@ def main() -> int:
     arguments = parser.parse_args()
     for name in arguments.name or names():
         result = importlib.import_module(f"benchmarks.{name}").run()
-        print(json.dumps({"benchmark": name, **result}, ensure_ascii=False, indent=None if arguments.json else 1), flush=True)
+        print(
+            json.dumps({"benchmark": name, **result}, ensure_ascii=False, indent=None if arguments.json else 1),
+            flush=True,
+        )
     return 0
 
 

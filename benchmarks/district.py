@@ -18,15 +18,13 @@ def _stages() -> dict[str, Any]:
     verdict = plan = None
     for _ in range(3):
         project = Project.open(FOLDER)
-        seconds, reading = timed(lambda project=project: pipeline.survey(project))
+        seconds, reading = timed(pipeline.survey, project)
         rows["read"].append(seconds)
-        seconds, target = timed(lambda project=project, reading=reading: pipeline.designed(project, reading))
+        seconds, target = timed(pipeline.designed, project, reading)
         rows["design"].append(seconds)
-        seconds, plan = timed(
-            lambda project=project, reading=reading, target=target: pipeline.planned(project, reading, target, "benchmark")
-        )
+        seconds, plan = timed(pipeline.planned, project, reading, target, "benchmark")
         rows["plan"].append(seconds)
-        seconds, verdict = timed(lambda reading=reading, plan=plan: pipeline.verdict_of(reading, plan))
+        seconds, verdict = timed(pipeline.verdict_of, reading, plan)
         rows["prove"].append(seconds)
     together = [sum(parts) for parts in zip(*rows.values(), strict=True)]
     assert plan is not None
@@ -39,8 +37,6 @@ def _stages() -> dict[str, Any]:
         "packets": verdict.packets,
         "result": verdict.result,
     }
-
-
 
 
 def run() -> dict[str, Any]:

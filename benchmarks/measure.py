@@ -29,10 +29,10 @@ def process(command: Sequence[str], runs: int = 7) -> dict[str, float]:
     return spread(seconds)
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+def timed(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     """(seconds, result) of one call."""
     begin = time.perf_counter()
-    result = work()
+    result = work(*arguments)
     return time.perf_counter() - begin, result
 
 

@@ -44,13 +44,17 @@ def planned(project: Project, reading: Reading, target: Design, author: str | No
 def verdict_of(reading: Reading, plan: Plan, progress: Progress = silent) -> Verdict:
     """Every reachable state of the plan held to every rule and every registered flow."""
     _same_origin(reading, plan)
-    return verify(reading.estate, plan, reading.policy, unparsed=reading.unparsed, facts=reading.facts, progress=progress)
+    return verify(
+        reading.estate, plan, reading.policy, unparsed=reading.unparsed, facts=reading.facts, progress=progress
+    )
 
 
 def proven(reading: Reading, plan: Plan, progress: Progress = silent) -> ProvenPlan:
     """The plan as something that may be applied. Raises RefusedError with the first failing promise."""
     _same_origin(reading, plan)
-    return prove(reading.estate, plan, reading.policy, unparsed=reading.unparsed, facts=reading.facts, progress=progress)
+    return prove(
+        reading.estate, plan, reading.policy, unparsed=reading.unparsed, facts=reading.facts, progress=progress
+    )
 
 
 def opened(path: Path) -> Plan:
@@ -71,8 +75,8 @@ def save_lock(project: Project, lock: Lock) -> None:
 def _same_origin(reading: Reading, plan: Plan) -> None:
     if plan.built_from != reading.estate.digest:
         raise StaleError(
-            f"the plan is for estate {plan.built_from[:8]}…, the project folder now reads {reading.estate.digest[:8]}…: "
-            "run 'onefold plan' again"
+            f"the plan is for estate {plan.built_from[:8]}…, the project folder now reads "
+            f"{reading.estate.digest[:8]}…: run 'onefold plan' again"
         )
     if plan.policy_digest != reading.policy.digest:
         raise StaleError(
@@ -82,6 +86,14 @@ def _same_origin(reading: Reading, plan: Plan) -> None:
 
 
 __all__ = [
-    "ProvenPlan", "RefusedError", "author_of_this_call", "designed", "opened", "planned", "proven", "save_lock",
-    "survey", "verdict_of",
+    "ProvenPlan",
+    "RefusedError",
+    "author_of_this_call",
+    "designed",
+    "opened",
+    "planned",
+    "proven",
+    "save_lock",
+    "survey",
+    "verdict_of",
 ]

@@ -4,6 +4,7 @@ import importlib.metadata
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from orchestrator.apply import engine
 from orchestrator.apply.access import Access
@@ -65,7 +66,7 @@ def _cloud(access: Access) -> Iterator[Finding]:
     import openstack
 
     try:
-        connection = openstack.connect(
+        connection: Any = openstack.connect(
             cloud=access.admin_cloud, load_yaml_config=True, config_files=[str(access.clouds_file)]
         )
     except Exception as error:  # noqa: BLE001  # openstacksdk raises from many trees; each means "not reachable"

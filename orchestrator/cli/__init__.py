@@ -64,25 +64,40 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("-C", "folder", default=lambda: os.environ.get("ONEFOLD_PROJECT", "."), metavar="DIR", help="Project folder (with onefold.yaml). [default: .]")
-@click.option("--json", "as_json", is_flag=True, default=lambda: bool(os.environ.get("ONEFOLD_JSON")), help="Print one JSON object (versioned schema).")
+@click.group(
+    cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.option(
+    "-C",
+    "folder",
+    default=lambda: os.environ.get("ONEFOLD_PROJECT", "."),
+    metavar="DIR",
+    help="Project folder (with onefold.yaml). [default: .]",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    default=lambda: bool(os.environ.get("ONEFOLD_JSON")),
+    help="Print one JSON object (versioned schema).",
+)
 @click.option("--yes", is_flag=True, help="Do not ask; also for scripts.")
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
 @click.version_option(__version__, prog_name="onefold")
 @click.pass_context
-def group(ctx: click.Context, folder: str, as_json: bool, yes: bool) -> None:
+def group(ctx: click.Context, folder: str, as_json: bool, yes: bool, quiet: bool) -> None:
     """Onefold: from a census workbook to a changed cloud and changed routers; planned, proved, applied, undone."""
     from orchestrator.cli.session import Session
 
-    ctx.obj = Session(folder=folder, as_json=as_json, yes=yes)
+    ctx.obj = Session(folder=folder, as_json=as_json, yes=yes, quiet=quiet)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code; errors are one line on standard error."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in arguments or bool(os.environ.get("ONEFOLD_JSON"))
-    # --json and --yes may stand anywhere, as people type them
-    for flag in ("--yes", "--json"):
+    # these may stand anywhere, as people type them
+    for flag in ("--quiet", "--yes", "--json"):
         if flag in arguments:
             arguments = [flag, *(word for word in arguments if word != flag)]
     try:

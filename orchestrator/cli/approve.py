@@ -33,6 +33,10 @@ def command(session: Session, plan_file: Path, person: str, key: Path) -> int:
     have = {each.role for each in signed}
     missing = [role for role in reading.policy.approvals.required if role not in have]
     session.say(f"{person} ({approval.role}) signed plan {plan.hash[:12]}: {verdict.states} states proved")
-    session.say(f"still to sign: {', '.join(missing)}" if missing else f"complete; next: onefold -C {session.folder} apply {plan_file}")
+    session.say(
+        f"still to sign: {', '.join(missing)}"
+        if missing
+        else f"complete; next: onefold -C {session.folder} apply {plan_file}"
+    )
     session.result("approve/1", {"seal": plan.hash, "person": person, "role": approval.role, "missing": missing})
     return 0

@@ -25,7 +25,14 @@ def _systems(estate: Estate) -> list[tuple[str, ...]]:
 
 def _networks(estate: Estate) -> list[tuple[str, ...]]:
     return [
-        (network.code, network.name, network.organisation, str(network.sites), network.target, ", ".join(map(str, network.prefixes)))
+        (
+            network.code,
+            network.name,
+            network.organisation,
+            str(network.sites),
+            network.target,
+            ", ".join(map(str, network.prefixes)),
+        )
         for network in sorted(estate.private_networks.values(), key=lambda n: n.code)
     ]
 

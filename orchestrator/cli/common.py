@@ -55,5 +55,7 @@ def access_of(project: Project) -> Access:
     Raises InputError when there is none: the message says which file.
     """
     if project.world == "lab":
-        return load_access(Path(os.environ.get("ONEFOLD_LAB") or "~/.local/state/onefold/lab").expanduser() / "access.json")
+        return load_access(
+            Path(os.environ.get("ONEFOLD_LAB") or "~/.local/state/onefold/lab").expanduser() / "access.json"
+        )
     return load_access(project.path("access.json"))

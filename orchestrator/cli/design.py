@@ -24,7 +24,9 @@ def command(session: Session, keep: bool, detailed_exitcode: bool) -> int:
     edits = difference(reading.estate, target.target)
     session.table([(d.subject, d.choice, d.reason) for d in target.decisions], ("subject", "decision", "because"))
     session.findings(target.findings)
-    session.say(f"{len(target.decisions)} decisions, {len(edits)} rows differ from now; target {target.target.digest[:12]}")
+    session.say(
+        f"{len(target.decisions)} decisions, {len(edits)} rows differ from now; target {target.target.digest[:12]}"
+    )
     session.result(
         "design/1",
         {

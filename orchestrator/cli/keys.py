@@ -9,7 +9,9 @@ from orchestrator.records.approvals import make_key
 
 
 @click.command(epilog="Example: onefold keys --out security.key")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where the private key goes (0600).")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where the private key goes (0600)."
+)
 @click.pass_obj
 def command(session: Session, out: Path) -> int:
     """Make an Ed25519 key pair: the private half stays in the file, the public half goes into policy.yaml."""

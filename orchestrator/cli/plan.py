@@ -26,7 +26,8 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
     session.findings(target.findings)
     for wave in plan.waves:
         number = sum(len(batch) for batch in wave.batches)
-        session.say(f"  wave {wave.number}  {wave.night} ({wave.window})  {number:3} steps in {len(wave.batches)} batches  {wave.title}")
+        when = f"wave {wave.number}  {wave.night} ({wave.window})"
+        session.say(f"  {when}  {number:3} steps in {len(wave.batches)} batches  {wave.title}")
     session.say(f"{len(plan.steps)} steps in {len(plan.waves)} waves; seal {plan.hash}")
     session.say(f"written to {out}; next: onefold -C {session.folder} prove {out}")
     session.result(

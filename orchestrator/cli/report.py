@@ -31,5 +31,7 @@ def command(session: Session, plan_file: Path | None, out: Path) -> int:
     text = render(reading.estate, target, plan, verdict, reading.policy, reading.findings)
     out.write_text(text, encoding="utf-8")
     session.say(f"{out}: {len(plan.steps)} steps, {verdict.states} states, verdict {verdict.result}")
-    session.result("report/1", {"file": str(out), "seal": plan.hash, "verdict": verdict.result, "states": verdict.states})
+    session.result(
+        "report/1", {"file": str(out), "seal": plan.hash, "verdict": verdict.result, "states": verdict.states}
+    )
     return 0 if verdict.result == "pass" else 3

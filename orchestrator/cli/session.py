@@ -22,6 +22,7 @@ class Session:
     folder: str
     as_json: bool
     yes: bool
+    quiet: bool = False
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -36,7 +37,7 @@ class Session:
 
     def progress(self, text: str) -> None:
         """A line about work under way, on standard error with the seconds since the start."""
-        if not self.as_json or sys.stderr.isatty():
+        if not self.quiet:
             click.echo(f"[{time.monotonic() - self.started:6.1f} s] {text}", err=True)
 
     def result(self, schema: str, body: dict[str, Any]) -> None:

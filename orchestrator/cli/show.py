@@ -12,7 +12,9 @@ from orchestrator.pipeline import opened
 @click.command(epilog="Example: onefold show plan.json --wave 1")
 @plan_file
 @click.option("--wave", type=int, help="Only this wave.")
-@click.option("--limit", multiple=True, metavar="NAME", help="Only steps that touch this device, tenant, host or system.")
+@click.option(
+    "--limit", multiple=True, metavar="NAME", help="Only steps that touch this device, tenant, host or system."
+)
 @click.option("--edits", is_flag=True, help="Also every row that changes.")
 @click.pass_obj
 def command(session: Session, plan_file: Path, wave: int | None, limit: tuple[str, ...], edits: bool) -> int:
@@ -22,7 +24,9 @@ def command(session: Session, plan_file: Path, wave: int | None, limit: tuple[st
     for each in plan.waves:
         if wave is not None and each.number != wave:
             continue
-        session.say(click.style(f"\nwave {each.number}: {each.title}, night of {each.night}, window {each.window}", bold=True))
+        session.say(
+            click.style(f"\nwave {each.number}: {each.title}, night of {each.night}, window {each.window}", bold=True)
+        )
         for number, batch in enumerate(each.batches, 1):
             for name in batch:
                 step = plan.step_of[name]

@@ -20,7 +20,9 @@ def command(session: Session, strict: bool) -> int:
     session.findings(findings)
     for line in reading.unparsed:
         session.say(f"  unknown {line.file}:{line.line} not understood: {line.text}")
-    session.say(f"{project.name}: readable; {tally(findings)}; {len(reading.unparsed)} configuration lines not understood")
+    session.say(
+        f"{project.name}: readable; {tally(findings)}; {len(reading.unparsed)} configuration lines not understood"
+    )
     session.result(
         "validate/1",
         {

@@ -1,7 +1,7 @@
 """The Estate: everything at one moment, as flat tables keyed by name; and edits, the only way from one to another."""
 
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 from pydantic import Field
 
@@ -53,11 +53,11 @@ class Estate(Noun):
     servers: dict[str, cloud.Server] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, *nouns: Noun) -> Self:
+    def of(cls, *nouns: Noun) -> "Estate":
         """An estate holding these nouns. Raises EditError when two share a key."""
         return cls().with_nouns(*nouns)
 
-    def with_nouns(self, *nouns: Noun) -> Self:
+    def with_nouns(self, *nouns: Noun) -> "Estate":
         """A copy with these nouns added. Raises EditError when a key is taken."""
         tables: dict[str, dict[str, Noun]] = {}
         for noun in nouns:
@@ -69,7 +69,7 @@ class Estate(Noun):
             rows[key] = noun
         return self._with_tables(tables)
 
-    def apply(self, edits: tuple[Edit, ...]) -> Self:
+    def apply(self, edits: tuple[Edit, ...]) -> "Estate":
         """The estate after these edits, in order.
 
         Raises EditError when a row is not what an edit expects to find; then nothing is applied.
@@ -80,15 +80,17 @@ class Estate(Noun):
             found = rows.pop(edit.key, None)
             if (found.plain() if found else None) != edit.before:
                 raise EditError(
-                    f"{edit.table}[{edit.key}] is not what the edit expects: run 'onefold plan' again on the estate as it is"
+                    f"{edit.table}[{edit.key}] is not what the edit expects: "
+                    "run 'onefold plan' again on the estate as it is"
                 )
             if edit.after is not None:
                 rows[edit.key] = NOUN_OF[edit.table].model_validate(edit.after)
         return self._with_tables(tables)
 
-    def _with_tables(self, changed: dict[str, dict[str, Noun]]) -> Self:
+    def _with_tables(self, changed: dict[str, dict[str, Noun]]) -> "Estate":
         # model_construct, not model_copy: a copy would carry the cached digest along
-        return type(self).model_construct(**{**self.tables(), **changed})
+        tables: dict[str, Any] = {**self.tables(), **changed}
+        return Estate.model_construct(**tables)
 
     def plain(self) -> dict[str, Any]:
         """Tables with rows only, as JSON data."""
@@ -112,7 +114,10 @@ TABLE_OF: dict[type[Noun], str] = {noun: table for table, noun in NOUN_OF.items(
 
 
 def difference(before: Estate, after: Estate) -> tuple[Edit, ...]:
-    """The edits that turn `before` into `after`, by table and key. `before.apply(difference(before, after))` is `after`."""
+    """The edits that turn `before` into `after`, by table and key.
+
+    `before.apply(difference(before, after))` equals `after`.
+    """
     edits = []
     for table in NOUN_OF:
         old, new = getattr(before, table), getattr(after, table)

@@ -39,7 +39,9 @@ class Figures:
 def figures(before: Estate, after: Estate, plan: Plan) -> Figures:
     """Counted from the two estates and the plan."""
     released = [
-        link for key, link in before.links.items() if link.state == "in_service" and after.links[key].state == "released"
+        link
+        for key, link in before.links.items()
+        if link.state == "in_service" and after.links[key].state == "released"
     ]
     by_disposition = [system.disposition for system in before.systems.values()]
     folded = [network.code for network in after.private_networks.values() if network.state == "folded"]
@@ -50,7 +52,9 @@ def figures(before: Estate, after: Estate, plan: Plan) -> Figures:
         circuits_released=len(released),
         yearly_rent_saved=sum(link.yearly_rent or 0 for link in released),
         egresses_consolidated=sum(
-            after.egresses[key].state != egress.state for key, egress in before.egresses.items() if key in after.egresses
+            after.egresses[key].state != egress.state
+            for key, egress in before.egresses.items()
+            if key in after.egresses
         ),
         steps=len(plan.steps),
         manual_steps=sum(step.mode == "manual" for step in plan.steps),

@@ -36,7 +36,9 @@ def device_changes(before: Estate, after: Estate) -> list[FileChange]:
         old, new = render_device(before, name), render_device(after, name)
         for file in sorted(old.keys() | new.keys()):
             lines = list(
-                difflib.unified_diff(old.get(file, "").splitlines(), new.get(file, "").splitlines(), "now", "target", "", "", 2, "")
+                difflib.unified_diff(
+                    old.get(file, "").splitlines(), new.get(file, "").splitlines(), "now", "target", "", "", 2, ""
+                )
             )[2:]
             if lines:
                 added = sum(line.startswith("+") for line in lines)

@@ -66,7 +66,7 @@ def _places(estate: Estate) -> list[Place]:
 
 def _cables(estate: Estate) -> list[tuple[str, str, str, bool]]:
     """(node, node, kind, spare) of every cable in place, and a server's line to the cloud node."""
-    drawn = [
+    drawn: list[tuple[str, str, str, bool]] = [
         (link.a_node, link.b_node, link.kind, link.state == "spare")
         for link in estate.links.values()
         if link.state != "released" and _used(estate, link)
@@ -86,7 +86,7 @@ def _used(estate: Estate, link: Link) -> bool:
 
 def _positions(places: list[Place], cables: list[tuple[str, str, str, bool]]) -> dict[str, tuple[float, float]]:
     """x by the average of the neighbours above (barycentre, four sweeps), y by layer."""
-    rows = {layer: sorted((p.name for p in places if p.layer == layer)) for layer in LAYERS}
+    rows = {layer: sorted(p.name for p in places if p.layer == layer) for layer in LAYERS}
     neighbours: dict[str, list[str]] = {p.name: [] for p in places}
     for a, b, _, _ in cables:
         if a in neighbours and b in neighbours:
@@ -121,7 +121,8 @@ def _node(place: Place, x: float, y: float) -> str:
     height = 18 + 12 * (len(lines) - 1)
     return (
         f'<rect x="{x - width / 2:.0f}" y="{y - 13:.0f}" width="{width}" height="{height + 6}" rx="5" fill="#fff" '
-        f'stroke="{colour}" stroke-width="1.6"/><text x="{x:.0f}" y="{y + 2:.0f}" text-anchor="middle" fill="{colour}">{text}</text>'
+        f'stroke="{colour}" stroke-width="1.6"/>'
+        f'<text x="{x:.0f}" y="{y + 2:.0f}" text-anchor="middle" fill="{colour}">{text}</text>'
     )
 
 
@@ -130,10 +131,8 @@ def drawing(estate: Estate, title: str) -> str:
     places, cables = _places(estate), _cables(estate)
     at = _positions(places, cables)
     height = TOP + len(LAYERS) * ROW - 40
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" '
-        'font-family="system-ui, sans-serif">'
-    ]
+    view = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {view} font-family="system-ui, sans-serif">']
     for number, layer in enumerate(LAYERS):
         y = TOP + number * ROW
         parts.append(f'<line x1="0" x2="{WIDTH}" y1="{y + 52}" y2="{y + 52}" stroke="#e2e8f0"/>')
