@@ -58,6 +58,7 @@ def prepare(progress: Progress = silent) -> Answer:
 def up(folder: Path | None = None, cloud: bool = True, progress: Progress = silent) -> Answer:
     """Raise network and cloud. Raises LabError when a lab is up already."""
     estate, texts = world(folder)
+    network.require_down()  # before the cloud's minutes, not after them
     if cloud:
         from lab import openstack
 

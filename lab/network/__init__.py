@@ -1,6 +1,18 @@
 """The network lab: an estate raised as real routers, switches, a firewall and hosts, one namespace set per node."""
 
-from lab.network.lifecycle import down, release, reset, restore, saved_cloud, saved_estate, status, up
+from lab.network.lifecycle import down, release, require_down, reset, restore, saved_cloud, saved_estate, status, up
 from lab.network.node import execute, node_pid
 
-__all__ = ["down", "execute", "node_pid", "release", "reset", "restore", "saved_cloud", "saved_estate", "status", "up"]
+__all__ = [
+    "down",
+    "execute",
+    "node_pid",
+    "release",
+    "require_down",
+    "reset",
+    "restore",
+    "saved_cloud",
+    "saved_estate",
+    "status",
+    "up",
+]

@@ -36,13 +36,17 @@ def up(estate: Estate, texts: Texts | None = None, cloud: bool = False, progress
     """
     _root()
     with _working():
-        if running := node.running():
-            raise LabError(
-                f"a lab is up already ({len(running)} nodes): run 'onefold lab down' first, or 'onefold lab reset'"
-            )
+        require_down()
         rendered = _rendered(estate) if texts is None else {device: dict(files) for device, files in texts.items()}
         _save(estate, rendered, cloud)
         _raise(estate, rendered, cloud, progress)
+
+
+def require_down() -> None:
+    """Raise LabError when this lab is up, wholly or in part."""
+    if running := node.running():
+        remedy = "run 'onefold lab down' first, or 'onefold lab reset'"
+        raise LabError(f"a lab is up already ({len(running)} nodes): {remedy}")
 
 
 def down() -> int:

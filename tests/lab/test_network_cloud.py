@@ -9,6 +9,7 @@ import pytest
 
 from lab import network
 from lab.comparison import compare
+from lab.openstack import cloud as cloud_of
 from lab.openstack import node as cloud_node
 from lab.openstack import processes
 from lab.openstack.catalogue import connect
@@ -57,6 +58,8 @@ def with_tenant() -> Estate:
 def estate(own_cloud: Bed) -> Iterator[Estate]:
     """Network and cloud joined, and the tenant made in the cloud as the estate says."""
     wanted = with_tenant()
+    if cloud_of.status()["state"] != "up":
+        cloud_of.up()  # a test before this one may have ended it
     network.up(wanted, cloud=True)
     try:
         make_tenant(own_cloud)
