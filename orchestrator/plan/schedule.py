@@ -97,22 +97,31 @@ def _registered(estate: Estate, step: Step) -> set[str]:
     return found
 
 
-def night(policy: Policy, earliest: date, touched: set[str]) -> tuple[date, str]:
+def night(policy: Policy, earliest: date, touched: set[str], minutes: int = 0) -> tuple[date, str]:
     """The first night from `earliest` on whose window is open to these organisations, and the window's name.
 
-    Raises PlanError when there is none within three years.
+    Windows shorter than the outages that are declared, in `minutes`, do not count. Raises PlanError when there is no
+    night within three years.
     """
+    windows = [window for window in policy.windows if length(window) >= minutes]
+    if policy.windows and not windows:
+        raise PlanError(f"no window holds {minutes} minutes of declared outages: add a longer window in policy.yaml")
     for offset in range(HORIZON):
         day = earliest + timedelta(days=offset)
-        for window in policy.windows:
-            if day.weekday() in window.weekdays and not any(
-                frozen(policy, each, touched) for each in days_of(day, window)
-            ):
+        for window in windows:
+            closed = any(frozen(policy, each, touched) for each in days_of(day, window))
+            if day.weekday() in window.weekdays and not closed:
                 return day, window.name
     who = ", ".join(sorted(touched)) or "nobody"
     raise PlanError(
         f"no window is free of freezes for {who} from {earliest} on: widen windows or freezes in policy.yaml"
     )
+
+
+def length(window: Window) -> int:
+    """Minutes from a window's start to its end."""
+    start, end = (each.hour * 60 + each.minute for each in (window.start, window.end))
+    return end - start if end > start else end - start + 24 * 60
 
 
 def days_of(day: date, window: Window) -> tuple[date, ...]:
@@ -147,7 +156,10 @@ def waves(
         if reference:
             earliest = max(earliest, reference + timedelta(days=days))
         touched = organisations(now, steps) | organisations(target, steps)
-        day, window = night(policy, earliest, touched)
+        groups = batches(steps)
+        minutes = {step.name: step.outage_minutes for step in steps}
+        outages = sum(max(minutes[name] for name in group) for group in groups)
+        day, window = night(policy, earliest, touched, outages)
         nights.append(day)
-        found.append(Wave(number=len(found) + 1, title=title, night=day, window=window, batches=batches(steps)))
+        found.append(Wave(number=len(found) + 1, title=title, night=day, window=window, batches=groups))
     return tuple(found)

@@ -189,3 +189,15 @@ def test_no_night_at_all_is_said_with_the_next_move() -> None:
         "no window is free of freezes for city, cz, district, mz from 2018-01-08 on: "
         "widen windows or freezes in policy.yaml"
     )
+
+
+def test_a_window_too_short_for_the_outages_is_not_used() -> None:
+    short = Window.model_validate({"name": "short", "weekdays": range(7), "start": "23:30", "end": "00:20"})
+    with pytest.raises(PlanError) as caught:
+        planned(district(), policy().model_copy(update={"windows": (short,)}))
+    assert str(caught.value) == ("no window holds 60 minutes of declared outages: add a longer window in policy.yaml")
+    longer = Window.model_validate({"name": "longer", "weekdays": range(7), "start": "23:00", "end": "01:00"})
+    plan = planned(district(), policy().model_copy(update={"windows": (short, longer)}))
+    used = {wave.window: wave.title for wave in plan.waves}
+    assert used.keys() == {"short", "longer"}
+    assert "migration" in used["longer"]
