@@ -88,7 +88,8 @@ class Matrix:
         """The matrix of an estate, walked from nothing."""
         lines = tuple(unparsed)
         matrix = cls(estate, classes, World.of(estate, guests(estate, classes), lines), lines)
-        matrix._fill(matrix._cell_keys(), ())
+        keys = matrix._cell_keys()
+        matrix._fill(keys, (), keys)
         return matrix
 
     def advance(self, estate: Estate) -> "Matrix":
@@ -110,9 +111,10 @@ class Matrix:
         for key in hit:
             child.results.pop(key, None)
         keys = child._cell_keys() if changed & POINT_TABLES else self.keys
+        keys = self.keys if keys == self.keys else keys
         gone = set(self.keys) - set(keys) if keys is not self.keys else set()
-        child.alive = dict(self.alive) if hit or keys != self.keys else self.alive
-        child._fill(keys, gone)
+        child.alive = dict(self.alive) if hit or keys is not self.keys else self.alive
+        child._fill(keys, gone, [key for key in keys if key in hit] if keys is self.keys else keys)
         return child
 
     def _same_network(self, estate: Estate) -> "Matrix":
@@ -133,12 +135,13 @@ class Matrix:
         found += [(key, int(server.address)) for key, server in sorted(self.estate.servers.items())]
         return found + [(guest.node, guest.address) for guest in self.world.guests.values()]
 
-    def _fill(self, keys: tuple[CellKey, ...], gone: Iterable[CellKey]) -> None:
+    def _fill(self, keys: tuple[CellKey, ...], gone: Iterable[CellKey], open_ones: Iterable[CellKey]) -> None:
+        """Forget the cells that are gone, work out those of the open ones that have no result."""
         self.keys = keys
         for key in gone:
             self.alive.pop(key, None)
             self.results.pop(key, None)
-        for key in keys:
+        for key in open_ones:
             if key not in self.results:
                 reaches = self.remembered(key, partial(self._walk_cell, *key))
                 self.alive.pop(key, None)

@@ -7,7 +7,8 @@ connected and active static routes of the other routing instances whose export t
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from functools import lru_cache
+from ipaddress import IPv4Interface, IPv4Network
 from typing import Literal, NamedTuple
 
 from orchestrator.forwarding.segments import Doubt, Segments, router_node, usable
@@ -96,11 +97,17 @@ def build_tables(estate: Estate, segments: Segments, doubtful: dict[str, Doubt] 
 
 
 def _connect(table: RoutingTable, interface: Interface, row: str) -> None:
-    address = int(interface.address.ip)
-    network = interface.address.network
-    if network.prefixlen < 32:
-        table.offer(network, Entry(str(network), "connected", 0, (Exit(interface.name),), row))
-    table.offer((32, address), Entry(f"{interface.address.ip}/32", "local", -1, (), row))
+    address, own, key, network = _parts(interface.address)
+    if key[0] < 32:
+        table.offer(key, Entry(network, "connected", 0, (Exit(interface.name),), row))
+    table.offer((32, address), Entry(own, "local", -1, (), row))
+
+
+@lru_cache(maxsize=65536)
+def _parts(address: IPv4Interface) -> tuple[int, str, tuple[int, int], str]:
+    """Own address as a number and as text, its network as (length, number) and as text."""
+    network = address.network
+    return int(address.ip), f"{address.ip}/32", (network.prefixlen, int(network.network_address)), str(network)
 
 
 def _static(table: RoutingTable, route: Route, row: str) -> None:

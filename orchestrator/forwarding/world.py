@@ -68,11 +68,11 @@ class Endpoint(NamedTuple):
 SEGMENT_TABLES = frozenset(
     {"devices", "links", "vrfs", "interfaces", "hosts", "servers", "cloud_networks", "cloud_routers"}
 ) | {"provider_networks"}
-ROUTING_TABLES = SEGMENT_TABLES | {"routes"}
+ROUTING_TABLES = (SEGMENT_TABLES - {"hosts", "servers"}) | {"routes"}
 WALL_TABLES = frozenset({"filters", "filter_rules"})
 TRANSLATOR_TABLES = frozenset({"nats", "cloud_routers", "cloud_networks"})
 GUARD_TABLES = frozenset({"servers", "security_groups", "security_rules"})
-ALL_TABLES = ROUTING_TABLES | WALL_TABLES | TRANSLATOR_TABLES | GUARD_TABLES
+ALL_TABLES = SEGMENT_TABLES | ROUTING_TABLES | WALL_TABLES | TRANSLATOR_TABLES | GUARD_TABLES
 
 
 @dataclass
