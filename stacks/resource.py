@@ -6,7 +6,8 @@ from pydantic import Field
 
 from orchestrator.model.base import Noun
 
-Change = Literal["create", "update", "delete"]
+Change = Literal["create", "update", "replace", "delete"]
+"""What becomes of a resource; a table says "update" where the engine may have to say "replace"."""
 
 
 class Resource(Noun):

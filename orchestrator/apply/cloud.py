@@ -37,10 +37,10 @@ _OPERATIONS: dict[str, Change] = {
     "delete": "delete",
     "discard": "delete",
     "update": "update",
-    "replace": "update",
-    "create-replacement": "update",
-    "delete-replaced": "update",
-    "import-replacement": "update",
+    "replace": "replace",
+    "create-replacement": "replace",
+    "delete-replaced": "replace",
+    "import-replacement": "replace",
 }
 
 
@@ -123,6 +123,7 @@ class Cloud:
                 f"{stack}: {', '.join(sorted(adopt))} exists already and is in no plan: "
                 "remove it, or run 'onefold resume' if an interrupted run made it"
             )
+        adopt = self._unmake_groups(new, adopt)
         pulumi_stack.workspace.program = program(new, known, logins, adopt)
         # refreshing needs no program, only the logins
         with _reporting(stack, "refresh"):
@@ -136,6 +137,9 @@ class Cloud:
             if foreseen:
                 with _reporting(stack, "up"):
                     done = _operations(lambda listen: pulumi_stack.up(on_event=listen, plan=update_plan), note)
+        if adopt:
+            pulumi_stack.workspace.program = program(new, known, logins)
+            self._settle(stack, pulumi_stack, set(adopt))
         if not new:
             self._clear(stack, pulumi_stack, domain)
         return Raised(stack=stack, changed=done if foreseen else {}, adopted=tuple(sorted(adopt)))
@@ -203,6 +207,18 @@ class Cloud:
         found = {resource.name: cloud_world.find_id(self.connection, project, resource) for resource in missing}
         return {name: identity for name, identity in found.items() if identity}
 
+    def _unmake_groups(self, table: tuple[Resource, ...], adopt: dict[str, str]) -> dict[str, str]:
+        """Orphans without security groups, which are removed and made anew.
+
+        A group is made with rules that let everything out, and they are removed only afterwards: one that a dead run
+        did not note may still have them. Nothing can use it yet.
+        """
+        groups = {resource.name for resource in table if resource.find.get("kind") == "group"} & adopt.keys()
+        for name in sorted(groups):
+            self.connection.network.delete_security_group(adopt[name])
+        inside = {r.name for r in table if r.find.get("kind") == "rule" and f"group-{r.find['group']}" in groups}
+        return {name: identity for name, identity in adopt.items() if name not in groups | inside}
+
     def _project(self, domain: tuple[str, str] | None) -> str | None:
         if domain is None:
             return None
@@ -210,6 +226,20 @@ class Cloud:
         if found is None:
             return None
         return next((str(p.id) for p in self.connection.identity.projects(name=domain[1], domain_id=found.id)), None)
+
+    def _settle(self, stack: str, pulumi_stack: Any, adopted: set[str]) -> None:
+        """Let the state of what was taken over hold also what the cloud does not tell. Nothing may be made anew."""
+        with _reporting(stack, "settle"):
+            left = _operations(lambda listen: pulumi_stack.preview(on_event=listen))
+        strange = sorted(name for name, change in left.items() if change != "update" or name not in adopted)
+        if strange:
+            raise SurpriseError(
+                f"{stack}: {strange[0]} was taken over, but the engine would still {left[strange[0]]} it: "
+                "look at it in the cloud, remove it there if it is not right, then resume"
+            )
+        if left:
+            with _reporting(stack, "settle"):
+                pulumi_stack.up(on_output=lambda _: None)
 
     def _clear(self, stack: str, pulumi_stack: Any, domain: tuple[str, str] | None) -> None:
         """Leave nothing of an empty stack: its state, and the default groups of projects that are gone."""
@@ -328,7 +358,7 @@ def _compare(
 ) -> None:
     """The preview must be the plan; when resuming it may be a part of it. Raises SurpriseError."""
     for name, change in foreseen.items():
-        if name not in adopted and planned.get(name) != change:
+        if name not in adopted and planned.get(name) != {"replace": "update"}.get(change, change):
             raise SurpriseError(
                 f"{stack}: the engine would {change} {name}, the plan says {planned.get(name, 'leave it alone')}: "
                 "nothing was made; run 'onefold drift'"

@@ -4,16 +4,24 @@ The order for one device is always: read what runs; hold it to what the plan say
 of the estate *after*; read back and hold it to that. A row that is neither stops the run: somebody else was there.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from orchestrator.apply.access import Access
 from orchestrator.apply.device import Rows, managed, parsed, read_texts, rows_of_estate, rows_of_texts
 from orchestrator.apply.playbook import play
 from orchestrator.apply.remote import Remote
+from orchestrator.apply.vrp_device import play_values
 from orchestrator.errors import SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
-from orchestrator.vendors.registry import carry_device, render_device
+from orchestrator.vendors.registry import carry_device, render_device, vendors
+from playbooks.library import netns_vrf
+
+PLAYBOOK_OF = {"nftables": "nftables", "frr": "frr", "huawei_vrp": "vrp"}
+"""Platform -> playbook, in the order of a push: the filter first, a new path is never open before its filter stands."""
+
+FIRST = "frr-first.conf"
+"""What FRR runs between the end of a VRF's routing and the end of its namespace."""
 
 Standing = Literal["done", "not_done", "partly", "unclear"]
 
@@ -58,12 +66,10 @@ def classify(before: Rows, after: Rows, world: Rows) -> tuple[Standing, str]:
     return ("done" if done else "not_done"), ""
 
 
-def standing(device: str, before: Estate, after: Estate, remote: Remote, access: Access) -> tuple[Standing, str]:
-    """Where this device stands between two estates. A line nobody can read makes it unclear."""
-    texts = read_texts(before, device, remote, access)
-    strange = parsed(before, device, texts).unparsed
+def standing(device: str, before: Estate, after: Estate, texts: dict[str, str]) -> tuple[Standing, str]:
+    """Where a device that runs these texts stands between two estates. A line nobody can read makes it unclear."""
     expected = {line.text for line in parsed(before, device, render_device(before, device)).unparsed}
-    foreign = [line for line in strange if line.text not in expected]
+    foreign = [line for line in parsed(before, device, texts).unparsed if line.text not in expected]
     if foreign:
         return "unclear", f"{foreign[0]} is a line the plan does not know"
     return classify(rows_of_estate(before, device), rows_of_estate(after, device), rows_of_texts(before, device, texts))
@@ -83,7 +89,8 @@ def push(
 
     Raises SurpriseError when what runs is neither, or is not `after` when read back; UnreachableError; DeviceError.
     """
-    stands, reason = standing(device, before, after, remote, access)
+    old = read_texts(before, device, remote, access)
+    stands, reason = standing(device, before, after, old)
     if stands == "unclear":
         raise SurpriseError(f"{device}: {reason}; nothing was pushed: run 'onefold drift', put it back or plan anew")
     if stands in ("done", "partly") and not resuming:
@@ -93,31 +100,55 @@ def push(
         )
     if stands == "done":
         return Pushed(device=device, changed=False)
-    old = read_texts(before, device, remote, access)
-    _play(device, after, access, old, check)
+    _play(device, before, after, access, old, check)
     if check:
         return Pushed(device=device, changed=True)
-    stands, reason = standing(device, before, after, remote, access)
+    new = read_texts(after, device, remote, access)
+    stands, reason = standing(device, before, after, new)
     if stands != "done":
         raise SurpriseError(
             f"{device} does not run what was pushed: {reason or stands}; look at it, then 'onefold resume'"
         )
-    new = read_texts(after, device, remote, access)
     return Pushed(device=device, changed=True, lines=_lines(old, new), before=old, after=new)
 
 
-def _play(device: str, after: Estate, access: Access, present: dict[str, str], check: bool) -> None:
+def _play(device: str, before: Estate, after: Estate, access: Access, present: dict[str, str], check: bool) -> None:
+    wanted, had = render_device(after, device), render_device(before, device)
     # the box's own lines (clock, logging, remote access) are not the plan's: they stay
-    texts = carry_device(after.devices[device].platforms, present, render_device(after, device))
-    platforms = after.devices[device].platforms
-    # the filter first: a new path must never be open before its filter stands
-    for platform in sorted(platforms, key=("nftables", "frr", "huawei_vrp").index):
-        if platform == "huawei_vrp":
-            from orchestrator.apply.vrp_device import play_values
+    texts = carry_device(after.devices[device].platforms, present, wanted)
+    for platform in PLAYBOOK_OF:
+        files = [file for file in vendors()[platform].FILES if wanted.get(file) != had.get(file)]
+        if files:
+            values, more = _values(platform, texts, present, access)
+            held = {device: {**texts, **more}}
+            play(PLAYBOOK_OF[platform], after, access, (device,), files=held, values=values, check=check)
 
-            play("vrp", after, access, (device,), files={device: texts}, values=play_values(access), check=check)
-        else:
-            play(platform, after, access, (device,), files={device: texts}, check=check)
+
+def _values(
+    platform: str, texts: dict[str, str], present: dict[str, str], access: Access
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a platform's playbook must be told, and files it needs besides the wanted ones."""
+    if platform == "huawei_vrp":
+        return play_values(access), {}
+    if platform != "frr":
+        return {}, {}
+    if old := _leaving(present, texts):
+        return {"first": FIRST}, {FIRST: _with_vrfs(texts["frr.conf"], old)}
+    have, want = (netns_vrf.structure(some["links.batch"]) for some in (present, texts))
+    return {"ports_leave": bool(netns_vrf.removals(have, want))}, {}
+
+
+def _leaving(present: dict[str, str], texts: dict[str, str]) -> list[str]:
+    """VRFs whose namespaces are there and not wanted."""
+    have, want = (netns_vrf.structure(some.get("links.batch", "")) for some in (present, texts))
+    return sorted(have.keys() - want.keys())
+
+
+def _with_vrfs(text: str, names: list[str]) -> str:
+    """A configuration that keeps these VRFs, emptied: what must run while their namespaces are taken away."""
+    blocks = "".join(f"vrf {name}\n netns /run/netns/{name}\nexit-vrf\n!\n" for name in names)
+    before, mark, after = text.partition("!\n")
+    return before + mark + blocks + after
 
 
 def _lines(old: dict[str, str], new: dict[str, str]) -> int:

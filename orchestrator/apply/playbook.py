@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,6 +90,8 @@ def _environment(folder: Path, access: Access) -> dict[str, str]:
         "-o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 -o ControlMaster=auto -o ControlPersist=10s"
     )
     return {
+        # the ansible-playbook beside this Python, whatever the caller's own path says
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
         "ANSIBLE_LIBRARY": str(PLAYBOOKS / "library"),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),

@@ -246,13 +246,9 @@ class Crew:
             self.do(todo.pop(0))
         if not todo:
             return
-        failures: list[Exception] = []
         with ThreadPoolExecutor(self._options.workers) as pool:
-            futures = {pool.submit(self.do, step): step for step in todo}
-            for future in futures:
-                error = future.exception()
-                if isinstance(error, Exception):
-                    failures.append(error)
+            futures = [pool.submit(self.do, step) for step in todo]
+            failures = [error for future in futures if (error := future.exception())]
         if failures:
             raise failures[0]
 

@@ -13,11 +13,13 @@ import fcntl
 import json
 import shlex
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 HEADER = "# VRF namespaces, overlays and ports; run by: ip -batch links.batch"
 LOCK = "/run/onefold-push.lock"
+SETTLE = 1.0  # seconds in which zebra takes note that ports have left, before their namespace goes
 
 Links = dict[str, dict[str, Any]]
 """VRF -> {"overlay": the line that makes its VXLAN or "", "ports": names of the ports in it}."""
@@ -145,6 +147,8 @@ def main() -> None:
             commands = {"add": additions, "remove": removals, "show": lambda *_: []}[phase](have, want)
             if not module.check_mode:
                 for command in commands:
+                    if command.startswith("ip netns del"):
+                        time.sleep(SETTLE)
                     _output(shlex.split(command))
                 have = look()
     except (OSError, ValueError, subprocess.SubprocessError) as error:
