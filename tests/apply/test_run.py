@@ -1,0 +1,248 @@
+"""The loop of a run: batches in order, canary first, resume after a kill at every journal point, rollback.
+
+The world here is a dictionary (a test aid); the real one is in tests/lab/test_apply.py.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from network_models.district import now
+from orchestrator.apply.hands import Hands, Notes
+from orchestrator.apply.run import Checked, Crew, NoProber, Options, StepNotes, carry_on, opening
+from orchestrator.errors import DeviceError, RefusedError, SurpriseError
+from orchestrator.model.estate import Estate, difference
+from orchestrator.model.finding import Finding
+from orchestrator.model.network import Interface
+from orchestrator.model.plan import Plan, Step, Wave
+from orchestrator.model.policy import Numbering, Policy, Window
+from orchestrator.records.journal import Journal
+from orchestrator.records.runs import Records, Run
+
+START = now()
+OPTIONS = Options(who="li", rehearsal=True)
+
+
+def port(device: str, name: str, last: int) -> Interface:
+    return Interface(device=device, name=name, address=IPv4Interface(f"198.18.240.{last}/30"))
+
+
+def steps() -> tuple[Step, ...]:
+    rows = [port("cz1", "up0", 1), port("cz2", "up0", 5), port("cz3", "up0", 9), port("mz1", "up0", 13)]
+    made = []
+    for row in rows:
+        edits = difference(START, START.with_nouns(row))
+        made.append(
+            Step(name=f"step-{row.device}", title="t", why="w", kind="network", edits=edits, devices=(row.device,))
+        )
+    return tuple(made)
+
+
+def plan() -> Plan:
+    wave = Wave(
+        number=1,
+        title="w",
+        night=date(2018, 1, 9),
+        window="night",
+        batches=(("step-cz1",), ("step-cz2", "step-cz3"), ("step-mz1",)),
+    )
+    target = START
+    for step in steps():
+        target = target.apply(step.edits)
+    return Plan(
+        project="p",
+        author="a",
+        built_from=START.digest,
+        leads_to=target.digest,
+        policy_version="1",
+        policy_digest="d",
+        steps=steps(),
+        waves=(wave,),
+    )
+
+
+def policy(**more: Any) -> Policy:
+    from ipaddress import IPv4Network
+
+    night = Window(name="night", weekdays=(1,), start=time(22), end=time(5))
+    fields: dict[str, Any] = {
+        "version": "1",
+        "t_zero": date(2017, 12, 1),
+        "planned_from": date(2018, 1, 8),
+        "extranet_pool": IPv4Network("198.18.0.0/15"),
+        "zones": (),
+        "windows": (night,),
+        "numbering": Numbering(autonomous_system=65000),
+    }
+    return Policy.model_validate({**fields, **more})
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours may catch it."""
+
+
+class World(Hands):
+    """A world in memory: rows per device; two parts a step; counts what is done twice."""
+
+    def __init__(self) -> None:
+        self.rows = {device: dict[str, Any]() for device in START.devices}
+        self.twice: list[str] = []
+        self.order: list[str] = []
+        self.refuse = ""
+
+    def perform(self, step: Step, before: Estate, after: Estate, notes: Notes, *, resuming: bool) -> dict[str, Any]:
+        device = step.devices[0]
+        want = {key: row for key, row in after.interfaces.items() if row.device == device}
+        notes.write(f"device:{device}", "started", {})
+        if step.name == self.refuse:
+            raise DeviceError(f"{device} refused a line")
+        if self.rows[device] == want and not resuming:
+            self.twice.append(step.name)
+        self.rows[device] = want
+        self.order.append(step.name)
+        notes.write(f"device:{device}", "done", {"lines": 1})
+        return {f"device:{device}": {"lines": 1}}
+
+
+def matches(world: World, estate: Estate) -> bool:
+    return all(
+        world.rows[device] == {k: r for k, r in estate.interfaces.items() if r.device == device}
+        for device in ("cz1", "cz2", "cz3", "mz1")
+        if world.rows[device]
+    )
+
+
+def begun(folder: Path) -> tuple[Records, Run]:
+    records = Records(folder)
+    return records, records.begin(plan(), START, "li", rehearsal=True)
+
+
+def killing(journal: Journal, at: int) -> Callable[..., Any]:
+    """Let the journal die right after event `at` is on disk."""
+    record = journal.record
+
+    def recording(*arguments: Any, **named: Any) -> Any:
+        event = record(*arguments, **named)
+        if event.number == at:
+            raise Killed
+        return event
+
+    return recording
+
+
+def target() -> Estate:
+    return plan().target(START)
+
+
+def test_steps_are_done_in_order_with_the_canary_first(tmp_path: Path) -> None:
+    records, run = begun(tmp_path)
+    world = World()
+    outcome = carry_on(run, policy(), world, NoProber(), records, OPTIONS)
+    assert outcome.done == ("step-cz1", "step-cz2", "step-cz3", "step-mz1")
+    assert outcome.left == ()
+    assert world.order == ["step-cz1", "step-cz2", "step-cz3", "step-mz1"]
+    assert outcome.total("lines") == 4
+    assert matches(world, target())
+    assert records.status(run.name).state == "applied"
+
+
+@pytest.mark.parametrize("point", range(2, 19))
+def test_a_kill_at_any_journal_point_is_resumed_with_nothing_lost_and_nothing_doubled(
+    tmp_path: Path, point: int
+) -> None:
+    records, run = begun(tmp_path)
+    world = World()
+    honest = records.journal.record
+    records.journal.record = killing(records.journal, point)  # type: ignore[method-assign]  # the kill
+    with pytest.raises(Killed):
+        carry_on(run, policy(), world, NoProber(), records, Options(who="li", rehearsal=True, workers=1))
+    records.journal.record = honest  # type: ignore[method-assign]  # a new process
+    outcome = carry_on(records.load(run.name), policy(), world, NoProber(), records, OPTIONS)
+    assert outcome.left == ()
+    assert world.twice == []
+    assert matches(world, target())
+    states = records.journal.steps(run.name)
+    assert states == {step.name: "done" for step in steps()}
+
+
+def test_a_failing_step_stops_the_run_and_says_what_stands(tmp_path: Path) -> None:
+    records, run = begun(tmp_path)
+    world = World()
+    world.refuse = "step-cz3"
+    with pytest.raises(DeviceError, match="cz3 refused a line"):
+        carry_on(run, policy(), world, NoProber(), records, OPTIONS)
+    status = records.status(run.name)
+    assert (status.done, status.failed, status.left) == (("step-cz1", "step-cz2"), ("step-cz3",), ("step-mz1",))
+    assert status.state == "under way"
+    world.refuse = ""
+    assert carry_on(run, policy(), world, NoProber(), records, OPTIONS).left == ()
+
+
+class Suspicious:
+    """A prober whose packets go astray once a port is there."""
+
+    def check(self, estate: Estate, /) -> Checked:
+        bad = "cz3/up0/198.18.240.9/30" in estate.interfaces
+        found = (Finding(subject="probe", result="fail", what="citizen reaches cz-db"),) if bad else ()
+        return Checked(probes=10, findings=found)
+
+
+def test_a_surprise_takes_the_batch_back_and_stops(tmp_path: Path) -> None:
+    records, run = begun(tmp_path)
+    world = World()
+    with pytest.raises(SurpriseError) as caught:
+        carry_on(run, policy(), world, Suspicious(), records, OPTIONS)
+    assert str(caught.value) == (
+        "after step-cz2, step-cz3: citizen reaches cz-db; the batch was taken back: "
+        "look there, then resume or roll back"
+    )
+    assert records.status(run.name).done == ("step-cz1",)
+    assert world.rows["cz2"] == {k: r for k, r in START.interfaces.items() if r.device == "cz2"}
+
+
+def test_the_way_back_undoes_in_reverse_order(tmp_path: Path) -> None:
+    records, run = begun(tmp_path)
+    world = World()
+    carry_on(run, policy(), world, NoProber(), records, OPTIONS)
+    world.order.clear()
+    crew = Crew(run, world, records.journal, "back", OPTIONS, lambda _: None)
+    for batch in reversed(run.plan.batches()):
+        for name in reversed(batch):
+            crew.undo(run.plan.step_of[name])
+    assert world.order == ["step-mz1", "step-cz3", "step-cz2", "step-cz1"]
+    assert crew.estate.digest == START.digest
+    assert records.status(run.name).state == "rolled back"
+
+
+def test_outside_its_window_a_wave_is_refused_and_a_rehearsal_is_not(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    run = records.begin(plan(), START, "li")
+    with pytest.raises(RefusedError) as caught:
+        carry_on(run, policy(), World(), NoProber(), records, Options(who="li"))
+    assert str(caught.value) == (
+        "wave 1 may run from 2018-01-09 22:00 to 2018-01-10 05:00, not now: wait, or plan again"
+    )
+    assert carry_on(run, policy(), World(), NoProber(), records, OPTIONS).left == ()
+
+
+def test_a_window_over_midnight_ends_on_the_next_day() -> None:
+    wave, window = plan().waves[0], policy().windows[0]
+    assert opening(wave, window) == (datetime(2018, 1, 9, 22), datetime(2018, 1, 10, 5))
+
+
+def test_notes_know_only_the_try_that_was_cut_off(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    for state, part in (("started", "freeze:a"), ("done", "freeze:a"), ("started", "open:a")):
+        journal.record("r", state, step="s", part=part)  # type: ignore[arg-type]  # all are event states
+    notes = StepNotes(journal, "r", "s", "forward", journal.events("r"))
+    assert notes.begun("open:a")
+    assert notes.finished("freeze:a")
+    assert not notes.finished("open:a")
+    journal.record("r", "done", step="s")
+    fresh = StepNotes(journal, "r", "s", "forward", journal.events("r"))
+    assert not fresh.begun("open:a")
+    assert datetime.now(UTC) >= journal.events("r")[-1].at
