@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lab.openstack import processes
 from lab.openstack.configuration import render
-from lab.openstack.install import install as _install
-from lab.openstack.settings import RELEASE, Bed, bed, url, write_private
+from lab.openstack.installation import install as _install
+from lab.openstack.settings import RELEASE, Bed, bed, lock_digest, port_base, url, write_private
 from lab.progress import Progress, silent
 from orchestrator.errors import LabError
 
@@ -22,14 +22,19 @@ def install(progress: Progress = silent) -> None:
 def up(progress: Progress = silent) -> None:
     """Bring the cloud up: from its last state, or from nothing (then its first state is saved for :func:`reset`)."""
     cloud = bed()
+    with processes.alone(cloud):
+        _up(cloud, progress)
+
+
+def _up(cloud: Bed, progress: Progress) -> None:
     if processes.keeper(cloud) is not None and (cloud.run / ".ready").exists():
         progress("openstack: already up")
         return
     processes.stop(cloud, gently=False)  # a start that was cut short
     install(progress)
-    if (cloud.run / ".filled").exists():
+    if _filled(cloud.run):
         _start(cloud, progress)
-    elif _saved(cloud):
+    elif _filled(cloud.first):
         _restore(cloud)
         _start(cloud, progress)
     else:
@@ -39,15 +44,11 @@ def up(progress: Progress = silent) -> None:
 def reset(progress: Progress = silent) -> None:
     """Throw the present state away and bring the cloud up in its first state, made now if there is none."""
     cloud = bed()
-    processes.stop(cloud, gently=False)
-    if not _saved(cloud):
+    with processes.alone(cloud):
+        processes.stop(cloud, gently=False)
         shutil.rmtree(cloud.run, ignore_errors=True)
-        up(progress)
-        return
-    install(progress)
-    progress("openstack: back to the first state")
-    _restore(cloud)
-    _start(cloud, progress)
+        progress("openstack: back to the first state")
+        _up(cloud, progress)
 
 
 def down() -> None:
@@ -65,7 +66,7 @@ def status() -> dict[str, object]:
     cloud = bed()
     running = processes.members(cloud)
     if not running:
-        return {"state": "down" if cloud.run.exists() or _saved(cloud) else "absent", "release": RELEASE}
+        return {"state": "down" if cloud.run.exists() or cloud.first.exists() else "absent", "release": RELEASE}
     ready = (cloud.run / ".ready").exists()
     return {
         "state": "up" if ready else "starting",
@@ -95,9 +96,15 @@ def _memory(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
-def _saved(cloud: Bed) -> bool:
-    """Return whether there is a first state, made by the same versions."""
-    return (cloud.first / ".filled").exists()
+def _made_by() -> str:
+    """Return what a state depends on: the versions that made its schemas, and the ports in its tables of addresses."""
+    return f"{lock_digest()} {port_base()}"
+
+
+def _filled(state: Path) -> bool:
+    """Return whether a state is whole and can be used by these versions on these ports; another one is made anew."""
+    mark = state / ".filled"
+    return mark.exists() and mark.read_text() == _made_by()
 
 
 def _restore(cloud: Bed) -> None:
@@ -158,6 +165,6 @@ def _save(cloud: Bed) -> None:
     shutil.rmtree(new, ignore_errors=True)
     for log in cloud.logs.iterdir():
         log.unlink()
-    write_private(cloud.run / ".filled", "")
+    write_private(cloud.run / ".filled", _made_by())
     shutil.copytree(cloud.run, new, symlinks=True, ignore=shutil.ignore_patterns("*.sock", "*.ctl", "*.pid"))
     new.rename(cloud.first)

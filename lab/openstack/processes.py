@@ -12,7 +12,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.openstack.settings import Bed, port_base
@@ -34,6 +35,23 @@ sleep infinity & wait $!
 
 def _lock_file() -> Path:
     return Path("/run/lock") / f"onefold-lab-cloud-{port_base()}.lock"
+
+
+@contextmanager
+def alone(bed: Bed) -> Iterator[None]:
+    """Let one caller at a time bring this cloud up; another waits. The lock falls with its holder, however it ends."""
+    with (bed.folder / "start.lock").open("w") as lock:
+        if not wait(lambda: _locked(lock.fileno()), 900, 0.5):
+            raise LabError(f"another start of the cloud in {bed.folder} goes on since 15 minutes: end it first")
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def keeper(bed: Bed) -> int | None:
@@ -72,11 +90,8 @@ def start_keeper(bed: Bed) -> None:
 
 def _take(descriptor: int, bed: Bed) -> None:
     """Lock the ports, waiting a little for a lab that is just ending."""
-    for _ in range(50):
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.1)
+    if wait(lambda: _locked(descriptor), 5):
+        return
     holder = _lock_file().read_text().strip() or "another lab"
     remedy = "run 'python -m lab.openstack down'" if holder == str(bed.folder) else "end that lab"
     raise LabError(f"the cloud in {holder} holds the ports from {port_base()}: {remedy}, or set ONEFOLD_LAB_PORTS")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def install(bed: Bed, progress: Progress = silent) -> None:
     _run([
         str(_installer()), "pip", "install", "--quiet", "--compile-bytecode", "--no-deps",
         "--python", bed.program("python"), "--requirement", str(LOCK),
-    ])  # fmt: skip
+    ], _index())  # fmt: skip
     quicken_replies(bed.venv)
     (bed.venv / ".complete").write_text(lock_digest())
 
@@ -56,8 +57,21 @@ def _installer() -> Path:
     return program
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
+def _index() -> dict[str, str]:
+    """Return pip's settings as uv takes them: where pip is sent to a mirror, uv has to go there too."""
+    translated = {}
+    for option, name in (("index-url", "UV_DEFAULT_INDEX"), ("extra-index-url", "UV_INDEX"), ("cert", "SSL_CERT_FILE")):
+        environment = os.environ.get(f"PIP_{option.replace('-', '_').upper()}")
+        asked = [sys.executable, "-m", "pip", "config", "get", f"global.{option}"]
+        value = environment or subprocess.run(asked, capture_output=True, text=True, timeout=60).stdout.strip()
+        if value and name not in os.environ:
+            translated[name] = value
+    return translated
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    whole = {**os.environ, **(environment or {})}
+    done = subprocess.run(command, env=whole, capture_output=True, text=True, timeout=_SECONDS)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no output"]
         raise LabError(f"'{' '.join(command[:3])} …' ended with {done.returncode}: {last[0]}: is an index set up?")
