@@ -1,4 +1,4 @@
-"""The command line: parses, calls the pipeline, prints, exits. One file per verb, imported only when it is asked for."""
+"""The command line: parses, calls the pipeline, prints, exits. One file per verb, imported only when asked for."""
 
 import importlib
 import json

@@ -59,3 +59,15 @@ def tell(session: Session, schema: str, outcome: Outcome) -> int:
     session.findings(outcome.findings)
     session.result(schema, outcome.plain())
     return 0
+
+
+def estate_now(records: Records, start: Estate) -> Estate:
+    """The estate in which the world should be: what was read, plus the steps of the newest run that stand."""
+    names = records.journal.runs()
+    if not names:
+        return start
+    run = records.load(names[-1])
+    estate = run.start
+    for step in records.status(run.name).done:
+        estate = estate.apply(run.plan.step_of[step].edits)
+    return estate

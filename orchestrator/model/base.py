@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,6 +12,13 @@ class Noun(BaseModel):
     """A value of the model. Equal content is equal; a bad value cannot be built (pydantic.ValidationError)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, but what was computed for the old value (a cached digest) does not come along."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in copy.__dict__.keys() - type(self).model_fields.keys():
+            del copy.__dict__[name]
+        return copy
 
     def plain(self) -> dict[str, Any]:
         """The noun as JSON data: str, int, bool, None, list and dict only."""
