@@ -7,6 +7,7 @@ import click
 from orchestrator.cli.common import detailed_exitcode, open_and_read
 from orchestrator.cli.session import Session
 from orchestrator.pipeline import designed, planned, save_lock
+from orchestrator.plan import late
 from orchestrator.plan.seal import save
 
 
@@ -23,7 +24,8 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
     session.progress("planning")
     plan = planned(project, reading, target, author)
     save(plan, out)
-    session.findings(target.findings)
+    findings = (*target.findings, *late(plan, reading.policy))
+    session.findings(findings)
     for wave in plan.waves:
         number = sum(len(batch) for batch in wave.batches)
         when = f"wave {wave.number}  {wave.night} ({wave.window})"
@@ -38,6 +40,7 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
             "seal": plan.hash,
             "steps": len(plan.steps),
             "waves": [wave.plain() for wave in plan.waves],
+            "findings": [finding.plain() for finding in findings],
             "built_from": plan.built_from,
             "leads_to": plan.leads_to,
         },

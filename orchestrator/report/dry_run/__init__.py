@@ -13,6 +13,7 @@ from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Policy
+from orchestrator.plan import late
 from orchestrator.proof import Verdict
 from orchestrator.report.dry_run.changes import device_changes, moved_servers, tenant_changes
 from orchestrator.report.dry_run.matrix import Matrix, zone_matrix
@@ -73,7 +74,7 @@ def render(now: Estate, design: Design, plan: Plan, verdict: Verdict, policy: Po
         lstrip_blocks=True,
     )
     matrices: tuple[Matrix, Matrix] = zone_matrix(now, policy), zone_matrix(target, policy)
-    concerns: list[Risk] = risks(plan, design, verdict, census)
+    concerns: list[Risk] = risks(plan, design, verdict, census, late(plan, policy))
     return environment.get_template("page.html.j2").render(
         plan=plan,
         policy=policy,

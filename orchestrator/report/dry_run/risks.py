@@ -19,15 +19,17 @@ class Risk:
     answer: str
 
 
-def risks(plan: Plan, design: Design, verdict: Verdict, census: Sequence[Finding]) -> list[Risk]:
-    """Outages first, then manual steps, then unknowns."""
+def risks(
+    plan: Plan, design: Design, verdict: Verdict, census: Sequence[Finding], deadlines: Sequence[Finding]
+) -> list[Risk]:
+    """Outages first, then manual steps, then what is missed or unknown."""
     found = [
         Risk("停机", "outage", f"{s.title}: {s.outage_minutes} min, {', '.join(s.outage)}", s.evidence)
         for s in plan.steps
         if s.outage
     ]
     found += [Risk("人工", "manual", s.title, " · ".join(s.checklist)) for s in plan.steps if s.mode == "manual"]
-    open_ends = [*design.findings, *census, *verdict.findings]
+    open_ends = [*deadlines, *design.findings, *census, *verdict.findings]
     found += [
         Risk("未知" if f.result == "unknown" else "不符", f.result, f"{f.subject}: {f.what}", f.fix)
         for f in open_ends
