@@ -17,7 +17,7 @@ from orchestrator.errors import LabError
 
 TIMEOUT = 1.5
 """Seconds that one connection may take: a first SYN and its repetition after one second."""
-_WORKERS = 6
+_WORKERS = 16
 _MOST_AT_ONCE = 400
 _AGENT = (Path(__file__).parent / "probe_agent.py").read_text()
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from lab import folders, ovn, packages
-from lab.network import convergence, management, node, routers, switches, vendor, wiring
+from lab.network import convergence, management, node, record, routers, switches, vendor, wiring
 from lab.network.layout import HUB, MACHINE_PORT, Layout, NodePlan, layout
+from lab.network.record import Texts
 from lab.progress import Progress, silent
 from orchestrator.errors import LabError
 from orchestrator.model.estate import Estate
 
-Texts = Mapping[str, Mapping[str, str]]
 Item = TypeVar("Item")
 _WORKERS = 6
 
@@ -38,7 +37,7 @@ def up(estate: Estate, texts: Texts | None = None, cloud: bool = False, progress
     with _working():
         require_down()
         rendered = _rendered(estate) if texts is None else {device: dict(files) for device, files in texts.items()}
-        _save(estate, rendered, cloud)
+        record.save(estate, rendered, cloud)
         _raise(estate, rendered, cloud, progress)
 
 
@@ -63,44 +62,23 @@ def reset(progress: Progress = silent, between: Callable[[], None] | None = None
     """
     _root()
     with _working():
-        estate, texts, cloud = _saved()
+        estate, texts, cloud = record.saved()
         _end()
         if between is not None:
             between()
         _raise(estate, texts, cloud, progress)
 
 
-def saved_estate() -> Estate:
-    """Return the estate of the last `up`. Raises LabError when there was none."""
-    return _saved()[0]
-
-
-def saved_cloud() -> bool:
-    """Return whether the last `up` joined the cloud. Raises LabError when there was none."""
-    return _saved()[2]
-
-
 def status() -> dict[str, object]:
     """Return what runs: `up` (all that should run does), nodes with their missing parts, where access lies."""
     running = node.running()
-    record = _record()
-    nodes = {name: _condition(running.get(name), wanted) for name, wanted in sorted(record.items())}
+    wanted = record.running()
+    nodes = {name: _condition(running.get(name), parts) for name, parts in sorted(wanted.items())}
     nodes |= {
-        name: {"pid": number, "missing": [], "unknown": True} for name, number in running.items() if name not in record
+        name: {"pid": number, "missing": [], "unknown": True} for name, number in running.items() if name not in wanted
     }
-    healthy = bool(record) and all(entry["pid"] and not entry["missing"] for entry in nodes.values())
+    healthy = bool(wanted) and all(entry["pid"] and not entry["missing"] for entry in nodes.values())
     return {"up": healthy, "nodes": nodes, "access": str(node.place().access) if healthy else None}
-
-
-def release(link: str) -> None:
-    """Take a link's cable away, as its carrier does when the circuit is released."""
-    wiring.disconnect(layout(_saved()[0]).cables[link])
-
-
-def restore(link: str) -> None:
-    """Put a released link's cable back as it was at `up`."""
-    plan = layout(_saved()[0])
-    wiring.connect([plan.cables[link]], set(plan.provider_ports))
 
 
 def _raise(estate: Estate, texts: Texts, cloud: bool, progress: Progress) -> None:
@@ -174,7 +152,7 @@ def _manage(plan: Layout, texts: Texts) -> None:
     )
     clouds = folders.state() / "cloud" / "clouds.yaml"
     management.write_access(management.known_hosts(managed), clouds if clouds.exists() else None, more)
-    _write_record(plan, texts)
+    record.write_running(plan, texts)
 
 
 def _attach(plan: Layout, told: Progress) -> None:
@@ -204,19 +182,6 @@ def _rendered(estate: Estate) -> dict[str, dict[str, str]]:
     return {name: dict(render_device(estate, name)) for name in sorted(managed)}
 
 
-def _save(estate: Estate, texts: Texts, cloud: bool) -> None:
-    value = {"estate": estate.plain(), "texts": texts, "cloud": cloud}
-    (node.place().folder / "first.json").write_text(json.dumps(value, ensure_ascii=False))
-
-
-def _saved() -> tuple[Estate, dict[str, dict[str, str]], bool]:
-    try:
-        value = json.loads((node.place().folder / "first.json").read_text())
-    except FileNotFoundError as error:
-        raise LabError("there is no first state to go back to: run 'onefold lab up'") from error
-    return Estate.model_validate(value["estate"]), value["texts"], value["cloud"]
-
-
 def _end() -> int:
     where = node.place()
     running = node.running()
@@ -233,21 +198,6 @@ def _end() -> int:
 
 def _has_port() -> bool:
     return any(name == MACHINE_PORT for _, name in socket.if_nameindex())
-
-
-def _write_record(plan: Layout, texts: Texts) -> None:
-    wanted: dict[str, list[str]] = {HUB: []}
-    for name, entry in plan.nodes.items():
-        wanted[name] = list(switches.DAEMONS if entry.kind == "switch" else routers.daemons(texts.get(name, {})))
-        wanted[name] += ["vrp_emulator" if entry.kind == "vendor" else "sshd"] if entry.management else []
-        wanted[name] += ["onefold-answer"] if entry.kind == "host" else []
-    (node.place().folder / "record.json").write_text(json.dumps(wanted, sort_keys=True))
-
-
-def _record() -> dict[str, list[str]]:
-    file = node.place().folder / "record.json"
-    found: dict[str, list[str]] = json.loads(file.read_text()) if file.exists() else {}
-    return found
 
 
 def _condition(number: int | None, wanted: list[str]) -> dict[str, object]:

@@ -9,6 +9,8 @@ from lab.network.layout import HUB, MACHINE_ADDRESS, MACHINE_PORT, MANAGEMENT, C
 from lab.network.node import node_pid, script
 from orchestrator.errors import LabError
 
+_EVERYWHERE = "for vrf in '' $(ls /run/netns); do "
+
 
 def connect(cables: list[Cable], cloud_nodes: set[str]) -> None:
     """Make the cables and set both ends up. Raises LabError with what iproute2 said; a half-made cable is not left."""
@@ -24,11 +26,15 @@ def connect(cables: list[Cable], cloud_nodes: set[str]) -> None:
 
 def disconnect(cable: Cable) -> None:
     """Pull a cable out: both ports are gone, as when a carrier has taken its circuit back."""
-    for end in (cable.a, cable.b):
-        script(
-            end.node,
-            f"for v in '' $(ls /run/netns); do ip ${{v:+-n $v}} link del {end.port} 2>/dev/null && break; done; true",
-        )
+    script(
+        cable.a.node, f"{_EVERYWHERE}ip ${{vrf:+-n $vrf}} link del {cable.a.port} 2>/dev/null && exit 0; done; exit 0"
+    )
+
+
+def connected(cable: Cable) -> bool:
+    """Whether the cable's first port is there, in whichever VRF."""
+    found = f"{_EVERYWHERE}ip ${{vrf:+-n $vrf}} link show {cable.a.port} >/dev/null 2>&1 && echo yes; done; exit 0"
+    return "yes" in script(cable.a.node, found)
 
 
 def management(plan: Layout) -> None:

@@ -223,13 +223,22 @@ def test_a_service_that_is_not_there_is_an_error_in_one_line() -> None:
 def test_a_released_line_carries_nothing_until_it_is_restored() -> None:
     assert probe("cz-user2", "10.8.1.10", 8080).connected
     network.release("cz-line")
+    network.release("cz-line")  # a resumed run may ask again
     try:
         assert not probe("cz-user2", "10.8.1.10", 8080).connected
         assert probe("cz-user2", "10.8.2.50", 8080).connected
     finally:
         network.restore("cz-line")
+        network.restore("cz-line")
     convergence.wait(NOW)
     assert probe("cz-user2", "10.8.1.10", 8080).connected
+
+
+def test_a_line_that_was_never_laid_cannot_be_released() -> None:
+    with pytest.raises(LabError) as caught:
+        network.release("cz-lien")
+    message = "the lab was raised without a cable cz-lien: the links table says which there are"
+    assert str(caught.value) == message
 
 
 def test_a_second_lab_is_refused_while_one_is_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
