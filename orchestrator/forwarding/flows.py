@@ -6,7 +6,8 @@ the flow fail here as it would in the world. `system.fqdn` belongs to the system
 own; `WORKLOAD.fqdn` to that workload. A system without any service name is reached at its place.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.forwarding.matrix import Matrix
@@ -16,7 +17,7 @@ from orchestrator.forwarding.simulator import fits, packet_of, trace_of
 from orchestrator.forwarding.walk import Header, Way
 from orchestrator.model.census import Workload
 from orchestrator.model.estate import Estate
-from orchestrator.model.finding import Trace
+from orchestrator.model.finding import Fact, Trace
 from orchestrator.model.policy import Flow
 
 
@@ -186,26 +187,31 @@ def applies(flow: Flow, estate: Estate, final: bool) -> bool:
     return True
 
 
-def judge(flow: Flow, matrix: Matrix, resolution: Resolution | None = None) -> FlowResult:
+Facts = Mapping[str, Fact]
+
+
+def judge(
+    flow: Flow, matrix: Matrix, resolution: Resolution | None = None, facts: Facts = MappingProxyType({})
+) -> FlowResult:
     """Whether every packet of the flow is answered, by whom it should, over the registered gateway."""
     resolved = resolution or resolve(flow, matrix.estate)
     if resolved.problems:
         return FlowResult(False, resolved.problems[0])
     worst: FlowResult | None = None
     for probe in resolved.probes:
-        result = _judge_probe(flow, probe, matrix)
+        result = _judge_probe(flow, probe, matrix, facts)
         if result.works is False:
             return result
         worst = result if result.works is None else worst
     return worst or FlowResult(True, f"{len(resolved.probes)} askers are answered")
 
 
-def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix) -> FlowResult:
+def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix, facts: Facts) -> FlowResult:
     forward, back = matrix.talk(probe.asker.node, probe.header)
     if back is not None and _is_right(flow, probe, forward) and fits(probe.asker.node, probe.header, back):
         return FlowResult(True, "")
     packet = packet_of(probe.header)
-    trace = trace_of(probe.asker.node, packet, forward, {})
+    trace = trace_of(probe.asker.node, packet, forward, facts)
     who = f"{packet} from {probe.asker.node}"
     if forward.outcome == "unknown":
         return FlowResult(None, f"{who}: {forward.reason}", trace)
@@ -218,7 +224,7 @@ def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix) -> FlowResult:
     if not _passes_gateway(flow, forward):
         return FlowResult(False, f"{who} does not pass {flow.gateway}", trace)
     works = fits(probe.asker.node, probe.header, back)
-    answer = trace_of(forward.end, packet_of(forward.header.reversed()), back, {})
+    answer = trace_of(forward.end, packet_of(forward.header.reversed()), back, facts)
     reason = back.reason or f"it ends at {back.end} as {answer.packet}"
     return FlowResult(works, f"the answer to {who} does not come back: {reason} at {back.end}", answer)
 

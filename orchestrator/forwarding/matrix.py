@@ -7,7 +7,7 @@ before in any state whose answers are all the same is taken from the store. Noth
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from ipaddress import IPv4Network
 from typing import Any, NamedTuple
 
@@ -226,13 +226,16 @@ class Matrix:
             if source in nodes:
                 yield from reaches
 
-    def crossings(self) -> Iterator[Crossing]:
+    @cached_property
+    def crossings(self) -> tuple[Crossing, ...]:
         """Every reach (delivered or unknown) whose two ends are in different zones."""
         zones = self.zones()
+        found = []
         for reach in self.reaches():
             here, there = zones.get(reach.source, ""), zones.get(reach.end, "")
             if here != there and reach.way.outcome != "dropped":
-                yield Crossing(reach, here, there)
+                found.append(Crossing(reach, here, there))
+        return tuple(found)
 
     def zones(self) -> dict[str, str]:
         """Zone by point."""

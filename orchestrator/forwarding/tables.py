@@ -122,10 +122,12 @@ def _static(table: RoutingTable, route: Route, row: str) -> None:
 
 def _connected_way(table: RoutingTable, hop: int) -> str | None:
     """The port of the longest connected network that holds the next hop."""
-    for (length, network), entry in sorted(table.entries.items(), reverse=True):
-        if entry.kind == "connected" and hop & (EVERYWHERE << (32 - length)) & EVERYWHERE == network:
-            return entry.exits[0].port
-    return None
+    longest, port = -1, None
+    for (length, network), entry in table.entries.items():
+        held = hop & (EVERYWHERE << (32 - length)) & EVERYWHERE == network
+        if entry.kind == "connected" and held and length > longest:
+            longest, port = length, entry.exits[0].port
+    return port
 
 
 def _exchange(estate: Estate, tables: Tables, doubtful: dict[str, Doubt]) -> None:

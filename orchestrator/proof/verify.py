@@ -15,12 +15,12 @@ from orchestrator.forwarding.points import classes_of
 from orchestrator.forwarding.simulator import ENGINE
 from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine
 from orchestrator.model.estate import Estate
-from orchestrator.model.finding import Fact, Finding, Result, Where
+from orchestrator.model.finding import Fact, Finding, Result
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Flow, Policy
 from orchestrator.proof.states import Limits, State, states
 from orchestrator.proof.verdict import Verdict
-from orchestrator.rules.moment import Moment
+from orchestrator.rules.moment import Moment, place_of
 from orchestrator.rules.registry import Rule, rules_in_force
 
 Progress = Callable[[str], None]
@@ -28,6 +28,7 @@ Identity = tuple[str, str, str]
 """(rule or flow, row, what): the same failure in two states."""
 
 REACH_TABLES = ("hosts", "servers", "tenants", "interfaces", "vrfs", "devices")
+CROSSING_TABLES = ("hosts", "servers", "tenants")
 FLOW_TABLES = ("hosts", "servers", "tenants", "workloads", "service_names", "systems")
 
 
@@ -78,6 +79,9 @@ class Judge:
         for name in rule.reads:
             if name == "reaches":
                 inputs += [moment.matrix.alive, *(getattr(moment.estate, table) for table in REACH_TABLES)]
+            elif name == "crossings":
+                inputs += [moment.matrix.crossings, tuple(moment.matrix.world.guests.values())]
+                inputs += [getattr(moment.estate, table) for table in CROSSING_TABLES]
             else:
                 inputs.append(getattr(moment.estate, name))
         kept = self._kept.get(rule.name)
@@ -97,7 +101,7 @@ class Judge:
         if flow.code in outage:
             self.excused[flow.code] = self.excused.get(flow.code, 0) + 1
             return
-        result = judge(flow, matrix, self._resolution(flow, state.estate))
+        result = judge(flow, matrix, self._resolution(flow, state.estate), self.facts)
         if result.works:
             self.worked[flow.code] = self.worked.get(flow.code, 0) + 1
             return
@@ -106,7 +110,7 @@ class Judge:
             subject=flow.code,
             result="unknown" if result.works is None else "fail",
             what=result.why,
-            where=Where(source="estate", item=row) if row else None,
+            where=place_of(row, self.facts),
             fix="change the order of the steps, or declare the outage in the step that causes it",
             trace=result.trace,
         )

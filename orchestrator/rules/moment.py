@@ -28,10 +28,10 @@ class Moment:
     final: bool = False
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def crossings(self) -> tuple[Crossing, ...]:
         """Delivered or unknown reaches between two zones."""
-        return tuple(self.matrix.crossings())
+        return self.matrix.crossings
 
     @cached_property
     def foreign(self) -> tuple[Crossing, ...]:
@@ -116,10 +116,7 @@ class Moment:
 
     def where(self, row: str) -> Where | None:
         """The place of a row: its file and line when known, else the row."""
-        if not row:
-            return None
-        fact = self.facts.get(row)
-        return fact.where.model_copy(update={"item": row}) if fact else Where(source="estate", item=row)
+        return place_of(row, self.facts)
 
     def grant(self, rule: str, row: str) -> ExceptionGrant | None:
         """The exception granted for this rule and row, live or expired; a live one is preferred."""
@@ -172,6 +169,14 @@ class Moment:
                     trace=self.trace(crossing.reach),
                     fix="make the line readable or take it out, then read the configuration again",
                 )
+
+
+def place_of(row: str, facts: Mapping[str, Fact]) -> Where | None:
+    """The place of a row: its file and line when known, else the row itself; None for no row."""
+    if not row:
+        return None
+    fact = facts.get(row)
+    return fact.where.model_copy(update={"item": row}) if fact else Where(source="estate", item=row)
 
 
 def _is_boundary(device: Device) -> bool:

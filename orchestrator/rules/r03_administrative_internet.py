@@ -7,7 +7,7 @@ from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R3"
 SOURCE = "S1 (inferred: policy data)"
-READS = ("reaches",)
+READS = ("crossings",)
 SCOPE = "always"
 
 

@@ -8,7 +8,7 @@ from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R4"
 SOURCE = "S2, GB/T 22239-2019"
-READS = ("reaches", "workloads", "service_names", "systems", "hosts", "servers")
+READS = ("crossings", "workloads", "service_names", "systems", "hosts", "servers")
 SCOPE = "always"
 
 

@@ -7,7 +7,7 @@ from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R5"
 SOURCE = "GB/T 22239-2019 level 1"
-READS = ("reaches", "devices", "egresses", "filters")
+READS = ("crossings", "devices", "egresses", "filters")
 SCOPE = "always"
 
 

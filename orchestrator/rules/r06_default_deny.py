@@ -8,7 +8,7 @@ from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R6"
 SOURCE = "GB/T 22239-2019 level 1"
-READS = ("reaches", "filters", "filter_rules", "devices", "egresses")
+READS = ("crossings", "filters", "filter_rules", "devices", "egresses")
 SCOPE = "always"
 
 

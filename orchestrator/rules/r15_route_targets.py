@@ -7,7 +7,7 @@ from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R15"
 SOURCE = "operations handbook"
-READS = ("reaches", "vrfs", "workloads", "service_names", "systems")
+READS = ("crossings", "vrfs", "workloads", "service_names", "systems")
 SCOPE = "always"
 
 

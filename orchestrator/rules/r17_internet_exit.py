@@ -10,7 +10,7 @@ from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R17"
 SOURCE = "S1"
-READS = ("reaches", "egresses", "links")
+READS = ("crossings", "egresses", "links")
 SCOPE = "always"
 
 

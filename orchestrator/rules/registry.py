@@ -18,7 +18,7 @@ class Rule(NamedTuple):
     name: str
     sentence: str
     source: str
-    reads: tuple[str, ...]  # tables of the estate, and "reaches"; equal ones give equal findings
+    reads: tuple[str, ...]  # tables of the estate, "reaches", "crossings"; equal ones give equal findings
     scope: Literal["always", "ends"]
     check: Callable[[Moment], Iterator[Finding]]
 

@@ -26,7 +26,7 @@ EXPECTED = {
     ("mz-user1", "192.168.10.100", "198.51.100.10", 443): False,  # 00050 drops it
     ("mz-user2", "172.16.5.100", "192.168.10.25", 25): True,
     ("cz-user2", "10.8.2.100", "10.8.1.10", 8080): True,
-    ("cz-user2", "10.8.2.100", "192.168.10.100", 80): False,  # null route
+    ("cz-user1", "10.8.1.100", "10.8.2.50", 80): False,  # null route
     ("cz-user3", "192.168.10.100", "10.8.1.10", 8080): False,  # its fibre is released
     ("citizen", "198.51.100.10", "203.0.113.26", 443): True,  # 1:1
 }
@@ -41,7 +41,7 @@ def _world() -> Estate:
         FilterRule.model_validate(drop),
         FilterRule.model_validate(into | {"in_interfaces": ("inet0",), "protocol": "tcp", "ports": ((443, 443),)}),
         Nat.model_validate(one | {"inside": "198.18.64.0/28", "outside": "203.0.113.16/28"}),
-        Route.model_validate({"device": "cz2", "prefix": "192.168.10.100/32", "next_hop": None}),
+        Route.model_validate({"device": "cz1", "prefix": "10.8.2.50/32", "next_hop": None}),
     )
     row = estate.links["cz-fibre"]
     released = row.model_copy(update={"state": "released"})

@@ -160,6 +160,16 @@ def test_a_proof_names_the_claimed_facts_on_which_it_rests() -> None:
     assert [fact.row for fact in verify(now(), plan(), policy(), facts=facts).rests_on] == ["links[cz-line]"]
 
 
+def test_a_failure_names_the_file_and_line_of_its_row() -> None:
+    where = Where(source="configs/fw1/nftables.conf", line=12)
+    facts = [Fact(row="filters[fw1]", standing="configured", where=where)]
+    verdict = verify(now(), replace_entry(first_add=False), policy(), facts=facts)
+    (finding,) = verdict.failures()
+    assert str(finding.where) == "configs/fw1/nftables.conf:12 filters[fw1]"
+    assert finding.trace is not None
+    assert finding.trace.hops[-1].where == where
+
+
 def test_the_same_inputs_give_the_same_proof() -> None:
     one, other = (verify(now(), replace_entry(first_add=True), policy()).proof for _time in range(2))
     assert one == other
