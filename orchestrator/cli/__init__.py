@@ -104,22 +104,41 @@ def main(arguments: list[str] | None = None) -> int:
         result = group.main(arguments, prog_name="onefold", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except click.Abort:
-        return _fail("stopped by you; nothing more was done: 'onefold status' tells where things stand", 1, as_json)
-    except click.ClickException as error:
-        return _fail(error.format_message(), 1, as_json)
-    except OnefoldError as error:
-        return _fail(str(error), error.exit_code, as_json)
     except BrokenPipeError:
         # the reader of our output has gone (head, less): nothing to say to nobody
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (click.Abort, click.ClickException, OnefoldError, OSError) as error:
+        return _fail(error, as_json)
     return result if isinstance(result, int) else 0
 
 
-def _fail(message: str, code: int, as_json: bool) -> int:
+def _fail(error: Exception, as_json: bool) -> int:
+    """Say what stopped the call, for people and under --json for programs. Returns the exit code."""
+    message, code = _said(error), error.exit_code if isinstance(error, OnefoldError) else 1
     if as_json:
-        body: dict[str, Any] = {"schema": "onefold/error/1", "error": message, "exit_code": code}
+        body = {"schema": "onefold/error/1", "error": message, "exit_code": code, "findings": _faults(error)}
         click.echo(json.dumps(body, ensure_ascii=False))
     click.echo(f"onefold: {message}", err=True)
     return code
+
+
+def _said(error: Exception) -> str:
+    match error:
+        case click.Abort():
+            return "stopped by you; nothing more was done: 'onefold status' tells where things stand"
+        case click.UsageError(ctx=click.Context() as context):
+            return f"{error.format_message().rstrip('.')}: see '{context.command_path} --help'"
+        case click.ClickException():
+            return error.format_message()
+        case OSError(strerror=str(), filename=str() as place):
+            return f"{place}: {error.strerror}: name another place, give access or make room"
+    return str(error)
+
+
+def _faults(error: Exception) -> list[dict[str, Any]]:
+    """The faults of bad input, one by one; none for any other error."""
+    # imported here: only a call that read files can have failed this way, and help must stay fast
+    from orchestrator.intake.faults import FaultyInputError
+
+    return [finding.plain() for finding in error.findings] if isinstance(error, FaultyInputError) else []
