@@ -21,6 +21,12 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 
 def _find(moment: Moment, retained: list[PrivateNetwork]) -> Iterator[Finding]:
+    for network in moment.estate.private_networks.values():
+        if network.target == "unknown":
+            what = f"nobody has decided what becomes of {network.code}"
+            fix = "decide its target in form F3"
+            row = f"private_networks[{network.key}]"
+            yield Finding(subject=RULE, result="unknown", what=what, where=moment.where(row), fix=fix)
     for network in retained:
         row = f"private_networks[{network.key}]"
         grant = moment.grant(RULE, row)
