@@ -31,6 +31,7 @@ Note = Callable[[str, str], None]
 """Told of every resource: its logical name and "started" or "done"."""
 
 _ENGINE = threading.Lock()  # Pulumi's inline programs share the process's runtime settings
+_HALF_MADE = ("server", "port", "group")  # in the order in which they let each other go
 _OPERATIONS: dict[str, Change] = {
     "create": "create",
     "import": "create",
@@ -123,12 +124,12 @@ class Cloud:
                 f"{stack}: {', '.join(sorted(adopt))} exists already and is in no plan: "
                 "remove it, or run 'onefold resume' if an interrupted run made it"
             )
-        adopt = self._unmake_groups(new, adopt)
+        planned = changes(old, new)
+        adopt = self._unmake(new, adopt, planned)
         pulumi_stack.workspace.program = program(new, known, logins, adopt)
         # refreshing needs no program, only the logins
         with _reporting(stack, "refresh"):
             pulumi_stack.refresh(on_output=lambda _: None)
-        planned = changes(old, new)
         with tempfile.TemporaryDirectory(prefix="onefold-") as folder:
             update_plan = str(Path(folder) / "plan.json")
             with _reporting(stack, "preview"):
@@ -207,17 +208,35 @@ class Cloud:
         found = {resource.name: cloud_world.find_id(self.connection, project, resource) for resource in missing}
         return {name: identity for name, identity in found.items() if identity}
 
-    def _unmake_groups(self, table: tuple[Resource, ...], adopt: dict[str, str]) -> dict[str, str]:
-        """Orphans without security groups, which are removed and made anew.
+    def _unmake(
+        self, table: tuple[Resource, ...], adopt: dict[str, str], planned: Mapping[str, Change]
+    ) -> dict[str, str]:
+        """Orphans that can be taken over as they are; the half-made others are removed, to be made anew.
 
-        A group is made with rules that let everything out, and they are removed only afterwards: one that a dead run
-        did not note may still have them. Nothing can use it yet.
+        A group is made with rules that let everything out, removed only afterwards; of a server and its port the API
+        does not tell all it was made with. Only what this very step was to make is removed: nothing can use it yet.
         """
-        groups = {resource.name for resource in table if resource.find.get("kind") == "group"} & adopt.keys()
-        for name in sorted(groups):
-            self.connection.network.delete_security_group(adopt[name])
-        inside = {r.name for r in table if r.find.get("kind") == "rule" and f"group-{r.find['group']}" in groups}
-        return {name: identity for name, identity in adopt.items() if name not in groups | inside}
+        kind_of = {resource.name: resource.find.get("kind", "") for resource in table}
+        left = dict(adopt)
+        for kind in _HALF_MADE:
+            for name in sorted(name for name in left if kind_of[name] == kind and planned.get(name) == "create"):
+                self._remove(kind, left.pop(name))
+                if kind == "group":
+                    inside = {
+                        r.name for r in table if r.find.get("kind") == "rule" and f"group-{r.find['group']}" == name
+                    }
+                    left = {other: identity for other, identity in left.items() if other not in inside}
+        return left
+
+    def _remove(self, kind: str, identity: str) -> None:
+        network, compute = self.connection.network, self.connection.compute
+        if kind == "server":
+            compute.delete_server(identity, force=True)
+            compute.wait_for_delete(compute.get_server(identity), wait=120)
+        elif kind == "port":
+            network.delete_port(identity)
+        else:
+            network.delete_security_group(identity)
 
     def _project(self, domain: tuple[str, str] | None) -> str | None:
         if domain is None:
