@@ -24,6 +24,7 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 
 def _find(moment: Moment) -> Iterator[Finding]:
+    yield from moment.doubts(RULE, moment.foreign)
     for device in sorted(moment.boundary_devices()):
         policy = moment.estate.filters.get(device)
         if policy is None or policy.default != "drop":

@@ -19,6 +19,7 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 
 def _find(moment: Moment) -> Iterator[Finding]:
+    yield from moment.doubts(RULE, [item for item in moment.crossings if item.reach.source in moment.estate.servers])
     for reach in moment.matrix.reaches_from(moment.estate.servers):
         source, end = moment.estate.servers.get(reach.source), moment.estate.servers.get(reach.end)
         if reach.way.outcome == "delivered" and source and end and source.tenant != end.tenant:

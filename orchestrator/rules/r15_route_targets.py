@@ -19,6 +19,7 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 
 def _find(moment: Moment) -> Iterator[Finding]:
+    yield from moment.doubts(RULE, moment.foreign)
     vrfs = sorted(moment.estate.vrfs.values(), key=lambda vrf: vrf.key)
     for importer in vrfs:
         for exporter in vrfs:

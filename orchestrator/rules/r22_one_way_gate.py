@@ -24,6 +24,11 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 def _find(moment: Moment, gates: list[str]) -> Iterator[Finding]:
     for gate in gates:
+        doubt = moment.matrix.world.doubt(gate)
+        if doubt:
+            what = f"the one-way gate {gate} cannot be judged: {doubt.reason}"
+            fix = "make the line readable or take it out, then read the configuration again"
+            yield Finding(subject=RULE, result="unknown", what=what, where=moment.where(doubt.row), fix=fix)
         policy = moment.estate.filters.get(gate)
         if policy is None or policy.stateful or policy.default != "drop":
             what = f"the one-way gate {gate} has no filter that drops by default and remembers nothing"
