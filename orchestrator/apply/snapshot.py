@@ -84,14 +84,16 @@ def differences(estate: Estate, snapshot: Snapshot) -> tuple[Difference, ...]:
 def _of_device(estate: Estate, device: str, texts: dict[str, str]) -> list[Difference]:
     have, want = rows_of_texts(estate, device, texts), rows_of_estate(estate, device)
     read = parsed(estate, device, texts)
-    lines = {row.noun.key: (row.file, row.line) for row in read.rows}  # type: ignore[attr-defined]  # all have keys
+    ought = parsed(estate, device, render_device(estate, device))
+    places = {row.noun.key: Where(source=f"{device}/{row.file}", line=row.line) for row in read.rows}  # type: ignore[attr-defined]  # all have keys
+    # what is gone stands nowhere any more: name the file in which it should stand
+    lost = {row.noun.key: Where(source=f"{device}/{row.file}") for row in ought.rows}  # type: ignore[attr-defined]  # all have keys
     found = []
     for place in sorted(have.keys() | want.keys()):
         if have.get(place) != want.get(place):
-            file, line = lines.get(place[1], (next(iter(sorted(texts))), None))
-            where = Where(source=f"{device}/{file}", line=line)
+            where = places.get(place[1]) or lost[place[1]]
             found.append(_difference(where, f"{place[0]}[{place[1]}]", want.get(place), have.get(place)))
-    usual = {line.text for line in parsed(estate, device, render_device(estate, device)).unparsed}
+    usual = {line.text for line in ought.unparsed}
     for strange in read.unparsed:
         if strange.text not in usual:
             where = Where(source=f"{device}/{strange.file}", line=strange.line)

@@ -1,0 +1,84 @@
+"""Drift: what differs is named with its place, and what it endangers is found by the proof."""
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import network_models
+from network_models.district import now
+from orchestrator.apply.device import managed
+from orchestrator.apply.drift import Drift, judge
+from orchestrator.apply.endpoints import names_block
+from orchestrator.apply.snapshot import Snapshot, unequal
+from orchestrator.intake.policy import read_policy
+from orchestrator.model.policy import Policy
+from orchestrator.vendors.registry import render_device
+
+NOW = now()
+NIGHT = date(2018, 1, 9)
+
+
+@cache
+def policy() -> Policy:
+    return read_policy(Path(network_models.__file__ or "").parent / "wangchao" / "policy.yaml")
+
+
+def world(device: str = "", file: str = "", old: str = "", new: str = "") -> Snapshot:
+    """The world as the estate says, with one replacement in one text."""
+    texts = {name: render_device(NOW, name) for name in NOW.devices if managed(NOW, name)}
+    if device:
+        assert old in texts[device][file], f"{old!r} is not in {device}/{file}"
+        texts[device][file] = texts[device][file].replace(old, new)
+    hosts = {h.name: (str(h.address), str(h.gateway), names_block(NOW, h)) for h in NOW.hosts.values()}
+    return Snapshot(texts=texts, hosts=hosts)
+
+
+def judged(snapshot: Snapshot) -> Drift:
+    return judge(NOW, policy(), snapshot, NIGHT)
+
+
+def test_a_world_as_it_should_be_has_no_drift() -> None:
+    assert judged(world()) == Drift(differences=(), endangered=())
+
+
+def test_a_removed_filter_entry_is_named_with_the_flow_it_endangers() -> None:
+    text = render_device(NOW, "fw1")["nftables.conf"]
+    line = next(line for line in text.splitlines() if "F-011" in line and "accept" in line)
+    found = judged(world("fw1", "nftables.conf", line + "\n", ""))
+    assert [(str(d.where.source), d.row, d.found) for d in found.differences] == [
+        ("fw1/nftables.conf", "filter_rules[fw1/00200]", "absent")
+    ]
+    assert {finding.subject for finding in found.endangered} >= {"F-011"}
+    assert "F-010" not in {finding.subject for finding in found.endangered}
+
+
+def test_a_hand_made_leak_endangers_a_boundary_rule() -> None:
+    route = " ip route 198.18.64.0/24 198.19.255.2\n"
+    found = judged(world("pe1", "frr.conf", route, route + " ip route 203.0.113.0/24 198.19.255.2\n"))
+    assert [difference.row for difference in found.differences] == ["routes[pe1/adm/203.0.113.0/24/198.19.255.2]"]
+    assert found.differences[0].where.line is not None
+
+
+def test_a_line_nobody_understands_makes_answers_unknown_and_is_shown() -> None:
+    found = judged(world("pe1", "frr.conf", "interface core0\n", "interface core0\n ip pim\n"))
+    assert ("unread line", "ip pim") in {(difference.row, difference.found) for difference in found.differences}
+    assert {finding.result for finding in found.endangered} == {"unknown"}
+
+
+def test_a_changed_gateway_of_a_host_is_found() -> None:
+    snapshot = world()
+    address, _, names = snapshot.hosts["cz-web"]
+    moved = snapshot.model_copy(update={"hosts": {**snapshot.hosts, "cz-web": (address, "10.8.1.2", names)}})
+    found = judged(moved)
+    assert [str(difference) for difference in found.differences] == [
+        "cz-web gateway: hosts[cz-web].gateway is 10.8.1.2, expected 10.8.1.1"
+    ]
+    assert "F-001" in {finding.subject for finding in found.endangered}
+
+
+def test_snapshots_compare_with_order_and_counters_aside() -> None:
+    first = Snapshot(texts={"fw1": {"nftables.conf": "a\n counter packets 1 bytes 60 accept\n"}}, hosts={})
+    second = Snapshot(texts={"fw1": {"nftables.conf": "counter packets 9 bytes 999 accept\na\n"}}, hosts={})
+    third = Snapshot(texts={"fw1": {"nftables.conf": "counter packets 9 bytes 999 drop\na\n"}}, hosts={})
+    assert unequal(first, second) == ()
+    assert unequal(first, third) == ("fw1/nftables.conf: counter accept",)
