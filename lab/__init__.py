@@ -1,1 +1,1 @@
-"""Real parts for rehearsals and tests: network nodes, a vendor command line, an OpenStack, their folders and packages."""
+"""The lab: real routers, switches, firewall and cloud on one machine, raised from a model."""

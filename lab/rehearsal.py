@@ -1,4 +1,4 @@
-"""The lab as a run's world: its packets, its carrier, the host keys of its servers. The seams of `orchestrator.apply`."""
+"""The lab as a run's world: its packets, its carrier, its servers' host keys. The seams of `orchestrator.apply`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reading the cloud by openstacksdk: the rows it shows, the facts a program needs, and the id of an existing object."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def find_id(connection: Any, project: str | None, resource: Resource) -> str | N
         return _keypair(connection, name)
     if project is None:
         return None
-    listing = {
+    listing: dict[str, Callable[[], Iterable[Any]]] = {
         "network": lambda: network.networks(name=name, project_id=project),
         "subnet": lambda: network.subnets(name=name, project_id=project),
         "router": lambda: network.routers(name=name, project_id=project),

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -72,7 +72,7 @@ def _cloud(access: Access) -> Iterator[Finding]:
     except Exception as error:  # noqa: BLE001  # openstacksdk raises from many trees; each means "not reachable"
         yield _missing("cloud: login", " ".join(str(error).split())[:200], "is the cloud up, is the password current?")
         return
-    asked = {
+    asked: dict[str, Callable[[], object]] = {
         "identity": lambda: next(connection.identity.projects(), None),
         "network": lambda: next(connection.network.networks(), None),
         "compute": lambda: next(connection.compute.flavors(), None),
