@@ -30,7 +30,7 @@ def own_cloud() -> Iterator[Bed]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEFOLD_LAB", str(folders.state().parent / "lab-of-tests"))
-        patch.setenv("ONEFOLD_LAB_PORTS", "25000")
+        patch.setenv("ONEFOLD_LAB_PORTS", "27000")
         cloud_of.reset(printed)
         try:
             yield bed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -154,14 +155,16 @@ def test_each_domain_has_an_administrator_for_its_projects(own_cloud: Bed, domai
     identity.delete_project(project)
 
 
-def test_a_second_lab_is_refused_the_ports(own_cloud: Bed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_lab_is_refused_the_ports(own_cloud: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     holder = own_cloud.folder
-    monkeypatch.setenv("ONEFOLD_LAB", f"/tmp/lab-{os.getpid()}")
+    other = Path(f"/tmp/lab-{os.getpid()}")  # short: unix sockets
+    monkeypatch.setenv("ONEFOLD_LAB", str(other))
     with pytest.raises(LabError) as refused:
         cloud_of.up()
     assert str(refused.value) == (
-        f"the cloud in {holder} holds the ports from 25000: end that lab, or set ONEFOLD_LAB_PORTS"
+        f"the cloud in {holder} holds the ports from 27000: end that lab, or set ONEFOLD_LAB_PORTS"
     )
+    shutil.rmtree(other)
 
 
 def test_packets_cross_the_provider_network_and_groups_hold(district: District) -> None:
