@@ -18,8 +18,6 @@ def command(session: Session, strict: bool) -> int:
     project, reading = open_and_read(session)
     findings = reading.findings
     session.findings(findings)
-    for line in reading.unparsed:
-        session.say(f"  unknown {line.file}:{line.line} not understood: {line.text}")
     session.say(
         f"{project.name}: readable; {tally(findings)}; {len(reading.unparsed)} configuration lines not understood"
     )
@@ -29,7 +27,9 @@ def command(session: Session, strict: bool) -> int:
             "project": project.name,
             "estate": reading.estate.digest,
             "findings": [finding.plain() for finding in findings],
-            "unparsed": [{"file": u.file, "line": u.line, "text": u.text} for u in reading.unparsed],
+            "unparsed": [
+                {"device": u.device, "file": u.file, "line": u.line, "text": u.text} for u in reading.unparsed
+            ],
         },
     )
     open_ends = bool(reading.unparsed) or any(finding.result != "pass" for finding in findings)

@@ -62,10 +62,10 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
-            f"{path} holds no readable private key ({error}): make one with 'onefold approve --new-key'"
+            f"{path} holds no readable private key ({error}): make one with 'onefold keys --out FILE'"
         ) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise InputError(f"{path} holds no Ed25519 key: make one with 'onefold approve --new-key'")
+        raise InputError(f"{path} holds no Ed25519 key: make one with 'onefold keys --out FILE'")
     return key
 
 

@@ -1,0 +1,227 @@
+"""The verbs one after the other on a small whole project: what they print, write and end with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.plan.seal import load
+from tests.cli.calls import Onefold
+from tests.cli.small import FLOW, SYSTEM, replaced, set_disposition
+
+MENDING = "every answer it could change is unknown: remove the line, or extend the vendor's reader"
+AGAIN = "run 'onefold plan' again, or fetch the file that was approved"
+
+
+def test_a_new_project_is_valid_and_has_nothing_to_do(onefold: Onefold, tmp_path: Path) -> None:
+    folder, plan = tmp_path / "new", tmp_path / "plan.json"
+    said = onefold("init", folder)
+    assert (said.code, said.out) == (0, f"{folder}: written; next: onefold -C {folder} validate\n")
+    assert onefold("-C", folder, "validate", "--strict").out == (
+        "example: readable; 0 fail, 0 unknown, 0 pass; 0 configuration lines not understood\n"
+    )
+    assert onefold("-C", folder, "plan", "--out", plan, "--detailed-exitcode").code == 0
+    assert load(plan).steps == ()
+    again = onefold("init", folder)
+    assert (again.code, again.err) == (
+        1,
+        f"onefold: {folder}: a project is here already: choose another folder, or edit onefold.yaml\n",
+    )
+
+
+def test_planning_to_proving(onefold: Onefold, office: Path) -> None:
+    plan = office / "plan.json"
+    said = onefold("-C", office, "plan", "--out", plan, "--author", "plan-li")
+    assert said.code == 0
+    seal = load(plan).hash
+    assert said.out.splitlines() == [
+        "  wave 1  2018-01-08 (weeknight)    1 steps in 1 batches  基础 / foundation",
+        f"1 steps in 1 waves; seal {seal}",
+        f"written to {plan}; next: onefold -C {office} prove {plan}",
+    ]
+    shown = onefold("show", plan, "--edits")
+    assert shown.code == 0
+    assert shown.out.splitlines()[0] == f"plan {seal[:12]} for example by plan-li, policy 1"
+    assert shown.out.splitlines()[-1] == f"      ~ workloads[{SYSTEM}/web@pc1]"
+    proved = onefold("-C", office, "prove", plan)
+    assert proved.code == 0
+    assert proved.out.splitlines()[-2:] == [
+        f"pass: 2 states, 96 packets judged; rests on 5 unverified facts; plan {seal[:12]}",
+        f"next: onefold -C {office} approve {plan} --as NAME --key FILE",
+    ]
+
+
+def test_show_of_one_wave_and_of_one_thing(onefold: Onefold, planned: Path) -> None:
+    title = f"retire.{SYSTEM}"
+    assert title in onefold("show", planned, "--wave", 1).out
+    assert title not in onefold("show", planned, "--wave", 2).out
+    assert title in onefold("show", planned, "--limit", SYSTEM).out
+    assert title not in onefold("show", planned, "--limit", "fw1").out
+
+
+def test_census_and_design_say_what_there_is_and_why(onefold: Onefold, office: Path) -> None:
+    census = onefold("-C", office, "census")
+    assert census.code == 0
+    assert f"{SYSTEM}  Example system  office        unknown  retire       pc1" in census.out.splitlines()
+    design = onefold("-C", office, "design")
+    assert design.code == 0
+    assert any(line.startswith(f"{SYSTEM}") or SYSTEM in line for line in design.out.splitlines())
+    assert onefold("-C", office, "design", "--detailed-exitcode").code == 2
+
+
+def test_design_without_lock_writes_nothing(onefold: Onefold, office: Path) -> None:
+    lock = office / "onefold.lock"
+    assert onefold("-C", office, "design", "--no-lock").code == 0
+    assert not lock.exists()
+    assert onefold("-C", office, "design").code == 0
+    assert json.loads(lock.read_text("utf-8")) == {}
+
+
+def test_plans_of_the_same_inputs_are_the_same_bytes(onefold: Onefold, office: Path) -> None:
+    for name in ("one.json", "two.json"):
+        assert onefold("-C", office, "plan", "--out", office / name, "--author", "plan-li").code == 0
+    assert (office / "one.json").read_bytes() == (office / "two.json").read_bytes()
+
+
+def test_report_writes_one_file_and_says_the_verdict(onefold: Onefold, office: Path) -> None:
+    out = office / "report.html"
+    said = onefold("-C", office, "report", "--out", out)
+    assert (said.code, said.out) == (0, f"{out}: 1 steps, 2 states, verdict pass\n")
+    assert out.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_keys_are_made_once_and_for_their_owner_alone(onefold: Onefold, tmp_path: Path) -> None:
+    key = tmp_path / "security.key"
+    said = onefold("--json", "keys", "--out", key)
+    assert said.code == 0
+    assert said.json == {"schema": "onefold/keys/1", "file": str(key), "public_key": said.json["public_key"]}
+    assert key.stat().st_mode & 0o777 == 0o600
+    again = onefold("keys", "--out", key)
+    assert again.code == 1
+    assert again.err == f"onefold: {key} exists already: name another file, a key is never overwritten\n"
+
+
+# --- exit codes -------------------------------------------------------------------------------------------------------
+
+
+def test_exit_1_no_project(onefold: Onefold, tmp_path: Path) -> None:
+    said = onefold("-C", tmp_path, "validate")
+    assert (said.code, said.out, said.err) == (
+        1,
+        "",
+        f"onefold: {tmp_path}: no onefold.yaml here: use -C DIR, or make a project with 'onefold init {tmp_path}'\n",
+    )
+
+
+def test_exit_1_a_place_that_cannot_be_written(onefold: Onefold, office: Path) -> None:
+    out = office / "nowhere" / "report.html"
+    said = onefold("-C", office, "report", "--out", out)
+    assert (said.code, said.error) == (
+        1,
+        f"onefold: {out}: No such file or directory: name another place, give access or make room",
+    )
+
+
+def test_exit_1_nothing_was_applied_yet(onefold: Onefold, office: Path) -> None:
+    said = onefold("-C", office, "status")
+    assert (said.code, said.out, said.err) == (
+        1,
+        "",
+        "onefold: nothing was applied in this project yet: run 'onefold apply PLAN' first\n",
+    )
+
+
+def test_exit_2_only_when_asked_for_and_something_changes(onefold: Onefold, office: Path) -> None:
+    words = ("-C", office, "plan", "--out", office / "plan.json")
+    assert onefold(*words).code == 0
+    assert onefold(*words, "--detailed-exitcode").code == 2
+    set_disposition(office, "保留")
+    assert onefold(*words, "--detailed-exitcode").code == 0
+
+
+def test_exit_3_a_plan_that_breaks_a_registered_flow(onefold: Onefold, office: Path) -> None:
+    replaced(office / "policy.yaml", ("flows: []", FLOW))
+    plan = office / "plan.json"
+    assert onefold("-C", office, "plan", "--out", plan).code == 0
+    said = onefold("-C", office, "prove", plan)
+    assert said.code == 3
+    assert said.out.splitlines()[0] == (
+        f"  fail    F-1: no workload {SYSTEM}/web is running, in 1 of 2 states, first: after batch 1; change the order "
+        "of the steps, or declare the outage in the step that causes it"
+    )
+    assert said.out.splitlines()[-1].startswith("fail: 2 states, ")
+
+
+def test_exit_3_a_changed_byte(onefold: Onefold, office: Path, planned: Path) -> None:
+    assert onefold("show", planned).code == 0
+    replaced(planned, ("plan-li", "plan-lo"))
+    for words in (("show",), ("-C", office, "prove"), ("-C", office, "apply")):
+        said = onefold(*words, planned)
+        assert (said.code, said.out, said.error) == (
+            3,
+            "",
+            f"onefold: {planned}: the seal does not fit, the file was changed after it was written: {AGAIN}",
+        )
+
+
+def test_exit_3_a_policy_or_an_estate_that_moved_on(onefold: Onefold, office: Path, planned: Path) -> None:
+    replaced(office / "policy.yaml", ('version: "1"', 'version: "2"'))
+    said = onefold("-C", office, "prove", planned)
+    assert said.code == 3
+    assert said.error.startswith("onefold: the plan is for policy 1 (")
+    assert said.error.endswith("): run 'onefold plan' again")
+    assert ", the folder holds 2 (" in said.error
+    replaced(office / "policy.yaml", ('version: "2"', 'version: "1"'))
+    assert onefold("-C", office, "prove", planned).code == 0
+    set_disposition(office, "保留")
+    said = onefold("-C", office, "prove", planned)
+    assert said.code == 3
+    assert said.error.startswith(f"onefold: the plan is for estate {load(planned).built_from[:8]}…, the project folder")
+
+
+def test_exit_3_strict_validation_with_open_ends(onefold: Onefold, office: Path) -> None:
+    assert onefold("-C", office, "validate", "--strict").code == 0
+    replaced(office / "configs/r1/frr.conf", ("interface lan0\n", "interface lan0\n surprise me\n"))
+    assert onefold("-C", office, "validate").code == 0
+    said = onefold("-C", office, "validate", "--strict")
+    assert said.code == 3
+    assert said.out.splitlines() == [
+        f"  unknown configurations: configs/r1/frr.conf:12: not understood: 'surprise me'; {MENDING}",
+        "example: readable; 0 fail, 1 unknown, 0 pass; 1 configuration lines not understood",
+    ]
+    assert onefold("-C", office, "validate", "--json").json["unparsed"] == [
+        {"device": "r1", "file": "frr.conf", "line": 12, "text": "surprise me"}
+    ]
+
+
+# --- settings: flags > environment > project file ---------------------------------------------------------------------
+
+
+def test_the_flag_beats_the_environment(
+    onefold: Onefold, office: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = office / "plan.json"
+    monkeypatch.setenv("ONEFOLD_PROJECT", str(office))
+    monkeypatch.setenv("ONEFOLD_AUTHOR", "plan-li")
+    assert onefold("plan", "--out", plan).code == 0
+    assert load(plan).author == "plan-li"
+    assert onefold("plan", "--out", plan, "--author", "sys-wu").code == 0
+    assert load(plan).author == "sys-wu"
+    assert onefold("-C", tmp_path / "none", "plan", "--out", plan).code == 1
+
+
+def test_the_environment_beats_the_project(
+    onefold: Onefold, office: Path, planned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("-C", office, "approve", planned, "--as", "sys-wu", "--key", office / "keys/sys-wu.pem")
+    assert onefold(*words).code == 0
+    assert (office / ".onefold/audit.jsonl").exists()
+    monkeypatch.setenv("ONEFOLD_STATE", str(tmp_path / "elsewhere"))
+    assert onefold(*words).code == 0
+    assert len((tmp_path / "elsewhere/audit.jsonl").read_text().splitlines()) == 1
+    assert len((office / ".onefold/audit.jsonl").read_text().splitlines()) == 1
+
+
+def test_the_environment_asks_for_json(onefold: Onefold, office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEFOLD_JSON", "1")
+    assert onefold("-C", office, "validate").json["schema"] == "onefold/validate/1"
