@@ -1,0 +1,104 @@
+"""The command as a program of its own: what scripts, pipes and terminals see."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ApprovalError
+from orchestrator.intake.policy import read_policy
+from orchestrator.plan.seal import load
+from orchestrator.records import approvals
+from tests.cli.small import FLOW, replaced
+from tests.intake.books import district_copy
+
+ROOT = Path(__file__).parents[2]
+ONEFOLD = [str(Path(sys.executable).with_name("onefold"))]
+
+
+def ran(*words: object, program: list[str] = ONEFOLD, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*program, *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+        check=False,
+        env={**os.environ, **more},
+    )
+
+
+@pytest.mark.parametrize("program", [ONEFOLD, [sys.executable, str(ROOT / "cli.py")]], ids=["onefold", "cli.py"])
+def test_a_script_gets_its_object_and_its_exit_code(program: list[str], office: Path) -> None:
+    done = ran("-C", office, "plan", "--out", office / "plan.json", "--json", "--detailed-exitcode", program=program)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["schema"] == "onefold/plan/1"
+    missing = ran("-C", office / "none", "validate", program=program)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.startswith(f"onefold: {office}/none: no onefold.yaml here: ")
+
+
+def test_a_refusal_ends_with_3(office: Path) -> None:
+    replaced(office / "policy.yaml", ("flows: []", FLOW))
+    assert ran("-C", office, "plan", "--out", office / "plan.json").returncode == 0
+    assert ran("-C", office, "prove", office / "plan.json").returncode == 3
+
+
+def test_who_reads_only_the_beginning_hears_no_complaint(office: Path) -> None:
+    call = f"{ONEFOLD[0]} --quiet -C {office} --json census | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", call], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    assert done.stdout in ("0\n", "1\n")  # 0: all was written before the reader left
+
+
+def at_terminal(*words: object, **more: str) -> str:
+    """What a terminal shows of the call."""
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    with subprocess.Popen(
+        [*ONEFOLD, *map(str, words)], stdout=theirs, stderr=subprocess.DEVNULL, env={**environment, **more}
+    ) as call:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:  # Linux says so when the other end is closed
+            pass
+        finally:
+            os.close(ours)
+        assert call.wait(60) == 0
+    return shown.decode()
+
+
+def test_a_terminal_gets_colours_unless_no_color_is_set(office: Path) -> None:
+    replaced(office / "configs/r1/frr.conf", ("interface lan0\n", "interface lan0\n surprise me\n"))
+    assert "\x1b[33munknown\x1b[0m" in at_terminal("-C", office, "validate")
+    plain = at_terminal("-C", office, "validate", NO_COLOR="1")
+    assert "unknown configurations: configs/r1/frr.conf:12: " in plain
+    assert "\x1b" not in plain
+    assert "\x1b" not in ran("-C", office, "validate").stdout, "a pipe is no terminal"
+
+
+def test_keys_for_a_copy_of_the_district_sign_its_plan(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    done = ran("-m", "network_models.write_district", "keys", "--folder", folder, program=[sys.executable])
+    assert (done.returncode, done.stdout) == (0, f"keys: 4 files under {folder}\n")
+    assert ran("-C", folder, "plan", "--out", folder / "plan.json", "--author", "planner-1").returncode == 0
+    plan, policy = load(folder / "plan.json"), read_policy(folder / "policy.yaml")
+    signed = []
+    for administrator in policy.approvals.people:
+        key = folder / "keys" / f"{administrator.name}.pem"
+        assert key.stat().st_mode & 0o777 == 0o600
+        if administrator.role in policy.approvals.required:
+            signed.append(approvals.sign(plan, policy, administrator.name, approvals.read_key(key)))
+    assert approvals.check(plan, policy, signed) == ("system-admin-1", "security-admin-1", "audit-admin-1")
+    with pytest.raises(ApprovalError) as caught:
+        approvals.check(plan, policy, signed[:2])
+    assert str(caught.value) == (
+        f"plan {plan.hash[:12]} is not signed by audit_admin: let them run 'onefold approve' on it"
+    )
