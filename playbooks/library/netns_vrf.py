@@ -19,6 +19,7 @@ from typing import Any
 
 HEADER = "# VRF namespaces, overlays and ports; run by: ip -batch links.batch"
 LOCK = "/run/onefold-push.lock"
+NOTICE = 15.0  # seconds in which zebra must have noticed a new namespace
 SETTLE = 1.0  # seconds in which zebra takes note that ports have left, before their namespace goes
 
 Links = dict[str, dict[str, Any]]
@@ -128,6 +129,25 @@ def look() -> Links:
     return of_world({name: json.loads(text or "[]") for name, text in shown.items()})
 
 
+def await_zebra(names: set[str]) -> None:
+    """Wait until zebra has taken note of new namespaces: configured earlier, it refuses them for good.
+
+    Raises OSError after NOTICE seconds.
+    """
+    end = time.monotonic() + NOTICE
+    while True:
+        known = {
+            words[1] for line in _output(["vtysh", "-c", "show vrf"]).splitlines() if "id" in (words := line.split())
+        }
+        if names <= known:
+            return
+        if time.monotonic() > end:
+            raise OSError(
+                f"zebra does not take note of namespace {', '.join(sorted(names - known))}: does it run with -n?"
+            )
+        time.sleep(0.1)
+
+
 def _output(command: list[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
 
@@ -150,6 +170,8 @@ def main() -> None:
                     if command.startswith("ip netns del"):
                         time.sleep(SETTLE)
                     _output(shlex.split(command))
+                if commands:
+                    await_zebra(set(want) - set(have))
                 have = look()
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         module.fail_json(msg=f"{error}: {(getattr(error, 'stderr', '') or '').strip()}")
