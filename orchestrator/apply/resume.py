@@ -29,6 +29,6 @@ def resume(
 
 
 def direction_of(run: Run, records: Records) -> Direction:
-    """The way the run was going when it stopped."""
-    steps = [event for event in records.journal.events(run.name) if event.step]
-    return steps[-1].direction if steps else "forward"
+    """The way the run was going when it stopped: what was last asked for; a batch taken back on the way is not it."""
+    asked = [event for event in records.journal.events(run.name) if not event.step and event.state == "intent"]
+    return asked[-1].direction if asked else "forward"

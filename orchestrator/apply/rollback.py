@@ -24,6 +24,7 @@ def rollback(
     """
     began = time.monotonic()
     with records.claim():
+        records.journal.record(run.name, "intent", direction="back", detail={"who": options.who})
         crew = Crew(run, hands, records.journal, "back", options, progress)
         checks: Checked = Checked(probes=0)
         for batch in reversed(run.plan.batches()):

@@ -142,7 +142,7 @@ class Records:
         done = having("done", "adopted")
         failed, begun = having("failed"), having("intent", "started")
         left = having(None, "undone")
-        backwards = bool(self.journal.events(name, "back"))
+        backwards = any(not event.step for event in self.journal.events(name, "back"))
         state = _state(len(done), len(ordered), bool(failed or begun), backwards)
         return Status(run=name, plan=run.plan.hash, state=state, done=done, open=begun, left=left, failed=failed)
 

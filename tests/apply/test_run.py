@@ -13,6 +13,7 @@ import pytest
 
 from network_models.district import now
 from orchestrator.apply.hands import Hands, Notes
+from orchestrator.apply.resume import direction_of
 from orchestrator.apply.run import Checked, Crew, NoProber, Options, StepNotes, carry_on, opening
 from orchestrator.errors import DeviceError, RefusedError, SurpriseError
 from orchestrator.model.estate import Estate, difference
@@ -201,6 +202,7 @@ def test_a_surprise_takes_the_batch_back_and_stops(tmp_path: Path) -> None:
         "look there, then resume or roll back"
     )
     assert records.status(run.name).done == ("step-cz1",)
+    assert direction_of(run, records) == "forward"
     assert world.rows["cz2"] == {k: r for k, r in START.interfaces.items() if r.device == "cz2"}
 
 
@@ -209,6 +211,8 @@ def test_the_way_back_undoes_in_reverse_order(tmp_path: Path) -> None:
     world = World()
     carry_on(run, policy(), world, NoProber(), records, OPTIONS)
     world.order.clear()
+    records.journal.record(run.name, "intent", direction="back")
+    assert direction_of(run, records) == "back"
     crew = Crew(run, world, records.journal, "back", OPTIONS, lambda _: None)
     for batch in reversed(run.plan.batches()):
         for name in reversed(batch):
