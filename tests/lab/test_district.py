@@ -1,0 +1,221 @@
+"""The district's whole way on real parts, by the command itself: killed at many points, taken back from many points.
+
+One lab for the file; the tests follow one another, each leaves the lab as the next one expects it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import door, network
+from lab.openstack import cloud as cloud_of
+from lab.openstack import node as cloud_node
+from lab.openstack.catalogue import connect
+from lab.openstack.settings import DOMAINS, Bed
+from orchestrator.intake.policy import read_policy
+from orchestrator.model.plan import Plan
+from orchestrator.plan.seal import load
+from orchestrator.records.journal import Event, Journal
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).parent.parent.parent
+SOURCE = ROOT / "network_models" / "wangchao"
+MINUTES = 60.0
+
+
+@dataclass(frozen=True)
+class District:
+    """The project on its lab, its plan signed by everybody who must."""
+
+    folder: Path
+    plan_file: Path
+
+    def run(self, *words: str, stop_at: str = "", seconds: float = 20 * MINUTES) -> subprocess.CompletedProcess[str]:
+        """One call of the command in a process group of its own; `stop_at` kills that group at a journal point."""
+        environment = dict(os.environ, ONEFOLD_STOP_AT=stop_at, ONEFOLD_AUTHOR="operator")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator.cli", "-C", str(self.folder), "--json", "--yes", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            output, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def answer(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """The JSON answer of a call that must end with this code."""
+        done = self.run(*words)
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    @property
+    def plan(self) -> Plan:
+        return load(self.plan_file)
+
+    def events(self) -> tuple[Event, ...]:
+        """The newest run's journal."""
+        journal = Journal(self.folder / ".onefold" / "journal.db")
+        try:
+            names = journal.runs()
+            return journal.events(names[-1]) if names else ()
+        finally:
+            journal.close()
+
+
+@pytest.fixture(scope="module")
+def district(own_cloud: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[District]:
+    folder = tmp_path_factory.mktemp("district") / "wangchao"
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns(".onefold"))
+    keys = [sys.executable, "-m", "network_models.write_district", "keys", "--folder", str(folder)]
+    subprocess.run(keys, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    found = District(folder, folder / "plan.json")
+    estate, texts = door.world(folder)
+    cloud_node.detach_node()
+    cloud_of.reset()
+    network.up(estate, texts, cloud=True)
+    try:
+        found.answer("plan", "--out", str(found.plan_file), "--author", "planner")
+        policy = read_policy(folder / "policy.yaml")
+        for person in policy.approvals.people:
+            if person.role in policy.approvals.required:
+                key = folder / "keys" / f"{person.name}.pem"
+                found.answer("approve", str(found.plan_file), "--as", person.name, "--key", str(key))
+        yield found
+    finally:
+        cloud_node.detach_node()
+        network.down()
+
+
+def cloud_objects(cloud: Bed) -> Counter[tuple[str, str, str]]:
+    """(kind, project, name) of everything in the clouds, counted."""
+    connection = connect(cloud, "onefold-admin")
+    projects = {project.id: project.name for project in connection.identity.projects()}
+    found: Counter[tuple[str, str, str]] = Counter()
+    for kind, listed in (
+        ("network", connection.network.networks()),
+        ("subnet", connection.network.subnets()),
+        ("router", connection.network.routers()),
+        ("group", connection.network.security_groups()),
+        ("server", connection.compute.servers(all_projects=True)),
+    ):
+        for one in listed:
+            if one.name != "default":  # every project has this group from its birth
+                found[(kind, projects.get(one.project_id, "?"), one.name)] += 1
+    for name in projects.values():
+        found[("project", "", name)] += 1
+    return found
+
+
+def test_before_anything_every_part_is_there_and_packets_go_as_predicted(district: District) -> None:
+    parts = district.answer("doctor")["parts"]
+    assert [part["subject"] for part in parts if part["result"] != "pass"] == []
+    checked = district.answer("check")
+    assert checked["packets"] > 1000
+    assert checked["differences"] == []
+    assert district.answer("drift")["differences"] == []
+
+
+@pytest.mark.parametrize("stop_at", ["4", "9+0.5", "14", "21+0.3", "30"])
+def test_killed_and_taken_back(district: District, own_cloud: Bed, stop_at: str) -> None:
+    before = cloud_objects(own_cloud)
+    killed = district.run("apply", str(district.plan_file), "--rehearsal", stop_at=stop_at)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    assert district.run("status").returncode == 4
+    back = district.answer("rollback")
+    assert back["findings"] == []
+    assert district.answer("status")["state"] == "rolled back"
+    assert cloud_objects(own_cloud) == before
+
+
+def test_the_whole_way_killed_at_more_than_twenty_points(district: District, own_cloud: Bed) -> None:
+    """0 lost, 0 doubled; every packet of every state as predicted."""
+    kinds = killed_at = 0
+    checks = 0
+    done: subprocess.CompletedProcess[str] | None = None
+    hit: Counter[str] = Counter()
+    words = ["apply", str(district.plan_file), "--rehearsal"]
+    for number in range(200):
+        last = len(district.events()) if number else 0
+        gap, delay = (3, 5, 17, 12, 21, 8)[number % 6], ("", "+0.4", "+1.2")[number % 3]
+        stop_at = f"{last + gap}{delay}" if killed_at < 26 else ""
+        begin = time.monotonic()
+        done = district.run(*words, stop_at=stop_at)
+        if done.returncode != -signal.SIGKILL:
+            break
+        killed_at += 1
+        event = district.events()[-1]
+        hit[event.part.partition(":")[0] or "step"] += 1
+        print(
+            f"kill {killed_at} at {event.number} {event.step} {event.part} {time.monotonic() - begin:.0f} s", flush=True
+        )
+        words = ["resume"]
+    assert done is not None
+    assert done.returncode == 0, done.stderr[-3000:]
+    answer = json.loads(done.stdout)
+    kinds, checks = len(hit), answer["checks"]
+    assert killed_at >= 20
+    assert kinds >= 3, hit
+    assert checks > 0
+    assert answer["findings"] == []
+    assert answer["left"] == []
+    assert district.answer("status")["state"] == "applied"
+    assert set(cloud_objects(own_cloud).values()) == {1}
+    assert district.answer("drift")["differences"] == []
+    checked = district.answer("check")
+    assert checked["packets"] > 1000
+    assert checked["differences"] == []
+
+
+def test_what_others_changed_is_found_and_named(district: District, own_cloud: Bed) -> None:
+    connection = connect(own_cloud, DOMAINS[1])
+    admin = connect(own_cloud, "onefold-admin")
+    tenant = next(iter(network_of(admin, "cz-net")))
+    admin.network.update_network(tenant, name="tampered")
+    network.execute("pe1", ["vtysh", "-c", "conf t", "-c", "vrf cz", "-c", "ip route 198.18.99.0/24 blackhole"])
+    handle = network.execute("fw1", ["nft", "-a", "list", "chain", "inet", "onefold", "forward"]).stdout
+    rule = next(line for line in handle.splitlines() if "F-009" in line or "F-010" in line).rsplit(" ", 1)[1]
+    network.execute("fw1", ["nft", "delete", "rule", "inet", "onefold", "forward", "handle", rule])
+    found = district.answer("drift", "--detailed-exitcode", code=2)
+    rows = " ".join(difference["row"] for difference in found["differences"])
+    assert "cloud_networks[cz/cz-net]" in rows
+    assert "routes[pe1/cz/198.18.99.0/24/blackhole]" in rows
+    assert "filter_rules[fw1/" in rows
+    assert "F-010" in {finding["subject"] for finding in found["endangered"]}
+    admin.network.update_network(tenant, name="cz-net")
+    network.execute("pe1", ["vtysh", "-c", "conf t", "-c", "vrf cz", "-c", "no ip route 198.18.99.0/24 blackhole"])
+    network.execute("fw1", ["nft", "-f", "/etc/nftables.conf"])
+    assert district.answer("drift", "--detailed-exitcode")["differences"] == []
+    connection.close()
+
+
+def network_of(connection: Any, name: str) -> Iterator[Any]:
+    return iter(connection.network.networks(name=name))
+
+
+def test_the_whole_way_back_killed_once_leaves_the_world_as_it_was(district: District, own_cloud: Bed) -> None:
+    last = len(district.events())
+    killed = district.run("rollback", stop_at=f"{last + 40}+0.4")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    back = district.answer("resume")
+    assert back["findings"] == []
+    assert district.answer("status")["state"] == "rolled back"
+    assert {kind for kind, _, _ in cloud_objects(own_cloud)} <= {"project", "group"}
+    assert district.answer("drift")["differences"] == []
+    assert district.answer("check")["differences"] == []
