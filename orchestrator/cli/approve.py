@@ -23,7 +23,7 @@ def command(session: Session, plan_file: Path, person: str, key: Path) -> int:
     project, reading = open_and_read(session)
     audit = Audit(state_folder(project) / "audit.jsonl")
     try:
-        verdict = proven(reading, plan, session.progress).verdict
+        verdict = proven(reading, plan, session.ticker).verdict
         approval = approvals.sign(plan, reading.policy, person, approvals.read_key(key))
     except OnefoldError as error:
         audit.append(person, "approve", "refused", subject=plan.hash, detail={"error": str(error)})

@@ -19,7 +19,7 @@ def command(session: Session, plan_file: Path, everything: bool) -> int:
     """
     plan = opened(plan_file)
     project, reading = open_and_read(session)
-    verdict = verdict_of(reading, plan, session.progress)
+    verdict = verdict_of(reading, plan, session.ticker)
     session.findings(verdict.findings, show_passes=everything)
     session.say(
         f"{verdict.result}: {verdict.states} states, {verdict.packets} packets judged; "

@@ -1,6 +1,8 @@
 """onefold report: the dry-run report for people who have no access to any machine."""
 
+import os
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -12,8 +14,14 @@ from orchestrator.pipeline import designed, opened, planned, verdict_of
 @click.command(epilog="Example: onefold -C network_models/wangchao report --out report.html")
 @click.argument("plan_file", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PLAN]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True)
+@click.option(
+    "--language",
+    type=click.Choice(["zh", "en", "both"]),
+    default=lambda: os.environ.get("ONEFOLD_LANGUAGE"),
+    help="What it opens in. [default: ONEFOLD_LANGUAGE, else the project's report.language]",
+)
 @click.pass_obj
-def command(session: Session, plan_file: Path | None, out: Path) -> int:
+def command(session: Session, plan_file: Path | None, out: Path, language: Literal["zh", "en", "both"] | None) -> int:
     """Write one self-contained HTML file (Chinese and English): what moves when and why, proofs, diffs, risks.
 
     Without PLAN the plan is computed on the spot. Needs no lab, no cloud, no engine; changes nothing.
@@ -26,9 +34,11 @@ def command(session: Session, plan_file: Path | None, out: Path) -> int:
     session.progress("planning")
     plan = opened(plan_file) if plan_file else planned(project, reading, target)
     session.progress("proving")
-    verdict = verdict_of(reading, plan, session.progress)
+    verdict = verdict_of(reading, plan, session.ticker)
     session.progress("writing")
-    text = render(reading.estate, target, plan, verdict, reading.policy, reading.findings)
+    text = render(
+        reading.estate, target, plan, verdict, reading.policy, reading.findings, language or project.report.language
+    )
     out.write_text(text, encoding="utf-8")
     session.say(f"{out}: {len(plan.steps)} steps, {verdict.states} states, verdict {verdict.result}")
     session.result(

@@ -24,6 +24,7 @@ class Session:
     yes: bool
     quiet: bool = False
     started: float = field(default_factory=time.monotonic)
+    last_tick: float = field(default_factory=time.monotonic)
 
     @property
     def path(self) -> Path:
@@ -39,6 +40,12 @@ class Session:
         """A line about work under way, on standard error with the seconds since the start."""
         if not self.quiet:
             click.echo(f"[{time.monotonic() - self.started:6.1f} s] {text}", err=True)
+
+    def ticker(self, text: str) -> None:
+        """As progress, at most once a second: for work that reports hundreds of small steps."""
+        if time.monotonic() - self.last_tick >= 1:
+            self.last_tick = time.monotonic()
+            self.progress(text)
 
     def result(self, schema: str, body: dict[str, Any]) -> None:
         """The one JSON object of a verb; nothing when people read."""
