@@ -1,0 +1,184 @@
+"""What is computed before anything is touched: standing of a device, moves of workloads, previews against the plan."""
+
+import json
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from network_models.district import now
+from orchestrator.apply.access import Access, load_access
+from orchestrator.apply.cloud import _compare, stacks_changed, stacks_of
+from orchestrator.apply.device import rows_of_estate, rows_of_texts
+from orchestrator.apply.endpoints import names_seen
+from orchestrator.apply.inventory import inventory
+from orchestrator.apply.network import classify, devices_changed
+from orchestrator.apply.workload import Move, moves
+from orchestrator.errors import InputError, SurpriseError
+from orchestrator.model.cloud import CloudNetwork, ProviderNetwork, SecurityGroup, SecurityRule, Server, Tenant
+from orchestrator.model.estate import Estate
+from orchestrator.model.network import Interface, Vlan
+from orchestrator.vendors.registry import render_device
+from playbooks.library import netns_vrf
+from stacks.resource import changes
+
+NOW = now()
+PORT = Interface(device="cz1", name="up0", address=IPv4Interface("198.18.240.1/30"))
+AFTER = NOW.with_nouns(PORT)
+
+
+def test_a_device_stands_before_after_between_or_elsewhere() -> None:
+    before, after = rows_of_estate(NOW, "cz1"), rows_of_estate(AFTER, "cz1")
+    second = rows_of_estate(
+        AFTER.with_nouns(PORT.model_copy(update={"address": IPv4Interface("198.18.240.5/30")})), "cz1"
+    )
+    assert classify(before, after, before) == ("not_done", "")
+    assert classify(before, after, after) == ("done", "")
+    assert classify(before, second, after) == ("partly", "")
+    assert classify(before, before, after)[0] == "unclear"
+    lost = {place: row for place, row in before.items() if place[1] != "cz1/lan0/10.8.1.1/24"}
+    assert classify(before, after, lost)[1].startswith("interfaces[cz1/lan0/10.8.1.1/24] is absent, the plan knows")
+
+
+def test_only_devices_whose_text_changes_are_touched() -> None:
+    assert devices_changed(NOW, AFTER) == ("cz1",)
+    assert devices_changed(NOW, NOW) == ()
+    assert devices_changed(NOW, NOW.with_nouns(Vlan(device="msw1", vlan=2010))) == ("msw1",)
+
+
+@pytest.mark.parametrize("device", sorted(name for name, row in NOW.devices.items() if row.management))
+def test_rendered_texts_mean_the_rows_of_the_estate(device: str) -> None:
+    assert rows_of_texts(NOW, device, render_device(NOW, device)) == rows_of_estate(NOW, device)
+
+
+def moved(**states: str) -> Estate:
+    """The district with the budget database at these places in these states."""
+    row = NOW.workloads["990102-CZ-0001/db@cz-db"]
+    others = {key: other for key, other in NOW.workloads.items() if key != row.key}
+    places = {"old": "cz-db", "new": "cz/budget-db"}
+    rows = [row.model_copy(update={"place": places[at], "state": state}) for at, state in states.items()]
+    return NOW.model_copy(update={"workloads": others | {one.key: one for one in rows}})
+
+
+DB, OLD, NEW = "990102-CZ-0001/db", "cz-db", "cz/budget-db"
+
+
+def test_moves_of_a_workload_on_the_way_there_and_back() -> None:
+    start, copied = moved(old="running"), moved(old="running", new="standby")
+    cut, retired = moved(old="standby", new="running"), moved(old="stopped", new="running")
+    assert moves(start, copied) == (Move(kind="copy", workload=DB, source=OLD, target=NEW),)
+    assert moves(copied, cut) == (Move(kind="cutover", workload=DB, source=OLD, target=NEW),)
+    assert moves(cut, retired) == (Move(kind="stop", workload=DB, target=OLD),)
+    assert moves(cut, copied) == (Move(kind="cutover", workload=DB, source=NEW, target=OLD),)
+    assert moves(copied, start) == (Move(kind="stop", workload=DB, target=NEW),)
+    assert moves(start, moved(old="stopped")) == (Move(kind="stop", workload=DB, target=OLD),)
+    assert moves(moved(old="stopped"), start) == (Move(kind="start", workload=DB, target=OLD),)
+    assert moves(start, start) == ()
+
+
+def with_tenant(estate: Estate = NOW) -> Estate:
+    return estate.with_nouns(
+        ProviderNetwork(
+            name="prov-cz",
+            cloud="administrative-service-cloud",
+            vlan=2010,
+            prefix=IPv4Network("198.18.130.0/24"),
+            gateway=IPv4Address("198.18.130.1"),
+        ),
+        Tenant(name="cz", cloud="administrative-service-cloud", organisation="cz", zone="vpn-cz"),
+        CloudNetwork(tenant="cz", name="net", prefix=IPv4Network("198.18.136.0/24")),
+        SecurityGroup(tenant="cz", name="web"),
+        SecurityRule(tenant="cz", group="web", direction="ingress", protocol="tcp", ports=(443, 443), flow="F-001"),
+        Server(
+            tenant="cz",
+            name="budget-web",
+            network="net",
+            address=IPv4Address("198.18.136.10"),
+            flavor="small",
+            image="onefold-host",
+            groups=("web",),
+        ),
+    )
+
+
+def test_provider_networks_are_made_before_tenants_and_every_resource_names_its_row() -> None:
+    estate = with_tenant()
+    assert stacks_changed(NOW, estate) == ("provider-administrative-service-cloud", "tenant-cz")
+    tables = {place.partition("[")[0] for table in stacks_of(estate).values() for r in table for place in [r.row]}
+    assert tables == {"provider_networks", "tenants", "cloud_networks", "security_groups", "security_rules", "servers"}
+
+
+def test_a_preview_that_is_the_plan_passes_and_any_other_does_not() -> None:
+    planned = changes((), stacks_of(with_tenant())["tenant-cz"])
+    assert set(planned.values()) == {"create"}
+    _compare("tenant-cz", planned, planned, set(), resuming=False)
+    _compare("tenant-cz", planned, {"project": "create"}, set(), resuming=True)
+    with pytest.raises(SurpriseError, match="the engine would delete network-net, the plan says create"):
+        _compare("tenant-cz", planned, {**planned, "network-net": "delete"}, set(), resuming=True)
+    with pytest.raises(SurpriseError, match="the engine would update other, the plan says leave it alone"):
+        _compare("tenant-cz", planned, {**planned, "other": "update"}, set(), resuming=True)
+    with pytest.raises(SurpriseError, match="the engine sees nothing to create at"):
+        _compare("tenant-cz", planned, {"project": "create"}, set(), resuming=False)
+
+
+def test_the_inventory_holds_every_managed_node_and_no_secret() -> None:
+    access = Access(ssh_key=Path("/k"), known_hosts=Path("/h"))
+    made = inventory(NOW, access)["all"]["children"]
+    assert sorted(made) == ["frr", "hosts", "huawei_vrp", "nftables"]
+    assert sorted(made["nftables"]["hosts"]) == ["fw1", "mz1"]
+    assert len(made["hosts"]["hosts"]) == len(NOW.hosts)
+    assert made["frr"]["hosts"]["pe1"]["ansible_host"] == "172.31.0.11"
+    assert "password" not in json.dumps(made)
+
+
+def test_an_access_file_open_to_others_is_refused_and_a_private_one_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "access.json"
+    file.write_text(json.dumps({"ssh_key": "/k", "known_hosts": "/h", "anything": "else"}))
+    file.chmod(0o644)
+    with pytest.raises(InputError) as caught:
+        load_access(file)
+    assert str(caught.value) == f"{file} can be read by others: run 'chmod 600 {file}'"
+    file.chmod(0o600)
+    assert load_access(file).user == "onefold"
+
+
+def test_a_name_is_answered_by_the_askers_own_view_first() -> None:
+    names = NOW.service_names
+    assert names_seen(names, "internet", "carrier")["service.mz.wangchao.example"] == "203.0.113.66"
+    assert names_seen(names, "private-mz", "mz")["service.mz.wangchao.example"] == "192.168.10.10"
+    assert "service.mz.wangchao.example" not in names_seen(names, "common-adm", "city")
+
+
+VRF = st.sampled_from(["adm", "pub", "cz", "mz"])
+
+
+@st.composite
+def links(draw: st.DrawFn) -> netns_vrf.Links:
+    free, found = [f"p{n}" for n in range(6)], {}
+    for vrf in sorted(draw(st.sets(VRF))):
+        ports = sorted(draw(st.sets(st.sampled_from(free)))) if free else []
+        free = [port for port in free if port not in ports]
+        overlay = draw(
+            st.sampled_from(["", f"link add vx-{vrf} mtu 1500 type vxlan id {len(vrf)}{ord(vrf[0])} dstport 4789"])
+        )
+        found[vrf] = {"overlay": overlay, "ports": ports}
+    return found
+
+
+@given(links())
+def test_links_text_is_read_as_it_was_written(state: netns_vrf.Links) -> None:
+    assert netns_vrf.structure(netns_vrf.write(state)) == state
+
+
+@given(links(), links())
+def test_additions_and_removals_are_needed_exactly_where_two_states_differ(
+    have: netns_vrf.Links, want: netns_vrf.Links
+) -> None:
+    assert netns_vrf.additions(want, want) == []
+    assert netns_vrf.removals(want, want) == []
+    commands = netns_vrf.additions(have, want) + netns_vrf.removals(have, want)
+    assert bool(commands) == (have != want)
+    gone = [command.split()[-1] for command in commands if command.startswith("ip netns del")]
+    assert gone == sorted(have.keys() - want.keys())
