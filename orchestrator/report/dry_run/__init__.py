@@ -5,6 +5,7 @@ Input: the estate as read, the design, the plan, the verdict. Output: one HTML t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -64,8 +65,19 @@ def figures(before: Estate, after: Estate, plan: Plan) -> Figures:
     )
 
 
-def render(now: Estate, design: Design, plan: Plan, verdict: Verdict, policy: Policy, census: Sequence[Finding]) -> str:
-    """The report as one HTML document. Same inputs, same bytes (no clock, no random)."""
+def render(
+    now: Estate,
+    design: Design,
+    plan: Plan,
+    verdict: Verdict,
+    policy: Policy,
+    census: Sequence[Finding],
+    language: Literal["zh", "en", "both"] = "both",
+) -> str:
+    """The report as one HTML document. Same inputs, same bytes (no clock, no random).
+
+    `language` is what it opens in; the reader can turn to the others.
+    """
     target = plan.target(now)
     environment = Environment(
         loader=PackageLoader("orchestrator.report.dry_run", "."),
@@ -76,6 +88,7 @@ def render(now: Estate, design: Design, plan: Plan, verdict: Verdict, policy: Po
     matrices: tuple[Matrix, Matrix] = zone_matrix(now, policy), zone_matrix(target, policy)
     concerns: list[Risk] = risks(plan, design, verdict, census, late(plan, policy))
     return environment.get_template("page.html.j2").render(
+        language=language,
         plan=plan,
         policy=policy,
         design=design,

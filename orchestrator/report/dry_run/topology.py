@@ -31,6 +31,14 @@ STROKES = {
     "fibre": ("#334155", "", 2.2),
     "patch": ("#94a3b8", "", 1.1),
 }
+LEGEND = {
+    "leased_line": "租用专线 leased line",
+    "internet_circuit": "互联网电路 Internet circuit",
+    "access_circuit": "政务外网接入 extranet circuit",
+    "fibre": "光纤 fibre",
+    "patch": "跳线 patch",
+    "spare": "备用 spare",
+}
 
 
 @dataclass(frozen=True)
@@ -126,11 +134,33 @@ def _node(place: Place, x: float, y: float) -> str:
     )
 
 
+def _cable(one: tuple[float, float], other: tuple[float, float], look: str) -> str:
+    """A straight line between layers, an arc between two nodes of one layer (else it would run through others)."""
+    (x1, y1), (x2, y2) = one, other
+    if y1 != y2:
+        return f'<line x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}" {look}/>'
+    lift = y1 - 14 - abs(x2 - x1) / 7
+    middle = (x1 + x2) / 2
+    return f'<path d="M{x1:.0f} {y1:.0f} Q{middle:.0f} {lift:.0f} {x2:.0f} {y2:.0f}" fill="none" {look}/>'
+
+
+def _legend(height: int) -> str:
+    """What the lines mean, below the drawing."""
+    parts, x = [], 12
+    for kind, label in LEGEND.items():
+        colour, dash, thick = STROKES.get(kind, ("#cbd5e1", "2 4", 1.2))
+        look = f'stroke="{colour}" stroke-width="{thick}" stroke-dasharray="{dash}"'
+        parts.append(f'<line x1="{x}" x2="{x + 26}" y1="{height - 8}" y2="{height - 8}" {look}/>')
+        parts.append(f'<text x="{x + 31}" y="{height - 4}" font-size="10" fill="#475569">{label}</text>')
+        x += 185
+    return "".join(parts)
+
+
 def drawing(estate: Estate, title: str) -> str:
     """An SVG element, about 1180 x 700 units, that needs nothing from outside."""
     places, cables = _places(estate), _cables(estate)
     at = _positions(places, cables)
-    height = TOP + len(LAYERS) * ROW - 40
+    height = TOP + len(LAYERS) * ROW - 14
     view = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {view} font-family="system-ui, sans-serif">']
     for number, layer in enumerate(LAYERS):
@@ -141,10 +171,7 @@ def drawing(estate: Estate, title: str) -> str:
         if a in at and b in at:
             colour, dash, thick = STROKES[kind]
             colour, dash = ("#cbd5e1", "2 4") if spare else (colour, dash)
-            (x1, y1), (x2, y2) = at[a], at[b]
-            parts.append(
-                f'<line x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}" stroke="{colour}" '
-                f'stroke-width="{thick}" stroke-dasharray="{dash}"/>'
-            )
+            parts.append(_cable(at[a], at[b], f'stroke="{colour}" stroke-width="{thick}" stroke-dasharray="{dash}"'))
+    parts.append(_legend(height))
     parts += [_node(place, *at[place.name]) for place in places]
     return "".join(parts) + "</svg>"
