@@ -52,18 +52,21 @@ class _Draft:
 def parse(text: str) -> tuple[Section, ...]:
     """Read a configuration as `display current-configuration` prints it into its top-level sections.
 
-    Blank lines, ``#`` separators, ``!`` comment lines (``!Software Version ...``) and the closing ``return`` carry
-    no configuration. Raises ConfigurationTextError when the text starts in the middle of a section.
+    Blank lines, ``!`` comment lines (``!Software Version ...``) and the closing ``return`` carry no configuration; a
+    ``#`` ends the sections that are indented as far as itself. Raises ConfigurationTextError for a line in the middle
+    of a section whose opening is missing: it would be taken for a part of another one.
     """
     top = _Draft("", 0, -1)
     stack = [top]
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
-        if not line or line.startswith(("#", "!")) or raw.rstrip() == "return":
+        if not line or line.startswith("!") or raw.rstrip() == "return":
             continue
         depth = len(raw) - len(raw.lstrip())
         while stack[-1].depth >= depth:
             stack.pop()
+        if line.startswith("#"):
+            continue
         if stack[-1] is top and depth > 0:
             raise ConfigurationTextError(
                 f"line {number}: {redact(line)!r} is indented but stands in no view: "
