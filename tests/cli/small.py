@@ -49,10 +49,15 @@ def one_step(folder: Path) -> Path:
 
 def set_disposition(folder: Path, word: str) -> None:
     """Write the system's disposition into the census."""
+    set_cell(folder, "处置意见", word)
+
+
+def set_cell(folder: Path, title: str, value: str) -> None:
+    """Write a cell of the only system's row, found by its column's title."""
     book = load_workbook(folder / "census.xlsx")
     sheet = book["F1"]
-    column = next(cell.column for cell in sheet[1] if cell.value == "处置意见")
-    sheet.cell(2, column).value = word
+    column = next(cell.column for cell in sheet[1] if cell.value == title)
+    sheet.cell(2, column).value = value
     book.save(folder / "census.xlsx")
 
 
