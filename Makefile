@@ -40,8 +40,8 @@ lint: setup ## style, types and the direction of imports
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-test-fast: setup ## the tests that need no lab (seconds)
-	$(PYTHON) -m pytest -q -m "not lab"
+test-fast: setup ## the tests that need neither lab nor patience
+	$(PYTHON) -m pytest -q -m "not lab and not slow"
 
 test-lab: setup ## the tests on real parts (routers, cloud, engine)
 	$(PYTHON) -m lab.door prepare

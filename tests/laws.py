@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-FEW = 25
+FEW = 50
 MANY = 5000
 
 

@@ -19,6 +19,7 @@ from orchestrator.apply.vrp_delivery import DryRunError, Order, deliver, preview
 from orchestrator.errors import DeviceError, InputError, SurpriseError, UnreachableError
 from orchestrator.vendors.huawei_vrp.settings import apply_lines, same
 
+pytestmark = pytest.mark.lab  # each test starts an emulated box and speaks SSH to it
 PASSWORD = "for-tests-only"
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 FIRST = """#

@@ -9,8 +9,9 @@ from orchestrator.design import design
 from orchestrator.model.base import canonical
 from orchestrator.model.estate import difference
 from tests.design.estates import Newcomer, district, newcomers, policy, with_newcomer
+from tests.laws import examples
 
-SLOW = settings(max_examples=15, deadline=None)
+SLOW = settings(max_examples=examples(10))
 
 
 @SLOW

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from network_models.district import now
@@ -24,6 +25,7 @@ from orchestrator.model.cloud import (
 from orchestrator.model.estate import NOUN_OF, TABLE_OF, Edit, Estate
 from orchestrator.model.network import Filter, FilterRule, Interface, Nat, Route
 from orchestrator.model.policy import Flow
+from tests.laws import examples
 
 FLOWS = (
     Flow(code="1", purpose="p", source="organisation:cz", destination="workload:990102-CZ-0001/web", port=8080),
@@ -161,7 +163,7 @@ def _talks(matrix: Matrix) -> Iterator[Talk]:
             yield matrix.talk(probe.asker.node, probe.header)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(8))
 @given(st.lists(st.sampled_from(TOGGLES), min_size=1, max_size=8))
 def test_a_matrix_carried_along_equals_a_fresh_one_in_every_state(edits: list[Edit]) -> None:
     estate, done = now(), []
@@ -184,6 +186,7 @@ def test_a_matrix_carried_along_equals_a_fresh_one_in_every_state(edits: list[Ed
     assert back.alive == matrix.alive
 
 
+@pytest.mark.slow
 def test_all_rows_together_carried_one_by_one() -> None:
     estate, carried = now(), Matrix.of(now(), CLASSES)
     for edit in TOGGLES[-len(_arrivals()) :]:

@@ -18,6 +18,7 @@ from orchestrator.intake.topology import read_topology
 from orchestrator.intake.workbook.census import read_census
 from orchestrator.intake.workbook.forms import EGRESSES, NETWORKS, SITES, SYSTEMS
 from tests.intake.books import write_book
+from tests.laws import examples
 
 words = st.sampled_from(
     [
@@ -56,7 +57,7 @@ def titles_of(form: Any) -> list[str]:
     return [column.titles[0] for column in form.columns]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(40))
 @given(rows_of(SYSTEMS), rows_of(NETWORKS), rows_of(SITES), rows_of(EGRESSES))
 def test_any_cells_are_read_or_refused_with_their_places(
     systems: list[list[Any]], networks: list[list[Any]], sites: list[list[Any]], egresses: list[list[Any]]
@@ -80,7 +81,7 @@ def test_any_cells_are_read_or_refused_with_their_places(
         assert all(one.where and one.where.cell and "\n" not in str(one) for one in refused)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.data())
 def test_any_edit_of_a_yaml_file_is_read_or_refused_with_its_line(data: st.DataObject) -> None:
     name, reader = data.draw(

@@ -193,7 +193,7 @@ def test_a_trial_needs_at_least_sixty_seconds(new: Terminal) -> None:
 # Over SSH ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=get_args(Kind))
+@pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.lab) for kind in get_args(Kind)])
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VrpProcess]:
     with running(tmp_path / "box", FIRST, request.param, {"onefold": PASSWORD}) as process:
         yield process
@@ -262,6 +262,7 @@ def test_long_output_comes_in_pages_until_paging_is_off(box: VrpProcess) -> None
         assert "More" not in client.keys("display current-configuration\n", r"return\r\n<WC-SW-1>")
 
 
+@pytest.mark.lab
 def test_a_public_key_logs_in_and_a_foreign_one_does_not(tmp_path: Path) -> None:
     for name in ("own", "foreign"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
@@ -275,6 +276,7 @@ def test_a_public_key_logs_in_and_a_foreign_one_does_not(tmp_path: Path) -> None
             Client(process, password="another")
 
 
+@pytest.mark.lab
 def test_a_killed_emulator_comes_back_running_and_a_cold_one_saved(tmp_path: Path) -> None:
     state = tmp_path / "box"
     with running(state, FIRST, "vrp5", {"onefold": PASSWORD}) as process:
@@ -296,6 +298,7 @@ def test_a_killed_emulator_comes_back_running_and_a_cold_one_saved(tmp_path: Pat
         assert (state / "host_key.pub").read_text() == key
 
 
+@pytest.mark.lab
 def test_a_box_killed_during_a_trial_comes_back_with_the_configuration_before(tmp_path: Path) -> None:
     state = tmp_path / "box"
     with running(state, FIRST, "vrp8", {"onefold": PASSWORD}) as process, Client(process) as client:
@@ -307,6 +310,7 @@ def test_a_box_killed_during_a_trial_comes_back_with_the_configuration_before(tm
     assert same((state / "running.cfg").read_text(), FIRST)
 
 
+@pytest.mark.lab
 def test_a_trial_locks_the_box_for_others_and_a_persistent_one_outlives_its_session(tmp_path: Path) -> None:
     options = ("--pace", "0.05")
     with running(tmp_path / "box", FIRST, "vrp8", {"onefold": PASSWORD}, options) as process:
@@ -345,6 +349,7 @@ def test_an_unknown_order_and_an_absent_emulator_are_errors(box: VrpProcess, tmp
         control(tmp_path, {"do": "status"})
 
 
+@pytest.mark.lab
 def test_users_that_others_may_read_stop_the_start(tmp_path: Path) -> None:
     (tmp_path / "first.cfg").write_text(FIRST)
     users = write_users(tmp_path, {"onefold": PASSWORD})

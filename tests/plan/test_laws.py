@@ -14,8 +14,9 @@ from orchestrator.model.policy import Freeze, Policy, Window
 from orchestrator.plan import build
 from orchestrator.plan.schedule import night
 from tests.design.estates import Newcomer, district, newcomers, policy, with_newcomer
+from tests.laws import examples
 
-SLOW = settings(max_examples=12, deadline=None)
+SLOW = settings(max_examples=examples(5))
 
 
 def planned(estate: Estate, rules: Policy | None = None) -> Plan:
@@ -141,7 +142,7 @@ def forbidden(freeze: Freeze, day: date) -> bool:
 TOUCHED = st.sets(st.sampled_from(["cz", "mz", "city"]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(windows(), min_size=1, max_size=2), st.lists(freezes(), max_size=4), dates(), TOUCHED)
 def test_a_night_is_the_first_inside_a_window_and_outside_every_freeze(
     w: list[Window], f: list[Freeze], start: date, touched: set[str]
@@ -156,7 +157,7 @@ def test_a_night_is_the_first_inside_a_window_and_outside_every_freeze(
     assert not any(allowed(rules, start + timedelta(days=n), touched) for n in range((day - start).days))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(5))
 @given(st.lists(freezes(), max_size=3), st.sampled_from([date(2018, 1, 8), date(2018, 2, 20), date(2018, 9, 1)]))
 def test_no_wave_lies_in_a_freeze_of_those_it_touches(extra: list[Freeze], start: date) -> None:
     rules = policy().model_copy(update={"freezes": (*policy().freezes, *extra), "planned_from": start})

@@ -1,7 +1,5 @@
 """The order of the plan is safe, not lucky: the proof holds it, and notices when it is turned round."""
 
-from functools import cache
-
 import pytest
 
 from orchestrator.design import design
@@ -15,11 +13,8 @@ from orchestrator.plan.tenants import moves
 from orchestrator.plan.way import Way
 from orchestrator.proof import verify
 from tests.design.estates import Newcomer, Site, district, policy, with_newcomer, with_zones
-
-
-@cache
-def plan() -> Plan:
-    return build(district(), design(district(), policy()), policy(), "wangchao", "planner-1")
+from tests.whole import planned as plan
+from tests.whole import proved
 
 
 def state_before(name: str) -> Estate:
@@ -34,7 +29,7 @@ def state_before(name: str) -> Estate:
 
 
 def test_every_reachable_state_of_the_district_keeps_all_promises() -> None:
-    verdict = verify(district(), plan(), policy())
+    verdict = proved()
     assert [str(f) for f in verdict.findings if f.result != "pass"] == []
     assert verdict.result == "pass"
     assert verdict.states > len(plan().steps)
@@ -53,6 +48,7 @@ def test_turned_round_the_same_plan_fails_its_proof() -> None:
     assert {f.subject for f in verdict.findings if f.result == "fail"} == {"F-005"}
 
 
+@pytest.mark.slow
 def test_another_department_folds_as_safely() -> None:
     new = Newcomer("jt", (Site(True, False, "pe2"), Site(False, False, "pe1"), Site(True, False, "pe1")), leased=True)
     estate = with_newcomer(district(), new)

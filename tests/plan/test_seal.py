@@ -14,6 +14,7 @@ from orchestrator.model.plan import Plan
 from orchestrator.plan import build
 from orchestrator.plan.seal import load, save
 from tests.design.estates import district, policy
+from tests.laws import examples
 
 
 @cache
@@ -27,7 +28,7 @@ def test_a_saved_plan_is_read_back_equal(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.data())
 def test_a_changed_byte_is_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("seal") / "plan.json"

@@ -8,17 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from network_models.district import now
-from orchestrator.design import design
 from orchestrator.errors import PlanError, RefusedError, StaleError
 from orchestrator.model.estate import Edit, Estate
 from orchestrator.model.finding import Fact, Finding, Where
-from orchestrator.model.lock import Lock
 from orchestrator.model.network import FilterRule, Route
 from orchestrator.model.plan import Plan
-from orchestrator.plan import build
 from orchestrator.proof import ProvenPlan, Verdict, prove, verify
 from orchestrator.vendors.parsed import Unparsed
 from tests.proof.plans import drop, plan, policy, put, step, whole_policy
+from tests.whole import planned, proved
 
 EGRESS = "E-MZ-01 is an exit of its own"
 
@@ -197,11 +195,11 @@ def test_a_plan_of_another_estate_or_with_another_end_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def district() -> Plan:
-    return build(now(), design(now(), whole_policy(), Lock()), whole_policy(), "wangchao", "planner-1")
+    return planned()
 
 
-def test_the_district_is_proved_in_every_state(district: Plan) -> None:
-    verdict = verify(now(), district, whole_policy())
+def test_the_district_is_proved_in_every_state() -> None:
+    verdict = proved()
     assert [str(item) for item in verdict.findings if item.result != "pass"] == []
     assert verdict.result == "pass"
     subjects = {item.subject for item in verdict.findings}
@@ -235,6 +233,7 @@ def _findings(plan_without: Plan) -> list[Finding]:
     return [item for item in verdict.findings if item.result == "fail"]
 
 
+@pytest.mark.slow
 def test_a_route_or_filter_entry_forgotten_in_the_district_plan_is_noticed(district: Plan) -> None:
     """Two added filter entries and every twelfth added route, of those that stay to the end."""
     put_in = [

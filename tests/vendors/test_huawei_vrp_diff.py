@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.vendors.huawei_vrp.diff import DifferenceError, difference
 from orchestrator.vendors.huawei_vrp.display import show
 from orchestrator.vendors.huawei_vrp.settings import LineRefusedError, apply_lines, load, same
 from orchestrator.vendors.huawei_vrp.tree import ConfigurationTextError, parse, redact
+from tests.laws import examples
 
 VLANS = (10, 11, 12, 20, 30)
 INSTANCES = ("finance", "civil", "mail")
@@ -104,13 +105,12 @@ def configurations() -> st.SearchStrategy[str]:
     return rows().map("\n".join)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(50))
 @given(have=configurations(), want=configurations())
 def test_the_difference_leads_from_have_to_want(have: str, want: str) -> None:
     assert same(apply_lines(have, difference(have, want)), want)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=configurations())
 def test_a_configuration_differs_in_nothing_from_itself_and_from_what_the_box_shows_of_it(text: str) -> None:
     assert difference(text, text) == ()
@@ -118,7 +118,6 @@ def test_a_configuration_differs_in_nothing_from_itself_and_from_what_the_box_sh
     assert same(show(load(text)), text)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(have=configurations(), want=configurations())
 def test_the_way_back_restores_the_first_configuration(have: str, want: str) -> None:
     there = apply_lines(have, difference(have, want))

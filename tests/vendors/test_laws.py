@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.base import Noun
@@ -15,7 +15,6 @@ DEVICES: dict[str, st.SearchStrategy[tuple[Noun, ...]]] = {
     "nftables": boundaries(),
     "huawei_vrp": switches(),
 }
-slow = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 some = st.sampled_from(sorted(DEVICES)).flatmap(lambda platform: st.tuples(st.just(platform), DEVICES[platform]))
 
 
@@ -25,7 +24,6 @@ def test_every_vendor_is_held_to_the_laws() -> None:
 
 @pytest.mark.parametrize("platform", sorted(DEVICES))
 @given(data=st.data())
-@slow
 def test_what_is_written_is_read_back(platform: str, data: st.DataObject) -> None:
     nouns = data.draw(DEVICES[platform])
     parsed = parse_device(NAME, [platform], render_device(estate_of(platform, nouns), NAME))
@@ -34,7 +32,6 @@ def test_what_is_written_is_read_back(platform: str, data: st.DataObject) -> Non
 
 
 @given(device=some, data=st.data())
-@slow
 def test_a_strange_line_is_reported_with_its_file_and_number(
     device: tuple[str, tuple[Noun, ...]], data: st.DataObject
 ) -> None:
@@ -54,7 +51,6 @@ def test_a_strange_line_is_reported_with_its_file_and_number(
 
 
 @given(device=some, data=st.data())
-@slow
 def test_a_line_taken_away_changes_the_nouns_or_is_missed(
     device: tuple[str, tuple[Noun, ...]], data: st.DataObject
 ) -> None:
