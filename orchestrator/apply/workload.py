@@ -8,9 +8,9 @@ be begun again from its freeze without losing a write.
 import json
 import shlex
 import time
-from collections.abc import Callable
 from typing import Any, Literal
 
+from orchestrator.apply.endpoints import BEGIN, END, names_seen
 from orchestrator.apply.places import Places
 from orchestrator.errors import SurpriseError
 from orchestrator.model.base import Noun
@@ -94,10 +94,7 @@ class Mover:
         begun = time.time()
         self._do(estate, move.source, f"{SERVICE} freeze {service}", self._via(move))
         try:
-            if self._alive(move, estate):
-                self._sync(move, estate, first=False)
-            else:
-                self._sync(move, estate, first=True)
+            self._sync(move, estate, first=not self._alive(move, estate))
             sums = self._same(move, estate)
         except Exception:
             self._do(estate, move.source, f"{SERVICE} start {service}", self._via(move))
@@ -105,7 +102,9 @@ class Mover:
         return {"items": len(sums.splitlines()), "frozen_at": begun}
 
     def open(self, move: Move, estate: Estate) -> dict[str, Any]:
-        """Let the new place write (it was frozen until now)."""
+        """Let the new place write (it was frozen until now), with the names as they will be."""
+        if move.target in estate.servers:
+            self._name(move, estate)
         self._do(estate, move.target, f"{SERVICE} start {shlex.quote(self._service(move))}", self._via(move))
         return {"open_at": time.time()}
 
@@ -145,46 +144,46 @@ class Mover:
         return self.state(estate, move.target, self._service(move), self._via(move)) in ("running", "frozen")
 
     def _sync(self, move: Move, estate: Estate, *, first: bool) -> None:
-        service = self._service(move)
-        host, server = self._ends(move)
-        backwards = move.source == server
-        described = json.loads(
-            self._do(estate, move.source, f"{SERVICE} describe {shlex.quote(service)}", self._via(move))
-        )
-        if first and not backwards:
-            self._define(move, estate, described)
-        if described["kind"] == "database":
-            give, take = f"{SERVICE} dump {shlex.quote(service)}", f"{SERVICE} load {shlex.quote(service)}"
-            if backwards:
-                text = self._do(estate, server, give, host)
-                self._do(estate, host, take, given=text)
-            else:
-                self._places.pipe(estate, host, server, give, take)
-        elif backwards:
-            self._fetch(estate, described["folder"], server, host)
+        """Make the target's data equal to the source's; `first`: also make the workload known there, and frozen."""
+        service = shlex.quote(self._service(move))
+        described = json.loads(self._do(estate, move.source, f"{SERVICE} describe {service}", self._via(move)))
+        if first:
+            self._prepare(move, estate, described)
+        host, other = self._ends(move)
+        if described["kind"] == "database" and move.source == host:
+            self._places.pipe(estate, host, other, f"{SERVICE} dump {service}", f"{SERVICE} load {service}")
+        elif described["kind"] == "database":
+            text = self._do(estate, other, f"{SERVICE} dump {service}", host)
+            self._do(estate, host, f"{SERVICE} load {service}", given=text)
+        elif move.source == host:
+            self._places.copy(estate, host, other, (described["folder"],))
         else:
-            self._places.copy(estate, move.source, move.target, (described["folder"],))
-        if first and not backwards:
-            self._do(estate, move.target, f"{SERVICE} start {shlex.quote(service)}", self._via(move))
-            self._do(estate, move.target, f"{SERVICE} freeze {shlex.quote(service)}", self._via(move))
+            self._places.fetch(estate, host, other, described["folder"])
+        if first:
+            self._do(estate, move.target, f"{SERVICE} start {service} && {SERVICE} freeze {service}", self._via(move))
 
-    def _fetch(self, estate: Estate, folder: str, server: str, host: str) -> None:
-        """Bring a folder back from a server to a host: rsync run at the host, pulling."""
-        self._places.fetch(estate, host, server, folder)
-
-    def _define(self, move: Move, estate: Estate, described: dict[str, Any]) -> None:
-        """Describe the workload at its new place; its passwords (0600) go with it."""
+    def _prepare(self, move: Move, estate: Estate, described: dict[str, Any]) -> None:
+        """Describe the workload at its new place, with its passwords (0600); a database must run to be filled."""
         service, via = self._service(move), self._via(move)
-        secret = [f"/srv/services/{service}.{end}" for end in ("password", "client")]
-        there = self._do(
-            estate, move.source, f"ls {' '.join(map(shlex.quote, secret))} 2>/dev/null || true", ""
-        ).split()
-        if there:
-            self._places.copy(estate, move.source, move.target, tuple(there))
-        described["title"] = move.target.rpartition("/")[2]
-        self._do(estate, move.target, f"{SERVICE} define", via, given=json.dumps(described, ensure_ascii=False))
+        if move.target in estate.servers:
+            self._name(move, estate)
+            secret = [f"/srv/services/{service}.{end}" for end in ("password", "client")]
+            there = self._do(estate, move.source, f"ls {shlex.join(secret)} 2>/dev/null || true").split()
+            if there:
+                self._places.copy(estate, move.source, move.target, tuple(there))
+            described["title"] = move.target.rpartition("/")[2]
+            self._do(estate, move.target, f"{SERVICE} define", via, given=json.dumps(described, ensure_ascii=False))
         if described["kind"] == "database":
             self._do(estate, move.target, f"{SERVICE} start {shlex.quote(service)}", via)
+
+    def _name(self, move: Move, estate: Estate) -> None:
+        """Tell the server which address answers for which name, as its tenant is answered."""
+        tenant = estate.tenants[estate.servers[move.target].tenant]
+        seen = names_seen(estate.service_names, tenant.zone, tenant.organisation)
+        lines = [BEGIN, *(f"{address} {fqdn}" for fqdn, address in seen.items()), END]
+        # in place, not by renaming: /etc/hosts may be a mount of its own
+        command = f"kept=$(sed '/^{BEGIN}$/,/^{END}$/d' /etc/hosts); {{ echo \"$kept\"; cat; }} > /etc/hosts"
+        self._do(estate, move.target, command, self._via(move), given="\n".join(lines) + "\n")
 
     def _same(self, move: Move, estate: Estate) -> str:
         """Both places hold the same: SHA-256 of every file, CHECKSUM TABLE of every table. Raises SurpriseError."""
@@ -225,6 +224,3 @@ class Mover:
 
     def _do(self, estate: Estate, place: str, command: str, via: str = "", given: str = "") -> str:
         return self._places.run(estate, place, command, via=via, given=given)
-
-
-Carry = Callable[[Move, Estate], dict[str, Any]]
