@@ -88,7 +88,7 @@ def run(home: Path, keep: bool = False) -> list[tuple[str, str]]:
 def _walk(demo: Demo) -> list[tuple[str, str]]:
     plan = str(demo.home / "plan.json")
     report = demo.home / "report.html"
-    census = demo.onefold("census")
+    census = demo.onefold("census", "--cloud")
     demo.onefold("design")
     planned = demo.onefold("plan", "--out", plan, "--author", "planner")
     proof = demo.onefold("prove", plan)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.design import Design, design
 from orchestrator.errors import RefusedError, StaleError
+from orchestrator.intake.openstack import CloudReading
 from orchestrator.intake.project import Project
 from orchestrator.intake.read import Reading, read
 from orchestrator.model.lock import Lock
@@ -26,9 +27,9 @@ def silent(_: str) -> None:
     """Progress for nobody."""
 
 
-def survey(project: Project) -> Reading:
-    """What there is: workbook, cabling, device configurations, joined into one estate with findings."""
-    return read(project)
+def survey(project: Project, cloud: CloudReading | None = None) -> Reading:
+    """What there is: workbook, cabling, device configurations (and the cloud, where read), joined with findings."""
+    return read(project, cloud)
 
 
 def designed(project: Project, reading: Reading) -> Design:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import click
 
-from orchestrator.cli.common import open_and_read, tally
+from orchestrator.cli.common import open_and_read, tally, with_cloud
 from orchestrator.cli.session import Session
 from orchestrator.model.estate import Estate
 
@@ -38,10 +38,11 @@ def _networks(estate: Estate) -> list[tuple[str, ...]]:
 
 
 @click.command(epilog="Example: onefold -C network_models/wangchao --json census")
+@with_cloud
 @click.pass_obj
-def command(session: Session) -> int:
+def command(session: Session, with_cloud: bool) -> int:
     """Systems, private networks, Internet egresses and leased lines, with the standing of each fact."""
-    project, reading = open_and_read(session)
+    project, reading = open_and_read(session, with_cloud)
     estate = reading.estate
     standing = Counter(fact.standing for fact in reading.facts)
     session.say(f"{project.name}, estate {estate.digest[:12]}")

@@ -26,11 +26,24 @@ def detailed_exitcode(function: Function) -> Function:
     return option(function)
 
 
-def open_and_read(session: Session) -> tuple[Project, Reading]:
+def with_cloud(function: Function) -> Function:
+    """The option --cloud: also ask the clouds' APIs, so that what is in them is observed and not unknown."""
+    option = click.option("--cloud", "with_cloud", is_flag=True, help="Also read the clouds by their API.")
+    return option(function)
+
+
+def open_and_read(session: Session, cloud: bool = False) -> tuple[Project, Reading]:
     """The project and what its files say. Raises InputError with every fault when they cannot be read."""
     project = Project.open(session.path)
     session.progress(f"reading {project.name}")
-    return project, survey(project)
+    reading = survey(project)
+    if not cloud:
+        return project, reading
+    from orchestrator.apply.cloud_world import connect
+    from orchestrator.intake.openstack import read_cloud
+
+    session.progress("reading the clouds")
+    return project, survey(project, read_cloud(connect(access_of(project)), reading.estate))
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:
