@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.design import Design, design
 from orchestrator.errors import RefusedError, StaleError
-from orchestrator.intake.openstack import CloudReading
+from orchestrator.intake.openstack_rows import CloudReading
 from orchestrator.intake.project import Project
 from orchestrator.intake.read import Reading, read
 from orchestrator.model.lock import Lock
