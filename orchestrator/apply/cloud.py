@@ -401,5 +401,11 @@ def _reporting(stack: str, action: str) -> Iterator[None]:
             f"stack {stack} is locked: another onefold works on it, or a killed one left the lock: run 'onefold resume'"
         ) from error
     except errors.CommandError as error:
-        lines = [line.strip() for line in str(error).splitlines() if "error:" in line]
-        raise EngineError(f"stack {stack}: {action} failed: {' | '.join(lines)[-600:] or str(error)[-400:]}") from error
+        lines = [line.strip() for line in str(error).splitlines()]
+        said = [line for line in lines if line.startswith(("error:", "* "))] or [
+            lines[-1] if lines else "no reason given"
+        ]
+        told = " | ".join(dict.fromkeys(said))
+        raise EngineError(
+            f"stack {stack}: {action} failed: {told[:600]}; mend that, then run 'onefold resume'"
+        ) from error

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab import network
+from lab.openstack.node import attach_node
 from lab.openstack.settings import Bed
 from network_models.district import now
 from orchestrator.apply.access import Access, load_access
@@ -158,7 +160,8 @@ def tenant(quota: Quota | None = None) -> Estate:
 
 
 @pytest.fixture(scope="module")
-def cloud(own_cloud: Bed, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+def cloud(own_cloud: Bed, spaces: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    attach_node(spaces[0].pid, {"civil0": 2010})
     folder = tmp_path_factory.mktemp("stacks")
     key = folder / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
