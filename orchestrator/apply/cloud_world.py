@@ -37,7 +37,9 @@ def connect(access: Access) -> Any:
     """A connection by the access file's admin entry. Raises InputError without a clouds file, UnreachableError."""
     import openstack
 
-    if access.clouds_file is None or not Path(access.clouds_file).exists():
+    if access.clouds_file is None:
+        raise InputError("the access file names no clouds file: write a clouds.yaml and name it as clouds_file")
+    if not Path(access.clouds_file).exists():
         raise InputError(f"the clouds file {access.clouds_file} is missing: write it and name it in the access file")
     try:
         known = openstack.config.OpenStackConfig(config_files=[str(access.clouds_file)], load_envvars=False)

@@ -19,6 +19,11 @@ def command(session: Session) -> int:
         estate = estate_now(world.records, reading.estate)
         session.progress("probing every pair of points")
         found = world.prober.check(estate)
+    if not found.probes:
+        raise click.ClickException(
+            f"no packet was sent: nothing in the world {project.world!r} sends probes, so nothing is known; "
+            "send them by hand, or rehearse on a lab with 'onefold lab up'"
+        )
     session.findings(found.findings)
     session.say(f"{found.probes} packets sent, {len(found.findings)} did otherwise than predicted")
     session.result(
