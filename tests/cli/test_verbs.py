@@ -152,6 +152,14 @@ def test_exit_3_a_plan_that_breaks_a_registered_flow(onefold: Onefold, office: P
     assert said.out.splitlines()[-1].startswith("fail: 2 states, ")
 
 
+def test_exit_3_a_report_of_a_plan_that_fails_is_written_all_the_same(onefold: Onefold, office: Path) -> None:
+    replaced(office / "policy.yaml", ("flows: []", FLOW))
+    out = office / "report.html"
+    said = onefold("-C", office, "report", "--out", out)
+    assert (said.code, said.out) == (3, f"{out}: 1 steps, 2 states, verdict fail\n")
+    assert f"no workload {SYSTEM}/web is running" in out.read_text("utf-8")
+
+
 def test_exit_3_a_changed_byte(onefold: Onefold, office: Path, planned: Path) -> None:
     assert onefold("show", planned).code == 0
     replaced(planned, ("plan-li", "plan-lo"))
