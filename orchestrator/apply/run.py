@@ -46,6 +46,7 @@ class Outcome(Noun):
     left: tuple[str, ...]
     seconds: float
     steps: dict[str, dict[str, Any]] = Field(default_factory=dict)  # step -> part -> what it reported
+    outages: dict[str, float] = Field(default_factory=dict)  # workload -> seconds without writes at its last cutover
     checks: int = 0  # live probes that were compared with the prediction
     findings: tuple[Finding, ...] = ()
 
@@ -164,10 +165,33 @@ def _forward(
         done=crew.finished(),
         left=left,
         seconds=round(time.monotonic() - began, 2),
-        steps=crew.told,
+        steps=reported(records.journal.events(run.name, "forward"), crew.finished()),
+        outages=outages(records.journal.events(run.name)),
         checks=checks,
         findings=tuple(findings),
     )
+
+
+def reported(events: Sequence[Event], finished: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Step -> part -> what it reported, for steps that stand, whichever night or process did them."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if event.step in finished and event.part and event.state == "done" and event.detail:
+            found.setdefault(event.step, {})[event.part] = event.detail
+    return found
+
+
+def outages(events: Sequence[Event]) -> dict[str, float]:
+    """Workload -> seconds from its freeze to its opening elsewhere, at its last cutover; reads went on meanwhile."""
+    frozen: dict[str, float] = {}
+    found: dict[str, float] = {}
+    for event in events:
+        kind, _, workload = event.part.partition(":")
+        if event.state == "done" and kind == "freeze":
+            frozen[workload] = float(event.detail["frozen_at"])
+        elif event.state == "done" and kind == "open" and workload in frozen:
+            found[workload] = round(float(event.detail["open_at"]) - frozen[workload], 2)
+    return found
 
 
 def _surprised(crew: "Crew", batch: Sequence[str], checked: Checked, options: Options) -> None:
