@@ -50,7 +50,7 @@ def world_of(session: Session, project: Project, known: Estate) -> Iterator[Worl
 
 
 def tell(session: Session, schema: str, outcome: Outcome) -> int:
-    """Print what a run did; the exit code is 4 while steps are left on the way forward."""
+    """Print what a run did; 0: what was asked is done (`status` ends with 4 while steps of the plan are left)."""
     session.say(
         f"run {outcome.run}: {len(outcome.done)} steps stand, {len(outcome.left)} left; "
         f"{outcome.total('resources')} cloud resources and {outcome.total('lines')} configuration lines changed; "

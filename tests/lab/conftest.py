@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def own_cloud() -> Iterator[Bed]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEFOLD_LAB", str(folders.state().parent / "lab-of-tests"))
-        patch.setenv("ONEFOLD_LAB_PORTS", "27000")
+        patch.setenv("ONEFOLD_LAB_PORTS", os.environ.get("ONEFOLD_TEST_PORTS", "27000"))
         cloud_of.reset(printed)
         try:
             yield bed()
