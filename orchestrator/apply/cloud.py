@@ -25,6 +25,9 @@ from orchestrator.model.estate import Estate
 from stacks import provider_networks, tenant
 from stacks.resource import Change, Resource, changes, worldly
 
+# gRPC's threads (the engine's language side) and our forks (Ansible, ssh) do not mix: its handlers for forks break both
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
 PROJECT = "onefold"
 _MARK = "ONEFOLD_STACKS"  # in the environment of engine and plugins: whose they are
 Note = Callable[[str, str], None]

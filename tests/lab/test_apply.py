@@ -233,7 +233,7 @@ def test_after_a_kill_inside_the_engine_nothing_is_there_twice(cloud: Cloud, res
 
 
 def test_a_quota_that_is_too_small_stops_with_the_clouds_own_words(cloud: Cloud) -> None:
-    estate = tenant(Quota(security_groups=2))
+    estate = tenant(Quota(networks=0))
     cloud.push(PROVIDER, NOW, estate, resuming=True)
     with pytest.raises(EngineError, match=r"stack tenant-cz: up failed: .*[Qq]uota exceeded"):
         cloud.push(STACK, NOW, estate)
