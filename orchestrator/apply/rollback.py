@@ -29,9 +29,8 @@ def rollback(
         checks: Checked = Checked(probes=0)
         for batch in reversed(run.plan.batches()):
             standing = [name for name in reversed(batch) if crew.is_done(name) or crew.is_open(name)]
-            for name in standing:
-                crew.undo(run.plan.step_of[name])
             if standing:
+                crew.undo_batch([run.plan.step_of[name] for name in standing])
                 found = prober.check(crew.estate)
                 checks = Checked(probes=checks.probes + found.probes, findings=checks.findings + found.findings)
                 if found.findings:

@@ -198,8 +198,7 @@ def _surprised(crew: "Crew", batch: Sequence[str], checked: Checked, options: Op
     """Real packets went other ways than proved: take the batch back (if asked) and stop."""
     first = checked.findings[0]
     if options.undo_failed_batch:
-        for name in reversed([name for name in batch if name in crew.told]):
-            crew.undo(crew.run.plan.step_of[name])
+        crew.undo_batch([crew.run.plan.step_of[name] for name in reversed(batch) if name in crew.told])
         what = "the batch was taken back"
     else:
         what = "nothing was taken back"
@@ -268,10 +267,15 @@ class Crew:
         todo = [step for step in steps if not self.is_done(step.name)]
         if todo and not any(self.is_done(step.name) for step in steps):
             self.do(todo.pop(0))
-        if not todo:
-            return
+        self._together(self.do, todo)
+
+    def undo_batch(self, steps: Sequence[Step]) -> None:
+        """Take these steps of one batch back, side by side. Stops at the first failure."""
+        self._together(self.undo, steps)
+
+    def _together(self, act: Callable[[Step], None], steps: Sequence[Step]) -> None:
         with ThreadPoolExecutor(self._options.workers) as pool:
-            futures = [pool.submit(self.do, step) for step in todo]
+            futures = [pool.submit(act, step) for step in steps]
             failures = [error for future in futures if (error := future.exception())]
         if failures:
             raise failures[0]
