@@ -4,9 +4,8 @@ import importlib.metadata
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-from orchestrator.apply import engine
+from orchestrator.apply import cloud_world, engine
 from orchestrator.apply.access import Access
 from orchestrator.apply.remote import Remote
 from orchestrator.errors import OnefoldError
@@ -63,14 +62,10 @@ def _cloud(access: Access) -> Iterator[Finding]:
     if access.clouds_file is None or not access.clouds_file.exists():
         yield Finding(subject="cloud", result="unknown", what="no clouds.yaml named in the access file", fix="name one")
         return
-    import openstack
-
     try:
-        connection: Any = openstack.connect(
-            cloud=access.admin_cloud, load_yaml_config=True, config_files=[str(access.clouds_file)]
-        )
-    except Exception as error:  # noqa: BLE001  # openstacksdk raises from many trees; each means "not reachable"
-        yield _missing("cloud: login", " ".join(str(error).split())[:200], "is the cloud up, is the password current?")
+        connection = cloud_world.connect(access)
+    except OnefoldError as error:
+        yield _missing("cloud: login", str(error), "is the cloud up, is the password current?")
         return
     asked: dict[str, Callable[[], object]] = {
         "identity": lambda: next(connection.identity.projects(), None),

@@ -132,6 +132,19 @@ def test_before_anything_every_part_is_there_and_packets_go_as_predicted(distric
     assert district.answer("drift")["differences"] == []
 
 
+def test_a_device_that_does_not_answer_stops_a_run_before_it_begins(district: District) -> None:
+    """The positive twin is every run below: the same device, answering."""
+    network.execute("pe2", ["pkill", "-STOP", "-x", "sshd"])
+    try:
+        done = district.run("apply", str(district.plan_file), "--rehearsal")
+    finally:
+        network.execute("pe2", ["pkill", "-CONT", "-x", "sshd"])
+    assert done.returncode == 5, done.stderr[-2000:]
+    assert "pe2" in json.loads(done.stdout)["error"]
+    assert district.events() == ()
+    assert district.answer("drift")["differences"] == []
+
+
 @pytest.mark.parametrize("stop_at", ["4", "9+0.5", "14", "21+0.3", "30"])
 def test_killed_and_taken_back(district: District, own_cloud: Bed, stop_at: str) -> None:
     before = cloud_objects(own_cloud)
