@@ -408,7 +408,9 @@ def _reporting(stack: str, action: str) -> Iterator[None]:
         said = [line for line in lines if line.startswith(("error:", "* "))] or [
             lines[-1] if lines else "no reason given"
         ]
-        told = " | ".join(dict.fromkeys(said))
+        # what the update plan then misses is only what the first error kept from being made
+        first = [line for line in said if "expected resource operations" not in line] or said
+        told = " | ".join(dict.fromkeys(first))
         raise EngineError(
             f"stack {stack}: {action} failed: {told[:600]}; mend that, then run 'onefold resume'"
         ) from error
