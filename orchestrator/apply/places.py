@@ -9,6 +9,7 @@ import contextlib
 import shlex
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ ServerKey = Callable[[Server], str]
 
 _KNOWN = "/run/onefold-known-hosts"
 _SECONDS = 600
+# the pipe to us is closed when we end, also by a kill: no agent with the operator's key is ever left behind
+_AGENT = 'ssh-agent -D -a "$1" & read -r _; kill $!; wait; rm -rf "$(dirname "$1")"'
 
 
 class Places:
@@ -34,15 +37,14 @@ class Places:
         self._server_key = server_key or self._from_known_hosts
         self._agent: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="onefold-agent-"))
+        self._lock = threading.Lock()
 
     def close(self) -> None:
-        """End the agent."""
-        if self._agent:
-            self._agent.kill()
-            self._agent.wait()
-        for file in self._folder.glob("*"):
-            file.unlink()
-        self._folder.rmdir()
+        """End the agent; its folder goes with it."""
+        if self._agent is None:
+            self._folder.rmdir()
+        else:
+            self._agent.communicate()
 
     @contextlib.contextmanager
     def entered(self) -> Iterator["Places"]:
@@ -150,27 +152,34 @@ class Places:
         )
 
     def _socket(self) -> Path:
-        """The agent's socket; the agent holds the operator's key and ends with this process group."""
+        """The socket of the agent that holds the operator's key; it ends with this process, however that ends."""
         socket = self._folder / "agent"
-        if self._agent is None:
-            self._agent = subprocess.Popen(
-                ["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            end = time.monotonic() + 10
-            while not socket.exists() and time.monotonic() < end:
-                time.sleep(0.02)
-            added = subprocess.run(
-                ["ssh-add", "-q", str(self.access.ssh_key)],
-                env={"PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": str(socket)},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=20,
-                check=False,
-            )
-            if added.returncode != 0:
-                raise UnreachableError(f"the key {self.access.ssh_key} cannot be used: {added.stderr.strip()[:200]}")
+        with self._lock:
+            if self._agent is None:
+                self._agent = subprocess.Popen(
+                    ["sh", "-c", _AGENT, "agent", str(socket)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                self._fill(socket)
         return socket
+
+    def _fill(self, socket: Path) -> None:
+        end = time.monotonic() + 10
+        while not socket.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        added = subprocess.run(
+            ["ssh-add", "-q", str(self.access.ssh_key)],
+            env={"PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": str(socket)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        if added.returncode != 0:
+            raise UnreachableError(f"the key {self.access.ssh_key} cannot be used: {added.stderr.strip()[:200]}")
 
     def _from_known_hosts(self, server: Server) -> str:
         for line in self.access.known_hosts.read_text(encoding="utf-8").splitlines():
