@@ -124,7 +124,7 @@ def _summary(
     released = [row for row in census["circuits"] if row["yearly_rent"]]
     parts = [part for step in applied["steps"].values() for part in step.values()]
     resources = sum(len(part["changed"]) for part in parts if isinstance(part.get("changed"), dict))
-    outages = [float(part["outage_seconds"]) for part in parts if part.get("outage_seconds") is not None]
+    outages = [float(seconds) for seconds in applied["outages"].values()]
     times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in demo.seconds.items())
     return [
         ("facts read", ", ".join(f"{number} {kind}" for kind, number in census["facts"].items())),

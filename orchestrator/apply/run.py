@@ -8,18 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from orchestrator.apply.gates import confirmed, in_window, opening
 from orchestrator.apply.hands import Hands
-from orchestrator.errors import PartlyAppliedError, RefusedError, StaleError, SurpriseError
+from orchestrator.errors import PartlyAppliedError, StaleError, SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding
-from orchestrator.model.plan import Plan, Step, Wave
-from orchestrator.model.policy import Policy, Window
+from orchestrator.model.plan import Plan, Step
+from orchestrator.model.policy import Policy
 from orchestrator.proof import ProvenPlan
 from orchestrator.records.journal import Direction, Event, Journal
 from orchestrator.records.runs import Records, Run
@@ -31,9 +32,10 @@ class Options(Noun):
     """How a run is carried out."""
 
     who: str
-    rehearsal: bool = False  # on a lab: windows do not count
+    rehearsal: bool = False  # on a lab: windows do not count, and nobody is asked for a checklist
     wave: int | None = None  # only up to this wave
     limit: tuple[str, ...] = ()  # only these steps (and all before them must be done)
+    confirmed: tuple[str, ...] = ()  # manual steps whose checklist somebody has worked through
     workers: int = 3
     undo_failed_batch: bool = True
 
@@ -150,8 +152,11 @@ def _forward(
             chosen = [name for name in batch if not options.limit or name in options.limit]
             if all(crew.is_done(name) for name in chosen):
                 continue
-            _in_window(wave, policy, run, options)
-            crew.batch([run.plan.step_of[name] for name in chosen])
+            steps = [run.plan.step_of[name] for name in chosen]
+            if not (options.rehearsal or run.rehearsal):
+                in_window(wave, policy, datetime.now())
+                confirmed([step for step in steps if not crew.is_done(step.name)], options.confirmed)
+            crew.batch(steps)
             checked = prober.check(crew.estate)
             checks += checked.probes
             findings += checked.findings
@@ -203,30 +208,6 @@ def _surprised(crew: "Crew", batch: Sequence[str], checked: Checked, options: Op
     else:
         what = "nothing was taken back"
     raise SurpriseError(f"after {', '.join(batch)}: {first.what}; {what}: look there, then resume or roll back")
-
-
-def _in_window(wave: Wave, policy: Policy, run: Run, options: Options) -> None:
-    if options.rehearsal or run.rehearsal:
-        return
-    window = next((window for window in policy.windows if window.name == wave.window), None)
-    if window is None:
-        raise RefusedError(
-            f"wave {wave.number} names window {wave.window!r}, which the policy does not have: plan again"
-        )
-    opens, closes = opening(wave, window)
-    now = datetime.now()
-    if not opens <= now < closes:
-        raise RefusedError(
-            f"wave {wave.number} may run from {opens:%Y-%m-%d %H:%M} to {closes:%Y-%m-%d %H:%M}, not now: "
-            "wait, or plan again"
-        )
-
-
-def opening(wave: Wave, window: Window) -> tuple[datetime, datetime]:
-    """When a wave's window opens and closes, local time; an end before the start is on the next day (ISO 8601)."""
-    opens = datetime.combine(wave.night, window.start)
-    closes = datetime.combine(wave.night, window.end)
-    return opens, closes if closes > opens else closes + timedelta(days=1)
 
 
 class Crew:

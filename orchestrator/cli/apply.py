@@ -17,9 +17,17 @@ from orchestrator.records import approvals
 @plan_file
 @click.option("--wave", type=int, help="Go no further than this wave.")
 @click.option("--limit", multiple=True, metavar="STEP", help="Only these steps.")
+@click.option("--confirm", multiple=True, metavar="STEP", help="A manual step whose checklist you have worked through.")
 @click.option("--rehearsal", is_flag=True, help="On a lab: maintenance windows do not count.")
 @click.pass_obj
-def command(session: Session, plan_file: Path, wave: int | None, limit: tuple[str, ...], rehearsal: bool) -> int:
+def command(
+    session: Session,
+    plan_file: Path,
+    wave: int | None,
+    limit: tuple[str, ...],
+    confirm: tuple[str, ...],
+    rehearsal: bool,
+) -> int:
     """Carry out a plan batch by batch: canary first, read-back after each push, real packets after each batch.
 
     The plan is proved again on the spot, its signatures are checked, and the world must still be the estate it was
@@ -47,7 +55,7 @@ def command(session: Session, plan_file: Path, wave: int | None, limit: tuple[st
                 world.hands,
                 world.prober,
                 world.records,
-                world.options(rehearsal, wave, limit),
+                world.options(rehearsal, wave, limit, confirm),
                 session.progress,
             )
         except OnefoldError as error:

@@ -25,9 +25,15 @@ class World:
     audit: Audit
     who: str
 
-    def options(self, rehearsal: bool, wave: int | None = None, limit: tuple[str, ...] = ()) -> Options:
+    def options(
+        self,
+        rehearsal: bool,
+        wave: int | None = None,
+        limit: tuple[str, ...] = (),
+        confirmed: tuple[str, ...] = (),
+    ) -> Options:
         """Options in the name of whoever calls."""
-        return Options(who=self.who, rehearsal=rehearsal, wave=wave, limit=limit)
+        return Options(who=self.who, rehearsal=rehearsal, wave=wave, limit=limit, confirmed=confirmed)
 
 
 @contextmanager
@@ -56,6 +62,8 @@ def tell(session: Session, schema: str, outcome: Outcome) -> int:
         f"{outcome.total('resources')} cloud resources and {outcome.total('lines')} configuration lines changed; "
         f"{outcome.checks} live packets checked; {outcome.seconds:.0f} s"
     )
+    for workload, seconds in outcome.outages.items():
+        session.say(f"  no writes at {workload} for {seconds:.1f} s")
     session.findings(outcome.findings)
     session.result(schema, outcome.plain())
     return 0
