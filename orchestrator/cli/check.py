@@ -17,6 +17,7 @@ def command(session: Session) -> int:
     project, reading = open_and_read(session)
     with world_of(session, project, reading.estate) as world:
         estate = estate_now(world.records, reading.estate)
+        entries, seal = world.audit.verify()
         session.progress("probing every pair of points")
         found = world.prober.check(estate)
     if not found.probes:
@@ -26,9 +27,11 @@ def command(session: Session) -> int:
         )
     session.findings(found.findings)
     session.say(f"{found.probes} packets sent, {len(found.findings)} did otherwise than predicted")
+    session.say(f"audit trail: {entries} entries, unbroken, last {seal[:12]}")
     session.result(
         "check/1",
         {
+            "audit": {"entries": entries, "last": seal},
             "estate": estate.digest,
             "packets": found.probes,
             "differences": [finding.plain() for finding in found.findings],
