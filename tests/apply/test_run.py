@@ -1,6 +1,6 @@
 """The loop of a run: batches in order, canary first, resume after a kill at every journal point, rollback.
 
-The world here is a dictionary (a test aid); the real one is in tests/lab/test_apply.py.
+The world here is a dictionary (a test aid); the real one is in tests/lab/test_district.py.
 """
 
 from collections.abc import Callable

@@ -15,6 +15,8 @@ from lab.openstack import cloud as cloud_of
 from lab.openstack.settings import Bed, bed
 from lab.progress import printed
 
+#: settled before any test moves ONEFOLD_LAB for itself
+HOME = folders.state().parent / "lab-of-tests"
 _INIT = """
 mount --make-rprivate /; read -r pid rest < /proc/self/stat
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t tmpfs tmpfs /run; mkdir -p /run/netns
@@ -30,7 +32,7 @@ def own_cloud() -> Iterator[Bed]:
     The folder stays, so that a later run starts from the saved first state.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ONEFOLD_LAB", str(folders.state().parent / "lab-of-tests"))
+        patch.setenv("ONEFOLD_LAB", str(HOME))
         patch.setenv("ONEFOLD_LAB_PORTS", os.environ.get("ONEFOLD_TEST_PORTS", "27000"))
         cloud_of.reset(printed)
         try:
