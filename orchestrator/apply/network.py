@@ -7,7 +7,7 @@ of the estate *after*; read back and hold it to that. A row that is neither stop
 from typing import Any, Literal
 
 from orchestrator.apply.access import Access
-from orchestrator.apply.device import Rows, managed, parsed, read_texts, rows_of_estate, rows_of_texts
+from orchestrator.apply.device import Rows, managed, parsed, read_texts, rows_of_estate, rows_of_texts, visible
 from orchestrator.apply.playbook import play
 from orchestrator.apply.remote import Remote
 from orchestrator.apply.vrp_device import play_values
@@ -75,6 +75,28 @@ def standing(device: str, before: Estate, after: Estate, texts: dict[str, str]) 
     return classify(rows_of_estate(before, device), rows_of_estate(after, device), rows_of_texts(before, device, texts))
 
 
+def interrupted(device: str, before: Estate, after: Estate, texts: dict[str, str]) -> bool:
+    """Whether a device stands where a push from `before` to `after` may have been cut off.
+
+    True when every row that both states share is there, and whatever is of neither is made of lines of the two: ports
+    already moved, say, whose routing is not yet written. A line of anybody else makes it False. Whole texts are pushed
+    again then, so nothing of the half is kept.
+    """
+    files = [render_device(estate, device) for estate in (before, after)]
+    known = {line.strip() for texts_of in files for text in texts_of.values() for line in text.splitlines()}
+    expected = {line.text for line in parsed(before, device, files[0]).unparsed}
+    read = parsed(before, device, texts)
+    # what lacks ("absent: …") is judged by rows: lines of one state alone may well lack
+    strange = {line.text for line in read.unparsed if not line.text.startswith("absent:")} - expected
+    if any(text.strip() not in known for text in strange):
+        return False
+    old, new, world = (*(rows_of_estate(e, device) for e in (before, after)), rows_of_texts(before, device, texts))
+    if any(world.get(place) != row for place, row in old.items() if new.get(place) == row):
+        return False
+    rows = [row for row in read.rows if visible(row.noun) not in (*old.values(), *new.values())]
+    return all(texts[row.file].splitlines()[row.line - 1].strip() in known for row in rows)
+
+
 def push(
     device: str,
     before: Estate,
@@ -91,6 +113,8 @@ def push(
     """
     old = read_texts(before, device, remote, access)
     stands, reason = standing(device, before, after, old)
+    if stands == "unclear" and resuming and interrupted(device, before, after, old):
+        stands = "partly"
     if stands == "unclear":
         raise SurpriseError(f"{device}: {reason}; nothing was pushed: run 'onefold drift', put it back or plan anew")
     if stands in ("done", "partly") and not resuming:

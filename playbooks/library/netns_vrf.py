@@ -90,7 +90,10 @@ def additions(have: Links, want: Links) -> list[str]:
     for vrf, content in sorted(want.items()):
         there = have.get(vrf, {"overlay": "", "ports": []})
         if vrf not in have:
-            commands += [f"ip netns add {vrf}", f"ip -n {vrf} link set lo up"]
+            commands.append(f"ip netns add {vrf}")
+        empty = not (there["overlay"] or there["ports"])
+        if vrf not in have or (empty and content != there):  # empty: perhaps cut off while it was made
+            commands.append(f"ip -n {vrf} link set lo up")
             commands.append(f"ip netns exec {vrf} sysctl -qw net.ipv4.ip_forward=1")
         if content["overlay"] and content["overlay"] != there["overlay"]:
             port = content["overlay"].split()[2]
@@ -169,6 +172,8 @@ def main() -> None:
                 for command in commands:
                     if command.startswith("ip netns del"):
                         time.sleep(SETTLE)
+                    if command.startswith("ip link add"):  # one left outside by a run that was cut off is made anew
+                        subprocess.run(["ip", "link", "del", command.split()[3]], capture_output=True, timeout=30)
                     _output(shlex.split(command))
                 if commands:
                     await_zebra(set(want) - set(have))

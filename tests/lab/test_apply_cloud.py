@@ -103,7 +103,7 @@ import os, signal, sys, threading
 from pathlib import Path
 from orchestrator.apply.access import load_access
 from orchestrator.apply.cloud import Cloud
-from tests.lab.test_apply import NOW, STACK, tenant
+from tests.lab.test_apply_cloud import NOW, STACK, tenant
 def note(name, state):
     if (name, state) == (sys.argv[2], "started"):
         threading.Timer(float(sys.argv[3]), os.killpg, (os.getpgrp(), signal.SIGKILL)).start()

@@ -1,0 +1,48 @@
+"""A push that was cut off leaves lines of both states and no others: told apart from somebody else's change."""
+
+from ipaddress import IPv4Address, IPv4Interface
+
+from network_models.district import now
+from orchestrator.apply.network import interrupted, standing
+from orchestrator.model.network import Interface, Vrf
+from orchestrator.vendors.registry import render_device
+
+NOW = now()
+LIKE = NOW.vrfs["pe1/adm"]
+assert LIKE.overlay is not None
+OVERLAY = LIKE.overlay.model_copy(
+    update={"vni": 10100, "address": IPv4Interface("169.254.64.9/30"), "peer": IPv4Address("169.254.64.10")}
+)
+TARGET = ("65000:100",)
+AFTER = NOW.with_nouns(
+    Vrf(
+        device="pe1",
+        name="cz",
+        zone="vpn-cz",
+        route_distinguisher="65000:100",
+        import_targets=TARGET,
+        export_targets=TARGET,
+        overlay=OVERLAY,
+    ),
+    Interface(device="pe1", name="fw-cz", vrf="cz", address=IPv4Interface("198.19.255.9/30")),
+)
+BEFORE_TEXTS, AFTER_TEXTS = render_device(NOW, "pe1"), render_device(AFTER, "pe1")
+
+
+def test_links_made_and_routing_not_yet_is_a_push_cut_off() -> None:
+    half = {**BEFORE_TEXTS, "links.batch": AFTER_TEXTS["links.batch"]}
+    assert standing("pe1", NOW, AFTER, half)[0] == "unclear"
+    assert interrupted("pe1", NOW, AFTER, half)
+    assert interrupted("pe1", NOW, AFTER, {**AFTER_TEXTS, "links.batch": BEFORE_TEXTS["links.batch"]})
+
+
+def test_a_line_of_somebody_else_is_no_cut_off_push() -> None:
+    half = {**BEFORE_TEXTS, "links.batch": AFTER_TEXTS["links.batch"]}
+    route = half["frr.conf"].replace("vrf adm\n", "vrf adm\n ip route 203.0.113.0/24 blackhole\n", 1)
+    assert route != half["frr.conf"]
+    assert not interrupted("pe1", NOW, AFTER, {**half, "frr.conf": route})
+    gone = half["frr.conf"].replace(" ip route 198.18.64.0/24 198.19.255.2\n", "", 1)
+    assert gone != half["frr.conf"]
+    assert not interrupted("pe1", NOW, AFTER, {**half, "frr.conf": gone})
+    strange = half["frr.conf"].replace("!\n", "!\nbanner motd line hello\nfrobnicate 7\n!\n", 1)
+    assert not interrupted("pe1", NOW, AFTER, {**half, "frr.conf": strange})
