@@ -62,7 +62,7 @@ def up(folder: Path | None = None, cloud: bool = True, progress: Progress = sile
     if cloud:
         from lab import openstack
 
-        openstack.up(progress)
+        openstack.reset(progress)  # the lab raises what is now, and so does its cloud: empty
     network.up(estate, texts, cloud, progress)
     return status()
 

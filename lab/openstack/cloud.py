@@ -34,7 +34,10 @@ def _up(cloud: Bed, progress: Progress) -> None:
     install(progress)
     if _filled(cloud.run):
         _start(cloud, progress)
-    elif _filled(cloud.first):
+        return
+    # the engine's states tell of objects of the cloud that was; in a cloud at its first state there are none
+    shutil.rmtree(cloud.folder.parent / "pulumi", ignore_errors=True)
+    if _filled(cloud.first):
         _restore(cloud)
         _start(cloud, progress)
     else:
