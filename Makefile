@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help setup demo test test-fast test-lab lint bench soak clean
+.PHONY: help setup lock demo test test-fast test-lab test-night lint bench soak clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -45,11 +45,15 @@ test-fast: setup ## the tests that need neither lab nor patience
 
 test-lab: setup ## the tests on real parts (routers, cloud, engine)
 	$(PYTHON) -m lab.door prepare
-	$(PYTHON) -m pytest -q -m lab
+	$(PYTHON) -m pytest -q -m "lab and not night"
 
-test: lint ## every check and every test
+test-night: setup ## the district's whole way, killed at more than twenty points, and back (half an hour)
 	$(PYTHON) -m lab.door prepare
-	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q -s -m night
+
+test: lint ## every check and every test but the long ones of test-night
+	$(PYTHON) -m lab.door prepare
+	$(PYTHON) -m pytest -q -m "not night" --durations=20
 
 demo: setup ## the main job, end to end on the lab, and back
 	$(PYTHON) -m lab.demo
