@@ -1,0 +1,4 @@
+"""Raw arrays -> who reaches whom with which packets, exactly and at the size of a province; kept up to date per change.
+
+Knows no estate: `network.py` is what goes in. The plain simulator beside it stays the oracle.
+"""
