@@ -12,6 +12,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,16 +130,23 @@ class Cloud:
             )
         planned = changes(old, new)
         adopt = self._unmake(new, adopt, planned)
-        pulumi_stack.workspace.program = program(new, known, logins, adopt)
         # refreshing needs no program, only the logins
         with _reporting(stack, "refresh"):
             pulumi_stack.refresh(on_output=lambda _: None)
+        if resuming:
+            stays = {resource.name for resource in new}
+            gone = tuple(resource for resource in old if resource.name not in stays)
+            retrieving = partial(program, facts=known, logins=logins)
+            self._retrieve(stack, pulumi_stack, old, gone, domain, retrieving)
+        pulumi_stack.workspace.program = program(new, known, logins, adopt)
+        done: dict[str, Change] = {}
         with tempfile.TemporaryDirectory(prefix="onefold-") as folder:
             update_plan = str(Path(folder) / "plan.json")
             with _reporting(stack, "preview"):
                 foreseen = _operations(lambda listen: pulumi_stack.preview(on_event=listen, plan=update_plan))
             _compare(stack, planned, foreseen, set(adopt), resuming)
-            if foreseen:
+            # an empty stack may still hold its login, which is no resource of ours
+            if foreseen or not new:
                 with _reporting(stack, "up"):
                     done = _operations(lambda listen: pulumi_stack.up(on_event=listen, plan=update_plan), note)
         if adopt:
@@ -146,7 +154,7 @@ class Cloud:
             self._settle(stack, pulumi_stack, set(adopt))
         if not new:
             self._clear(stack, pulumi_stack, domain)
-        return Raised(stack=stack, changed=done if foreseen else {}, adopted=tuple(sorted(adopt)))
+        return Raised(stack=stack, changed=done, adopted=tuple(sorted(adopt)))
 
     def preview(self, stack: str, estate: Estate) -> dict[str, Change]:
         """What the world of one stack differs in from an estate (with refresh, nothing is changed)."""
@@ -210,6 +218,24 @@ class Cloud:
         missing = [resource for resource in table if resource.name not in state]
         found = {resource.name: cloud_world.find_id(self.connection, project, resource) for resource in missing}
         return {name: identity for name, identity in found.items() if identity}
+
+    def _retrieve(
+        self,
+        stack: str,
+        pulumi_stack: Any,
+        old: tuple[Resource, ...],
+        gone: tuple[Resource, ...],
+        domain: tuple[str, str] | None,
+        program: Callable[..., Callable[[], None]],
+    ) -> None:
+        """Take into the state what a killed run made, did not note, and must go now: the engine removes it."""
+        state = _settled(pulumi_stack)
+        lost = self._unmake(gone, self._orphans(gone, state, domain), {resource.name: "create" for resource in gone})
+        if not lost:
+            return
+        pulumi_stack.workspace.program = program(tuple(r for r in old if r.name in state or r.name in lost), adopt=lost)
+        with _reporting(stack, "take over what must go in"):
+            pulumi_stack.up(on_output=lambda _: None)
 
     def _unmake(
         self, table: tuple[Resource, ...], adopt: dict[str, str], planned: Mapping[str, Change]

@@ -136,6 +136,18 @@ def test_after_a_kill_inside_the_engine_nothing_is_there_twice(cloud: Cloud, res
     clear(cloud, estate)
 
 
+@pytest.mark.parametrize(("resource", "delay"), [("project", 0.0), ("network-net", 0.3), ("server-budget-web", 1.0)])
+def test_after_a_kill_inside_the_engine_the_way_back_leaves_nothing(cloud: Cloud, resource: str, delay: float) -> None:
+    estate = tenant()
+    cloud.push(PROVIDER, NOW, estate, resuming=True)
+    access = cloud.access.ssh_key.parent / "access.json"
+    words = [sys.executable, "-c", KILLED, str(access), resource, str(delay)]
+    died = subprocess.run(words, start_new_session=True, env=dict(os.environ, PYTHONPATH="."), timeout=300, check=False)
+    assert died.returncode == -9
+    clear(cloud, estate)
+    assert [p.name for p in cloud.connection.identity.projects() if p.name == "cz"] == []
+
+
 def test_a_quota_that_is_too_small_stops_with_the_clouds_own_words(cloud: Cloud) -> None:
     estate = tenant(Quota(networks=0))
     cloud.push(PROVIDER, NOW, estate, resuming=True)
