@@ -1,0 +1,3 @@
+#include "core.h"
+
+int32_t engine_abi(void) { return ENGINE_ABI; }
