@@ -87,7 +87,11 @@ class Groups(NamedTuple):
 
 
 class Ports(NamedTuple):
-    """One row per port. `device` tells which connection table (state) the port shares."""
+    """One row per port. `device` tells which connection table (state) the port shares.
+
+    A port that is not `up` (None: all are) carries nothing: packets that should leave by it, or enter by it, are
+    dropped. A zone behind it neither sends nor receives.
+    """
 
     table: Int
     device: Int
@@ -98,6 +102,7 @@ class Ports(NamedTuple):
     egress_first: Int
     egress_kind: Int
     egress_index: Int
+    up: NDArray[np.bool_] | None = None
 
 
 class Matches(NamedTuple):
@@ -106,7 +111,8 @@ class Matches(NamedTuple):
     `destination_port` holds type * 256 + code for ICMP. `established`: NONE any packet; 1 only answers (a stateless
     filter sees the ACK or RST flag, a stateful one its connection table). `fragment`: NONE any packet, 1 only later
     fragments. A later fragment carries no ports: an entry with ports does not match it when it denies, and matches it
-    by the rest of its conditions when it permits. `in_port`: only packets that entered the device by this port (NONE: any).
+    by the rest of its conditions when it permits. `in_port`: only packets that entered the device by this port
+    (NONE: any).
     """
 
     source: Prefixes
