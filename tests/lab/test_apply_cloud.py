@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,7 +107,7 @@ from orchestrator.apply.cloud import Cloud
 from tests.lab.test_apply_cloud import NOW, STACK, tenant
 def note(name, state):
     if (name, state) == (sys.argv[2], "started"):
-        threading.Timer(float(sys.argv[3]), os.killpg, (os.getpgrp(), signal.SIGKILL)).start()
+        threading.Timer(float(sys.argv[3]), os.killpg, (os.getpgrp(), getattr(signal, sys.argv[4]))).start()
 Cloud(load_access(Path(sys.argv[1]))).push(STACK, NOW, tenant(), resuming=True, note=note)
 """
 
@@ -118,7 +119,7 @@ def test_after_a_kill_inside_the_engine_nothing_is_there_twice(cloud: Cloud, res
     estate = tenant()
     cloud.push(PROVIDER, NOW, estate, resuming=True)
     access = cloud.access.ssh_key.parent / "access.json"
-    words = [sys.executable, "-c", KILLED, str(access), resource, str(delay)]
+    words = [sys.executable, "-c", KILLED, str(access), resource, str(delay), "SIGKILL"]
     died = subprocess.run(words, start_new_session=True, env=dict(os.environ, PYTHONPATH="."), timeout=300, check=False)
     assert died.returncode == -9
     with pytest.raises(EngineError, match=r"is locked: another onefold works on it|^stack tenant-cz"):
@@ -141,11 +142,28 @@ def test_after_a_kill_inside_the_engine_the_way_back_leaves_nothing(cloud: Cloud
     estate = tenant()
     cloud.push(PROVIDER, NOW, estate, resuming=True)
     access = cloud.access.ssh_key.parent / "access.json"
-    words = [sys.executable, "-c", KILLED, str(access), resource, str(delay)]
+    words = [sys.executable, "-c", KILLED, str(access), resource, str(delay), "SIGKILL"]
     died = subprocess.run(words, start_new_session=True, env=dict(os.environ, PYTHONPATH="."), timeout=300, check=False)
     assert died.returncode == -9
     clear(cloud, estate)
     assert [p.name for p in cloud.connection.identity.projects() if p.name == "cz"] == []
+
+
+def test_a_stack_that_another_run_works_on_is_locked_and_left_alone(cloud: Cloud) -> None:
+    """The positive twin is every push above: nobody else holds the lock."""
+    estate = tenant()
+    cloud.push(PROVIDER, NOW, estate, resuming=True)
+    access = cloud.access.ssh_key.parent / "access.json"
+    words = [sys.executable, "-c", KILLED, str(access), "network-net", "0.0", "SIGSTOP"]
+    other = subprocess.Popen(words, start_new_session=True, env=dict(os.environ, PYTHONPATH="."))
+    try:
+        os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        with pytest.raises(EngineError, match=r"^stack tenant-cz is locked: another onefold works on it, or a killed"):
+            cloud.push(STACK, NOW, estate)
+    finally:
+        os.killpg(other.pid, signal.SIGKILL)
+        other.wait()
+    clear(cloud, estate)
 
 
 def test_a_quota_that_is_too_small_stops_with_the_clouds_own_words(cloud: Cloud) -> None:
