@@ -68,12 +68,17 @@ def anywhere(count: int = 1) -> Prefixes:
 
 def joined(parts: Sequence[Prefixes]) -> Prefixes:
     """One after the other."""
-    return Prefixes(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Prefixes(
+        np.concatenate([part.family for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.length for part in parts]),
+    )
 
 
 def taken(source: Prefixes, rows: NDArray[np.integer] | Flags) -> Prefixes:
     """These rows of the columns."""
-    return Prefixes(*(column[rows] for column in source))
+    return Prefixes(source.family[rows], source.high[rows], source.low[rows], source.length[rows])
 
 
 class Block(NamedTuple):
