@@ -55,6 +55,9 @@ def _interface(interface: Interface) -> Iterator[str]:
     fours = [one for one in interface.addresses if one.version == 4]
     if interface.ospf is not None and len(fours) > 1:
         yield f"interface {interface.name} has OSPF and {len(fours)} IPv4 addresses, and only one is modelled: keep one"
+    for told in (interface.ospf, interface.ospf6):
+        if told is not None and not told.cost and not interface.loopback:
+            yield f"interface {interface.name} has OSPF cost 0, which only a loopback may have: give 1 or more"
     if interface.loopback and interface.segment is not None:
         yield f"interface {interface.name} is a loopback on segment {interface.segment}: a loopback has none"
 

@@ -18,7 +18,7 @@ Prefix = IPv4Network | IPv6Network
 Family = Literal[4, 6]
 Distance = Annotated[int, Field(ge=1, le=255)]
 Metric = Annotated[int, Field(ge=0, le=0xFFFFFF)]
-Cost = Annotated[int, Field(ge=1, le=65535)]
+Cost = Annotated[int, Field(ge=0, le=65535)]
 Tag = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 AutonomousSystem = Annotated[int, Field(ge=1, le=0xFFFFFFFF)]
 Protocol = Literal["connected", "static", "ospf", "isis", "bgp"]
@@ -73,7 +73,10 @@ class Redistribution(Noun):
 
 
 class OspfPort(Noun):
-    """OSPF on an interface. `point_to_point` must be equal at both ends."""
+    """OSPF on an interface. `point_to_point` must be equal at both ends.
+
+    A loopback is announced at its cost: 0 by RFC 2328, 12.4.1.1, the interface's own in FRR.
+    """
 
     area: int = 0
     cost: Cost = 10

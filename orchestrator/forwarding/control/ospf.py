@@ -159,7 +159,7 @@ class _Computation:
             for address in port.interface.addresses:
                 if address.version == self.family:
                     alone = port.interface.loopback
-                    yield (host_prefix(address.ip), 0, port) if alone else (address.network, told.cost, port)
+                    yield (host_prefix(address.ip), told.cost, port) if alone else (address.network, told.cost, port)
 
     def _offer(self, place: Place, key: Key, path: Path) -> None:
         known = self.paths[place].get(key)

@@ -1,0 +1,1 @@
+"""Small throw-away networks of real FRR routers, to hold computed tables and packets against what really happens."""
