@@ -1,0 +1,78 @@
+/* Filters, services and the decision graph: which packets of a product of addresses get through. See filters.c. */
+#ifndef ONEFOLD_FILTERS_H
+#define ONEFOLD_FILTERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FILTERS_FINE = 0, FILTERS_NO_MEMORY = 1, FILTERS_TOO_LARGE = 2, FILTERS_REWRITES = 3 };
+/* UPPER: whatever is unknown may permit. EVERY_PATH: equal-cost paths have to agree. The zone asked for may be ANY_ZONE,
+   or NO_ANSWER: packets one of whose ways ends in something unknown. */
+enum { FILTERS_UPPER = 1, FILTERS_EVERY_PATH = 2 };
+enum { ANY_ZONE = -1, NO_ANSWER = -2 };
+enum { NODE_DROP, NODE_LOOP, NODE_UNKNOWN, NODE_DELIVER, NODE_FILTER, NODE_EITHER, NODE_BRANCH_FILTER,
+       NODE_BRANCH_RULE, NODE_REWRITE };
+enum { ACTION_DENY = 0, ACTION_PERMIT = 1, ACTION_UNKNOWN = 2 };
+
+/* Entries of filter f are rows start[f] .. start[f] + count[f]; translation rule r is filter and variant
+   `rule_base` + r with one permitting entry. Addresses are labels, ranges [low, high). */
+typedef struct {
+    const int64_t *source_low, *source_high, *destination_low, *destination_high;
+    const int32_t *action, *match, *in_port;
+    int64_t filters;
+    const int64_t *start, *count;
+    const int32_t *otherwise;
+    int64_t variants;
+    const int32_t *variant_filter, *variant_port;
+    int64_t rule_base;
+    int64_t matches;
+    int64_t width;            /* 64-bit words of a set of services */
+    const uint64_t *words;    /* [matches, width], or NULL: use runs */
+    const int64_t *run_first; /* [matches + 1] */
+    const int32_t *runs;      /* [., 2] atoms [low, high) */
+    const uint8_t *whole;     /* [matches] holds every service */
+    const uint64_t *everything;
+} filter_view;
+
+typedef struct {
+    int64_t nodes;
+    const int32_t *kind, *a, *first, *children;
+} graph_view;
+
+typedef struct {
+    int64_t units;
+    const int64_t *first, *low, *high;
+} unit_view;
+
+/* Distinct sets of services; set 0 is empty, set 1 everything. */
+typedef struct bitsets bitsets;
+bitsets *bitsets_new(int64_t width, const uint64_t *everything);
+void bitsets_free(bitsets *sets);
+int64_t bitsets_count(const bitsets *sets);
+const uint64_t *bitsets_words(const bitsets *sets);
+int32_t bitsets_intern(bitsets *sets, const uint64_t *words); /* -1: no memory */
+
+int32_t filters_decide(const filter_view *view, const graph_view *graph, const unit_view *units, bitsets *sets,
+                       int64_t keys, const int32_t *node, const int32_t *unit, const int32_t *zone,
+                       const int64_t *first, const int64_t *low, const int64_t *high, uint32_t flags,
+                       int32_t threads, int32_t *any, int32_t *all);
+
+/* The exact answer for one product: pieces [low, high) of destinations with a row of sources each. */
+typedef struct {
+    int64_t pieces;
+    int64_t *low, *high, *row;
+    int64_t rows;
+    int64_t *row_first;
+    int64_t cells;
+    int64_t *source_low, *source_high;
+    uint64_t *services; /* [cells, width] */
+    int64_t piece_room, row_room, cell_room, limit;
+} slice_result;
+
+slice_result *filters_slice(const filter_view *view, const graph_view *graph, int32_t node, int32_t variant,
+                            int32_t zone, int64_t sources, const int64_t *source_low, const int64_t *source_high,
+                            int64_t destinations, const int64_t *low, const int64_t *high, uint32_t flags,
+                            int64_t limit, int32_t *status);
+void filters_slice_free(slice_result *result);
+
+#endif
