@@ -10,7 +10,7 @@ from orchestrator.model.base import Noun
 from orchestrator.model.estate import TABLE_OF, Estate
 from orchestrator.vendors.parsed import Parsed
 from orchestrator.vendors.registry import ROWS_OF_A_DEVICE, parse_device
-from playbooks.library import netns_vrf
+from playbooks.module_utils import netns_vrf
 
 Rows = dict[tuple[str, str], Noun]
 """(table, key) -> the noun, as far as configuration can show it (zones are not in it)."""

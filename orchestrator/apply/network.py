@@ -15,7 +15,7 @@ from orchestrator.errors import SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
 from orchestrator.vendors.registry import carry_device, render_device, vendors
-from playbooks.library import netns_vrf
+from playbooks.module_utils import netns_vrf
 
 PLAYBOOK_OF = {"nftables": "nftables", "frr": "frr", "huawei_vrp": "vrp"}
 """Platform -> playbook, in the order of a push: the filter first, a new path is never open before its filter stands."""
@@ -158,8 +158,7 @@ def _values(
         return {}, {}
     if old := _leaving(present, texts):
         return {"first": FIRST}, {FIRST: _with_vrfs(texts["frr.conf"], old)}
-    have, want = (netns_vrf.structure(some["links.batch"]) for some in (present, texts))
-    return {"ports_leave": bool(netns_vrf.removals(have, want))}, {}
+    return {}, {}
 
 
 def _leaving(present: dict[str, str], texts: dict[str, str]) -> list[str]:

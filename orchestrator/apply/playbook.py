@@ -10,12 +10,16 @@ from typing import Any
 
 from orchestrator.apply.access import Access
 from orchestrator.apply.inventory import inventory
+from orchestrator.apply.warm import Warm
 from orchestrator.errors import DeviceError, UnreachableError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
 
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 SECONDS = 300
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+WARM = Warm()
+"""Ansible, imported once for all playbooks of this process."""
 
 
 class Played(Noun):
@@ -49,7 +53,8 @@ def play(
     """
     import ansible_runner
 
-    folder = Path(tempfile.mkdtemp(prefix="onefold-"))
+    warm = WARM.folder()
+    folder = Path(tempfile.mkdtemp(dir=warm, prefix="play-"))
     try:
         _lay_out(folder, estate, access, files or {})
         runner = ansible_runner.run(
@@ -57,10 +62,12 @@ def play(
             playbook=str(PLAYBOOKS / f"{name}.yml"),
             limit=",".join(limit),
             extravars={**(values or {}), "folder": str(folder / "want")},
-            envvars={**_environment(folder, access), **(secrets or {})},
+            envvars={**_environment(warm, folder, access), **(secrets or {})},
             cmdline="--check --diff" if check else "",
             quiet=True,
-            settings={"runner_mode": "subprocess", "job_timeout": SECONDS, "suppress_env_files": True},
+            timeout=SECONDS,
+            fact_cache_type="memory",
+            settings={"runner_mode": "subprocess", "suppress_env_files": True},
         )
         played = _collect(name, runner)
         if runner.rc != 0:
@@ -84,17 +91,18 @@ def _lay_out(folder: Path, estate: Estate, access: Access, files: Mapping[str, M
             (folder / "want" / host / file).write_text(text, encoding="utf-8")
 
 
-def _environment(folder: Path, access: Access) -> dict[str, str]:
+def _environment(warm: Path, folder: Path, access: Access) -> dict[str, str]:
     options = (
         f"-o UserKnownHostsFile={access.known_hosts} -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes "
         "-o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 -o ControlMaster=auto -o ControlPersist=10s"
     )
     return {
-        # the ansible-playbook beside this Python, whatever the caller's own path says
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        # the warm ansible-playbook, else the one beside this Python, whatever the caller's own path says
+        "PATH": f"{warm / 'bin'}:{Path(sys.executable).parent}:{_PATH}",
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
         "ANSIBLE_LIBRARY": str(PLAYBOOKS / "library"),
-        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        "ANSIBLE_MODULE_UTILS": str(PLAYBOOKS / "module_utils"),
+        "ANSIBLE_LOCAL_TEMP": str(warm / "tmp"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_SSH_ARGS": options,
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),

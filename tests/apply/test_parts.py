@@ -21,7 +21,7 @@ from orchestrator.model.cloud import CloudNetwork, ProviderNetwork, SecurityGrou
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import Interface, Vlan
 from orchestrator.vendors.registry import render_device
-from playbooks.library import netns_vrf
+from playbooks.module_utils import netns_vrf
 from stacks.resource import changes
 
 NOW = now()

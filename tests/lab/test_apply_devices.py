@@ -16,11 +16,13 @@ from network_models.district import now
 from orchestrator.apply.access import Access, load_access
 from orchestrator.apply.device import read_all
 from orchestrator.apply.network import push
+from orchestrator.apply.playbook import play
 from orchestrator.apply.remote import Remote
 from orchestrator.apply.snapshot import Snapshot, unequal
-from orchestrator.errors import SurpriseError, UnreachableError
+from orchestrator.errors import DeviceError, SurpriseError, UnreachableError
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import FilterRule, Interface, Vlan, Vrf
+from orchestrator.vendors.registry import render_device
 
 pytestmark = pytest.mark.lab
 NOW = now()
@@ -88,6 +90,34 @@ def test_a_device_goes_there_and_back_and_is_what_it_was(devices: tuple[Remote, 
     with pytest.raises(SurpriseError, match=f"{device} has all of this change, and no run of ours made it"):
         push(device, NOW, after, remote, access)
     push(device, after, NOW, remote, access)
+    assert unequal(before, Snapshot(texts=read_all(NOW, remote, access), hosts={})) == ()
+
+
+REFUSED = {
+    "fw1": ("nftables", "nftables.conf", "add rule inet nowhere forward accept\n",
+            r"fw1 refused 'rules' of playbook nftables: check: exit code 1 \| .*No such file or directory"),
+    "pe1": ("frr", "frr.conf", "frobnicate the district\n",
+            r"pe1 refused 'ports and routing' of playbook frr: reload: exit code 1 \| .*frobnicate the district"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("device", REFUSED)
+def test_a_line_that_a_device_refuses_is_told_in_its_own_words(devices: tuple[Remote, Access], device: str) -> None:
+    remote, access = devices
+    name, file, line, words = REFUSED[device]
+    before = Snapshot(texts=read_all(NOW, remote, access), hosts={})
+    texts = render_device(NOW, device)
+    with pytest.raises(DeviceError, match=words):
+        play(name, NOW, access, (device,), files={device: {**texts, file: texts[file] + line}})
+    play(name, NOW, access, (device,), files={device: texts})
+    assert unequal(before, Snapshot(texts=read_all(NOW, remote, access), hosts={})) == ()
+
+
+@pytest.mark.parametrize("device", CHANGES)
+def test_a_dry_run_passes_and_changes_nothing(devices: tuple[Remote, Access], device: str) -> None:
+    remote, access = devices
+    before = Snapshot(texts=read_all(NOW, remote, access), hosts={})
+    assert push(device, NOW, CHANGES[device](), remote, access, check=True).changed
     assert unequal(before, Snapshot(texts=read_all(NOW, remote, access), hosts={})) == ()
 
 

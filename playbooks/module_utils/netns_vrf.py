@@ -1,26 +1,20 @@
-#!/usr/bin/python3
-"""Ansible module: the VRF namespaces, overlays and ports of an FRR router whose kernel has no VRF devices.
+"""The VRF namespaces, overlays and ports of an FRR router whose kernel has no VRF devices.
 
-Wants what a `links.batch` file says (see docs/vendors.md). `phase: add` makes what is missing, `phase: remove` takes
-away what is not wanted (its ports go back to the router's own namespace), `phase: show` changes nothing. Returns
-`have`, the state as `links.batch` text, and `commands`, what was (or, in check mode, would be) run.
-Standard library only: it runs on the router.
+What is wanted is what a `links.batch` file says (see docs/vendors.md). `additions` are the commands that make what is
+missing, `removals` those that take away what is not wanted (its ports go back to the router's own namespace).
+Standard library only: the module frr_router runs it on the router.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shlex
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 HEADER = "# VRF namespaces, overlays and ports; run by: ip -batch links.batch"
-LOCK = "/run/onefold-push.lock"
 NOTICE = 15.0  # seconds in which zebra must have noticed a new namespace
-SETTLE = 1.0  # seconds in which zebra takes note that ports have left, before their namespace goes
 
 Links = dict[str, dict[str, Any]]
 """VRF -> {"overlay": the line that makes its VXLAN or "", "ports": names of the ports in it}."""
@@ -128,7 +122,7 @@ def removals(have: Links, want: Links) -> list[str]:
 def look() -> Links:
     """The state of this router."""
     names = sorted(path.name for path in Path("/run/netns").glob("*"))
-    shown = {name: _output(["ip", "-n", name, "-details", "-json", "link"]) for name in names}
+    shown = {name: output(["ip", "-n", name, "-details", "-json", "link"]) for name in names}
     return of_world({name: json.loads(text or "[]") for name, text in shown.items()})
 
 
@@ -140,7 +134,7 @@ def await_zebra(names: set[str]) -> None:
     end = time.monotonic() + NOTICE
     while True:
         known = {
-            words[1] for line in _output(["vtysh", "-c", "show vrf"]).splitlines() if "id" in (words := line.split())
+            words[1] for line in output(["vtysh", "-c", "show vrf"]).splitlines() if "id" in (words := line.split())
         }
         if names <= known:
             return
@@ -151,37 +145,6 @@ def await_zebra(names: set[str]) -> None:
         time.sleep(0.1)
 
 
-def _output(command: list[str]) -> str:
+def output(command: list[str]) -> str:
+    """What a command printed. Raises CalledProcessError when it failed, with its errors."""
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    from ansible.module_utils.basic import AnsibleModule
-
-    fields = {"path": {"type": "str"}, "phase": {"choices": ["add", "remove", "show"], "required": True}}
-    module = AnsibleModule(argument_spec=fields, supports_check_mode=True)
-    phase = module.params["phase"]
-    try:
-        with Path(LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            have = look()
-            want = structure(Path(module.params["path"]).read_text()) if phase != "show" else have
-            commands = {"add": additions, "remove": removals, "show": lambda *_: []}[phase](have, want)
-            if not module.check_mode:
-                for command in commands:
-                    if command.startswith("ip netns del"):
-                        time.sleep(SETTLE)
-                    if command.startswith("ip link add"):  # one left outside by a run that was cut off is made anew
-                        subprocess.run(["ip", "link", "del", command.split()[3]], capture_output=True, timeout=30)
-                    _output(shlex.split(command))
-                if commands:
-                    await_zebra(set(want) - set(have))
-                have = look()
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        module.fail_json(msg=f"{error}: {(getattr(error, 'stderr', '') or '').strip()}")
-    module.exit_json(changed=bool(commands), commands=commands, have=write(have))
-
-
-if __name__ == "__main__":
-    main()
