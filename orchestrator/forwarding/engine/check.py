@@ -107,7 +107,8 @@ def _slices(where: str, first: Column, count: int | None, rows: int) -> None:
         raise NetworkError(
             f"{where}[0] is not 0: it holds the first row of every slice, and the number of rows at last"
         )
-    _refuse(where, first[1:], first[1:] < first[:-1], "a slice ends before it begins; the column never falls")
+    falls = np.append(False, first[1:] < first[:-1])
+    _refuse(where, first, falls, "a slice ends before it begins; the column never falls")
     if int(first[-1]) != rows:
         raise NetworkError(f"{where}[{first.size - 1}] is {first[-1]}, but there are {rows} rows: let it end there")
 
