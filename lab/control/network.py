@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
 from typing import Any, NamedTuple
 
 from lab.control import frr
@@ -24,14 +24,21 @@ _LOAD = """
 said=$(vtysh -b 2>&1) || { echo "vtysh ended with $?: $said" >&2; exit 1; }
 if grep -qE '^(%|line )|Unknown command' <<< "$said"; then echo "refused: $said" >&2; exit 1; fi
 """
+_SILENT = """
+table inet silent {
+ chain input { type filter hook input priority filter; policy drop;
+  icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept
+ }
+}
+"""
 
 
 class Host(NamedTuple):
-    """A node on a segment that owns whole prefixes and sends everything to its router."""
+    """A node on a segment with some addresses, which sends everything to its router and answers nobody."""
 
     name: str
     segment: str
-    prefixes: tuple[Prefix, ...]
+    addresses: tuple[IPv4Interface | IPv6Interface, ...]
     gateways: tuple[Address, ...]
 
 
@@ -109,13 +116,11 @@ def _started(router: Router, filters: str) -> str:
 
 
 def _joined(host: Host) -> str:
-    lines = ["ip link set eth0 up"]
-    for prefix in host.prefixes:
-        word = "" if prefix.version == 4 else "-6 "
-        lines.append(f"ip {word}route add local {prefix} dev lo; ip {word}route add {prefix} dev eth0 metric 9")
-    for gateway in host.gateways:
-        word = "" if gateway.version == 4 else "-6 "
-        lines.append(f"ip {word}route add {gateway} dev eth0; ip {word}route add default via {gateway} dev eth0 onlink")
+    """A host's kernel must not answer by itself: a refusal would end the connections that routers remember."""
+    lines = ["ip link set eth0 up", f"nft -f - <<'X'\n{_SILENT}X"]
+    lines += [f"ip addr add {address} dev eth0 nodad" for address in host.addresses if address.version == 6]
+    lines += [f"ip addr add {address} dev eth0" for address in host.addresses if address.version == 4]
+    lines += [f"ip {'' if one.version == 4 else '-6 '}route add default via {one} dev eth0" for one in host.gateways]
     return "\n".join(lines)
 
 

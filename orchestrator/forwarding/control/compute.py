@@ -49,8 +49,8 @@ class Result:
 def compute(design: Design, bound: int | None = None) -> Result:
     """Return the tables that the routers of a design settle on.
 
-    `bound` is the most rounds that are tried (by default 16 and 4 more per table). Raises DesignFaultError when the design
-    contradicts itself.
+    `bound` is the most rounds that are tried (by default 16 and 4 more per table). Raises DesignFaultError when the
+    design contradicts itself.
     """
     check_design(design)
     view = View(design)
