@@ -142,6 +142,7 @@ def leaves(shape: Shape, plan: Sites, zone_access: Long, random: np.random.Gener
     count = random.integers(1, 4, len(plan.access))
     count[zone_access] = 4
     six = random.random(len(plan.access)) < shape.ipv6
+    six[zone_access] = random.random(len(zone_access)) < min(3 * shape.ipv6, 1)  # zones come first in both families
     four_owner = np.repeat(np.arange(len(plan.access)), count)
     six_owner = np.repeat(np.arange(len(plan.access)), np.where(six, random.integers(1, 3, len(six)), 0))
     four_length, four_at = _allocated(UNITS_OF_4, plan.access_city[four_owner], CITY_BLOCKS << 16, random)
