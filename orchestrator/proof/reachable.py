@@ -1,0 +1,261 @@
+"""Every reachable state of a plan over raw updates, the way back included, held to a policy.
+
+    proof = prove_states(network, batches, policy, world)
+
+`batches` are done in order; the steps of one batch run side by side. What is reachable, and why these states are all,
+on the way there and on the way back: docs/proof.md, "Reachable states of raw updates".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from math import prod
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from orchestrator.forwarding.engine.network import Network, Packet
+from orchestrator.forwarding.engine.policy import Broken, Policy
+from orchestrator.model.base import Noun, digest
+from orchestrator.model.finding import Result
+from orchestrator.proof.reachable_base import Base, Interval
+from orchestrator.proof.reachable_search import Broke, Found, Promises, Search, Subject, World
+from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
+
+__all__ = ["Mode", "StateFinding", "StatesProof", "Step", "World", "prove_states"]
+
+MOST_ASKED = 2_000
+"""Questions to the engine about one component's envelopes before the batch has to be split."""
+
+
+class StateFinding(Noun):
+    """A promise that does not hold in some reachable state, with the first such state found."""
+
+    subject: str  # "isolation: ZONE -> ZONE" or "flow N"
+    result: Result
+    batch: int  # 0: before any step; batches count from 1
+    state: str
+    done: tuple[str, ...] = ()  # steps of that batch, finished
+    partial: tuple[tuple[str, int], ...] = ()  # (step, lines done) of steps in their middle
+    existing: bool = False  # broken before any step: told apart
+    fix: str = ""
+
+
+class StatesProof(Noun):
+    """What was proved about the states of a plan. `record` holds no time and no machine: same inputs, same bytes.
+
+    `states`: distinct reachable states, all of them covered unless a finding names a batch to split. The way back goes
+    through the same states. `asked`: envelopes and cases the engine was asked about. `mended`: promises broken before
+    that hold at the end.
+    """
+
+    result: Result
+    engine: str
+    network: str  # digests
+    plan: str
+    policy: str
+    batches: int
+    steps: int
+    states: int
+    promises: int
+    asked: int
+    cases: int  # components whose envelope did not hold and that were taken apart
+    findings: tuple[StateFinding, ...]
+    mended: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The canonical record."""
+        plain = self.plain()
+        del plain["seconds"]
+        return plain | {"states": str(self.states)}
+
+
+def prove_states(
+    network: Network,
+    batches: Sequence[Sequence[Step]],
+    policy: Policy,
+    world: World,
+    engine: str = "",
+    most_asked: int = MOST_ASKED,
+) -> StatesProof:
+    """Hold every reachable state to the policy; `world` is the network with that policy, and ends in the target.
+
+    Raises PlanError when a line does not fit, or two steps of one batch change the same row.
+    """
+    policy.check(network)
+    started = monotonic()
+    prover = _Prover(network, policy, world, most_asked)
+    for steps in batches:
+        prover.batch(steps)
+    final = world.broken()
+    findings = (*prover.existing(final), *prover.findings)
+    return StatesProof(
+        result=_result(findings),
+        engine=engine,
+        network=network_digest(network),
+        plan=plan_digest(batches),
+        policy=policy_digest(policy),
+        batches=len(batches),
+        steps=sum(map(len, batches)),
+        states=1 + sum(prod(map(states_of, steps)) - 1 for steps in batches),
+        promises=int((~policy.allowed).sum() - (~policy.allowed.diagonal()).sum()) + len(policy.flows),
+        asked=prover.asked,
+        cases=prover.cases,
+        findings=findings,
+        mended=tuple(prover.name(subject) for subject in prover.mended(final)),
+        seconds=round(monotonic() - started, 3),
+    )
+
+
+class _Prover:
+    """Batch after batch on one world."""
+
+    def __init__(self, network: Network, policy: Policy, world: World, most_asked: int) -> None:
+        self.network, self.policy, self.world, self.most_asked = network, policy, world, most_asked
+        self.base = Base(network)
+        self.flows = [_ends(flow.packet) for flow in policy.flows]
+        broken = world.broken()
+        self.before = Promises(frozenset(broken.isolation) | frozenset(broken.flows), frozenset(broken.unknown))
+        self.findings: list[StateFinding] = []
+        self._told: set[Subject] = set()
+        self.number = self.asked = self.cases = 0
+
+    def batch(self, steps: Sequence[Step]) -> None:
+        """Judge the states of one batch; afterwards all its steps are done."""
+        self.number += 1
+        batch = Batch(self.base, steps)
+        members = batch.components(self.flows) if len(steps) > 1 else [tuple(range(len(steps)))]
+        for component in members:
+            search = Search(self.world, batch, component, self.before, self.most_asked)
+            found = search.run()
+            self.asked += found.asked
+            self.cases += found.asked > 1
+            self._take(batch, component, found)
+        batch.rows.commit()
+
+    def _take(self, batch: Batch, component: Sequence[int], found: Found) -> None:
+        for broke in found.broke:
+            if broke.subject not in self._told:
+                self._told.add(broke.subject)
+                self.findings.append(self._finding(batch, broke))
+        if found.exhausted:
+            names = [batch.steps[member].name for member in component]
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            what = f"batch {self.number}: {shown} touch the same packets, and not every mixture of them holds"
+            open_ = sorted(self.name(subject) for subject in found.open) or ["every promise"]
+            fix = "split the batch: put these steps into batches of their own"
+            for subject in open_:
+                self.findings.append(
+                    StateFinding(subject=subject, result="unknown", batch=self.number, state=what, fix=fix)
+                )
+
+    def _finding(self, batch: Batch, broke: Broke) -> StateFinding:
+        done, partial = [], []
+        for number, step in enumerate(batch.steps):
+            count = sum(_lines_done(step, broke.values.get(unit.number, 0)) for unit in batch.units_of[number])
+            if count == len(step.lines) and count:
+                done.append(step.name)
+            elif count:
+                partial.append((step.name, count))
+        return StateFinding(
+            subject=self.name(broke.subject),
+            result="unknown" if broke.unknown else "fail",
+            batch=self.number,
+            state=_text(self.number, done, partial),
+            done=tuple(done),
+            partial=tuple(partial),
+            fix="change the order of the steps, or declare the outage in the step that causes it",
+        )
+
+    def name(self, subject: Subject) -> str:
+        """A subject for people."""
+        if isinstance(subject, int):
+            return f"flow {subject}"
+        source, destination = subject
+        return f"isolation: {self.network.zone_names[source]} -> {self.network.zone_names[destination]}"
+
+    def existing(self, final: Broken) -> list[StateFinding]:
+        """What did not hold before any step; left at the end, it counts against the plan."""
+        left = frozenset[Subject](final.isolation) | final.flows | final.unknown
+        found = []
+        for subject in sorted(self.before.all, key=self.name):
+            text = "before any step, and still at the end" if subject in left else "before any step, mended at the end"
+            result: Result = "fail" if subject in self.before.fail else "unknown"
+            found.append(
+                StateFinding(
+                    subject=self.name(subject), result=result, batch=0, state=text, existing=subject not in left
+                )
+            )
+        return found
+
+    def mended(self, final: Broken) -> list[Subject]:
+        """What did not hold before and holds at the end."""
+        left = frozenset[Subject](final.isolation) | final.flows | final.unknown
+        return sorted(self.before.all - left, key=self.name)
+
+
+def _ends(packet: Packet) -> tuple[Interval, Interval]:
+    """Both addresses of a flow."""
+    there, back = packet.destination, packet.source
+    return (packet.family, there, there + 1), (packet.family, back, back + 1)
+
+
+def _lines_done(step: Step, value: int) -> int:
+    if step.mode is Mode.ATOMIC:
+        return len(step.lines) if value else 0
+    return value
+
+
+def _text(batch: int, done: Sequence[str], partial: Sequence[tuple[str, int]]) -> str:
+    """A state in words."""
+    shown = ", ".join(done[:5]) + (f" and {len(done) - 5} more" if len(done) > 5 else "") or "none"
+    stopped = "".join(f", {name} stopped after {count} lines" for name, count in partial)
+    return f"batch {batch} with {shown} done{stopped}"
+
+
+def _result(findings: Iterable[StateFinding]) -> Result:
+    against = {finding.result for finding in findings if not finding.existing}
+    if "fail" in against:
+        return "fail"
+    return "unknown" if "unknown" in against else "pass"
+
+
+def network_digest(network: Network) -> str:
+    """SHA-256 over names and arrays."""
+    state = hashlib.sha256()
+    _feed(state, network.__dict__)
+    return state.hexdigest()
+
+
+def _feed(state: Any, value: Any) -> None:
+    if isinstance(value, np.ndarray):
+        state.update(f"{value.dtype}{value.shape}".encode())
+        state.update(np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, dict):
+        for key in sorted(value):
+            state.update(key.encode())
+            _feed(state, value[key])
+    elif isinstance(value, tuple) and hasattr(value, "_asdict"):
+        _feed(state, value._asdict())
+    else:
+        state.update(repr(value).encode())
+
+
+def plan_digest(batches: Sequence[Sequence[Step]]) -> str:
+    """SHA-256 over every line of every step in order."""
+    return digest([[_plain(step) for step in steps] for steps in batches])
+
+
+def _plain(step: Step) -> list[Any]:
+    return [step.name, step.mode, sorted(step.outage), [repr(line) for line in step.lines]]
+
+
+def policy_digest(policy: Policy) -> str:
+    """SHA-256 over the allowed pairs and the flows."""
+    state = hashlib.sha256()
+    _feed(state, {"allowed": policy.allowed, "flows": policy.flows})
+    return state.hexdigest()

@@ -1,0 +1,150 @@
+"""The rows of a network as a plan goes on: routes, filter entries, ports, read from the arrays when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from orchestrator.forwarding.engine.network import Action, HopKind, Matches, Network, Prefixes
+from orchestrator.forwarding.engine.updates import Entry, Hop, Match, Prefix
+
+Hops = tuple[Hop, ...]
+Interval = tuple[int, int, int]
+"""(family, first address, address after the last)."""
+
+WIDTH = {4: 32, 6: 128}
+EVERY_ADDRESS: tuple[Interval, ...] = ((4, 0, 1 << 32), (6, 0, 1 << 128))
+
+
+def prefix_at(columns: Prefixes, row: int) -> Prefix:
+    """One row of prefix columns as a value."""
+    address = int(columns.high[row]) << 64 | int(columns.low[row])
+    return Prefix(int(columns.family[row]), address, int(columns.length[row]))
+
+
+def intervals(prefix: Prefix) -> tuple[Interval, ...]:
+    """The addresses of a prefix; family 0 is every address of both families."""
+    if prefix.family not in WIDTH:
+        return EVERY_ADDRESS
+    size = 1 << (WIDTH[prefix.family] - prefix.length)
+    return ((prefix.family, prefix.address, prefix.address + size),)
+
+
+def match_at(columns: Matches, row: int) -> Match:
+    """One row of match columns as a value."""
+    return Match(
+        prefix_at(columns.source, row),
+        prefix_at(columns.destination, row),
+        (int(columns.protocol_low[row]), int(columns.protocol_high[row])),
+        (int(columns.source_port_low[row]), int(columns.source_port_high[row])),
+        (int(columns.destination_port_low[row]), int(columns.destination_port_high[row])),
+        int(columns.established[row]),
+        int(columns.fragment[row]),
+        int(columns.in_port[row]),
+    )
+
+
+class Base:
+    """What is configured between two batches."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._tables: dict[int, dict[Prefix, Hops]] = {}
+        self._entries: dict[int, list[int | Entry]] = {}
+        self._ports: dict[int, bool] = {}
+
+    @cached_property
+    def _by_table(self) -> tuple[np.ndarray, np.ndarray]:
+        table = self.network.routes.table
+        order = np.argsort(table, kind="stable")
+        return order, np.searchsorted(table[order], np.arange(len(self.network.tables) + 1))
+
+    def table(self, table: int) -> dict[Prefix, Hops]:
+        """Prefix -> next hops of one table."""
+        known = self._tables.get(table)
+        if known is None:
+            order, first = self._by_table
+            routes = self.network.routes
+            rows = order[first[table] : first[table + 1]].tolist()
+            known = {prefix_at(routes.prefix, row): self._group(int(routes.group[row])) for row in rows}
+            self._tables[table] = known
+        return known
+
+    def _group(self, group: int) -> Hops:
+        groups = self.network.groups
+        rows = range(int(groups.first[group]), int(groups.first[group + 1]))
+        return tuple(sorted(Hop(HopKind(int(groups.kind[row])), int(groups.target[row])) for row in rows))
+
+    def hops(self, table: int, prefix: Prefix) -> Hops | None:
+        """The next hops of exactly this prefix."""
+        return self.table(table).get(prefix)
+
+    def set_route(self, table: int, prefix: Prefix, hops: Hops | None) -> None:
+        """Set or remove a route."""
+        if hops is None:
+            self.table(table).pop(prefix, None)
+        else:
+            self.table(table)[prefix] = hops
+
+    @staticmethod
+    def outer(prefix: Prefix) -> Iterator[Prefix]:
+        """The prefixes that cover this one, nearest first."""
+        width = WIDTH[prefix.family]
+        for length in range(prefix.length - 1, -1, -1):
+            shift = width - length
+            yield Prefix(prefix.family, prefix.address >> shift << shift, length)
+
+    def _rows(self, number: int) -> list[int | Entry]:
+        """A filter's entries: rows of the network's arrays, or values that came later."""
+        known = self._entries.get(number)
+        if known is None:
+            first = self.network.filters.first
+            known = self._entries[number] = list(range(int(first[number]), int(first[number + 1])))
+        return known
+
+    def count(self, number: int) -> int:
+        """How many entries a filter has."""
+        return len(self._rows(number))
+
+    def entry(self, number: int, position: int) -> Entry:
+        """One entry of a filter."""
+        row = self._rows(number)[position]
+        if isinstance(row, Entry):
+            return row
+        filters = self.network.filters
+        return Entry(match_at(filters.match, row), Action(int(filters.action[row])), int(filters.line[row]))
+
+    def change_entries(self, number: int, position: int, new: Entry | None, there: bool) -> None:
+        """Insert a new entry before a position if it is there, or (no new one) remove the old one unless it is."""
+        rows = self._rows(number)
+        if new is not None and there:
+            rows.insert(position, new)
+        elif new is None and not there:
+            del rows[position]
+
+    def port(self, port: int) -> bool:
+        """Whether a port is up."""
+        up = self.network.ports.up
+        return self._ports.get(port, True if up is None else bool(up[port]))
+
+    def set_port(self, port: int, up: bool) -> None:
+        """Set a port."""
+        self._ports[port] = up
+
+    @cached_property
+    def policed(self) -> frozenset[int]:
+        """Filters that decide where packets go: what they permit is not 'more', it is elsewhere."""
+        return frozenset(int(number) for number in self.network.policies.match)
+
+    @cached_property
+    def links(self) -> list[tuple[Interval, ...]]:
+        """Addresses that stand for each other: what each translation rule matches and what it makes of it."""
+        rules = self.network.translations
+        found = []
+        for row in range(len(rules.kind)):
+            match = match_at(rules.match, row)
+            half = match.destination if rules.kind[row] else match.source
+            found.append((*intervals(half), *intervals(prefix_at(rules.to, row))))
+        return found

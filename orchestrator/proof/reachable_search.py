@@ -1,0 +1,211 @@
+"""All states of one component of a batch, by envelope first and by cases where the envelope does not hold.
+
+With all units open the engine answers for every mixture at once. If a promise fails there, one unit after another is
+fixed at each of its values, and the envelope of the rest is asked again: a case that holds is done, a case with
+nothing open is a state that breaks the promise. So only what the promise hangs on is ever taken apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from orchestrator.forwarding.engine.policy import Broken
+from orchestrator.forwarding.engine.updates import Update
+from orchestrator.proof.reachable_rows import Unit
+from orchestrator.proof.reachable_steps import Batch
+
+Pair = tuple[int, int]
+Subject = Pair | int
+"""What a promise is about: a pair of zones (isolation), or a flow."""
+
+
+class World(Protocol):
+    """A network that changes and answers what of the policy does not hold in it."""
+
+    def apply(self, update: Update) -> object:
+        """Change it."""
+
+    def broken(self) -> Broken:
+        """What does not hold now."""
+
+
+class Promises(NamedTuple):
+    """Answers about one state or envelope, without what was broken or unknown before the plan."""
+
+    fail: frozenset[Subject]
+    unknown: frozenset[Subject]
+
+    @property
+    def all(self) -> frozenset[Subject]:
+        """Every subject that does not simply hold."""
+        return self.fail | self.unknown
+
+
+class Broke(NamedTuple):
+    """A subject that does not hold in one reachable state: the values of the component's units there."""
+
+    subject: Subject
+    unknown: bool
+    values: dict[int, int]
+
+
+@dataclass
+class Found:
+    """What a component's search came to. `exhausted`: the questions allowed ran out, with `open` still undecided."""
+
+    broke: list[Broke] = field(default_factory=list)
+    exhausted: bool = False
+    open: frozenset[Subject] = frozenset()
+    asked: int = 0
+
+
+class Search:
+    """One component: `members` are its steps. All units outside it stand where they stand."""
+
+    def __init__(self, world: World, batch: Batch, members: Sequence[int], before: Promises, most_asked: int) -> None:
+        self.world, self.batch, self.before, self.most_asked = world, batch, before, most_asked
+        self.members = tuple(members)
+        self.units = [unit for member in members for unit in batch.units_of[member]]
+        self.found = Found()
+        self.fixed: dict[int, int] = {}
+        rows = batch.rows
+        keys = {key for member in members for key in batch.keys[member]}
+        self.routes = [row for key, row in rows.routes.items() if key in keys]
+        self.filters = [row for row in rows.filters.values() if ("filter", row.filter) in keys]
+        self.ports = [row for row in rows.ports.values() if ("port", row.port) in keys]
+        self.stiff = self._stiff()
+        self.outage = self._outages()
+
+    def _stiff(self) -> frozenset[int]:
+        """Units without an envelope: they change filters that decide where packets go."""
+        policed = self.batch.base.policed
+        conditions = [
+            condition
+            for row in self.filters
+            if row.filter in policed
+            for item in row.items
+            for condition in (item.since, item.until)
+        ]
+        return frozenset(condition.unit.number for condition in conditions if condition)
+
+    def _outages(self) -> dict[int, list[int]]:
+        """Flow -> members that declare it."""
+        found: dict[int, list[int]] = {}
+        for member in self.members:
+            for flow in self.batch.steps[member].outage:
+                found.setdefault(flow, []).append(member)
+        return found
+
+    def run(self) -> Found:
+        """Judge every state; afterwards every unit stands at its top."""
+        suspects = self._ask(None)
+        if suspects or suspects is None:
+            self._cases(suspects)
+        self.finish()
+        return self.found
+
+    def finish(self) -> None:
+        """Bring the world to the state with all steps done."""
+        self.fixed = {unit.number: unit.top for unit in self.units}
+        self._set(wide=True)
+
+    def _cases(self, suspects: frozenset[Subject] | None) -> None:
+        """Depth first over the values of the units, as long as something is suspect."""
+        trail: list[tuple[Unit, Iterator[int], frozenset[Subject] | None]] = []
+        self._open(trail, suspects)
+        while trail:
+            unit, values, suspects = trail[-1]
+            value = next(values, None)
+            wanted = None if suspects is None else suspects - self._settled()
+            if value is None or (wanted is not None and not wanted):
+                trail.pop()
+                self.fixed.pop(unit.number, None)
+                continue
+            if self.found.asked >= self.most_asked:
+                self.found.exhausted, self.found.open = True, wanted or frozenset()
+                return
+            self.fixed[unit.number] = value
+            left = self._ask(wanted)
+            if left or left is None:
+                self._open(trail, left)
+
+    def _open(
+        self, trail: list[tuple[Unit, Iterator[int], frozenset[Subject] | None]], suspects: frozenset[Subject] | None
+    ) -> None:
+        """Take the next unit apart; where none is left, this is a state."""
+        unit = self._choose(suspects)
+        if unit is not None:
+            trail.append((unit, iter(range(unit.top + 1)), suspects))
+            return
+        answer = self._answer()
+        for subject in sorted(answer.all & (suspects or frozenset()), key=str):
+            self.found.broke.append(Broke(subject, subject not in answer.fail, dict(self.fixed)))
+
+    def _settled(self) -> frozenset[Subject]:
+        """Subjects of which a state is known in which they do not hold."""
+        return frozenset(item.subject for item in self.found.broke)
+
+    def _choose(self, suspects: frozenset[Subject] | None) -> Unit | None:
+        """The open unit to take apart next: those without envelope, then declared outages, then what moves together."""
+        open_units = [unit for unit in self.units if unit.number not in self.fixed]
+        if not open_units:
+            return None
+        declaring = {member for flow in suspects or () if isinstance(flow, int) for member in self.outage.get(flow, ())}
+        return min(
+            open_units,
+            key=lambda unit: (
+                unit.number not in self.stiff,
+                unit.step not in declaring,
+                -len(self.batch.steps[unit.step].lines),
+                unit.number,
+            ),
+        )
+
+    def _ask(self, suspects: frozenset[Subject] | None) -> frozenset[Subject] | None:
+        """Which suspects (None: any subject) may fail with the units fixed so far; None: no envelope to ask."""
+        if any(number not in self.fixed for number in self.stiff):
+            return suspects
+        found = self._answer().all
+        return found if suspects is None else found & suspects
+
+    def _answer(self) -> Promises:
+        """What does not hold in some mixture of the open units."""
+        self.found.asked += 1
+        self._set(wide=True)
+        wide = self.world.broken()
+        narrow = self.world.broken() if self._set(wide=False) else wide
+        flows = frozenset(narrow.flows) - self._excused()
+        fail = (frozenset[Subject](wide.isolation) | flows) - self.before.fail
+        unknown = frozenset[Subject](wide.unknown | narrow.unknown) - self.before.all - fail
+        return Promises(fail, unknown)
+
+    def _excused(self) -> frozenset[int]:
+        """Flows that may fail: a step that declares them has begun and is not finished, for certain."""
+        return frozenset(
+            flow for flow, members in self.outage.items() if any(self._under_way(member) for member in members)
+        )
+
+    def _under_way(self, member: int) -> bool:
+        units = self.batch.units_of[member]
+        levels = [self.fixed.get(unit.number) for unit in units]
+        if any(level is not None and 0 < level < unit.top for level, unit in zip(levels, units, strict=True)):
+            return True
+        begun = any(level == unit.top for level, unit in zip(levels, units, strict=True))
+        return begun and any(level == 0 for level in levels)
+
+    def _set(self, *, wide: bool) -> bool:
+        """Bring the engine to the envelope; whether anything changed."""
+        updates = list(self._updates(wide))
+        for update in updates:
+            self.world.apply(update)
+        return bool(updates)
+
+    def _updates(self, wide: bool) -> Iterator[Update]:
+        for route in self.routes:
+            yield from self.batch.rows.route_update(route, self.fixed)
+        for row in self.filters:
+            yield from row.updates(self.fixed, wide=wide)
+        for port in self.ports:
+            yield from port.updates(port.wanted(self.fixed, wide=wide))

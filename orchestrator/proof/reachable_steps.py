@@ -1,0 +1,246 @@
+"""Steps over raw updates, and what they change: lines become units, rows and components that never meet.
+
+Positions in a filter count its entries as they were before the batch, plus what the same step did to them before: steps
+of one batch insert beside each other like lines with numbers of their own.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.errors import PlanError
+from orchestrator.forwarding.engine.updates import (
+    AddRoute,
+    InsertEntry,
+    PortDown,
+    PortUp,
+    RemoveEntry,
+    RemoveRoute,
+    ReplaceEntry,
+    ReplaceRoute,
+    Update,
+)
+from orchestrator.proof.reachable_base import EVERY_ADDRESS, Base, Interval, intervals
+from orchestrator.proof.reachable_rows import Condition, FilterRow, Item, PortRow, RouteRow, Rows, Unit, conflict
+
+
+class Mode(StrEnum):
+    """How the lines of one step take effect."""
+
+    ATOMIC = "atomic"  # the device commits them together: all or none
+    LINES = "line by line"  # in order; it may stop after any of them
+    CONVERGING = "converging"  # routers settle one by one in any order: each line by itself, old or new
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `outage`: flows (indexes into Policy.flows) that may fail while it has begun and is not finished."""
+
+    name: str
+    lines: tuple[Update, ...]
+    mode: Mode = Mode.LINES
+    outage: frozenset[int] = frozenset()
+
+
+def states_of(step: Step) -> int:
+    """How many states of its own a step goes through, none and all of its lines included."""
+    if step.mode is Mode.ATOMIC:
+        return 2 if step.lines else 1
+    return len(step.lines) + 1 if step.mode is Mode.LINES else 1 << len(step.lines)
+
+
+class Batch:
+    """The rows and units of steps that may run side by side, on top of a base.
+
+    Raises PlanError when a line does not fit the base, or two steps change the same row.
+    """
+
+    def __init__(self, base: Base, steps: Sequence[Step]) -> None:
+        self.base, self.steps = base, tuple(steps)
+        self.rows = Rows(base)
+        self.units: list[Unit] = []
+        self.units_of: list[list[Unit]] = []
+        self.touched: list[list[Interval]] = []  # destinations, step by step
+        self.keys: list[set[object]] = []  # rows, step by step
+        for number in range(len(self.steps)):
+            self._read(number)
+
+    def _read(self, number: int) -> None:
+        step = self.steps[number]
+        self.units_of.append([])
+        self.touched.append([])
+        self.keys.append(set())
+        shared = None
+        if step.mode is not Mode.CONVERGING and step.lines:
+            shared = self._unit(number, 1 if step.mode is Mode.ATOMIC else len(step.lines))
+        for index, line in enumerate(step.lines):
+            unit = shared or self._unit(number, 1)
+            self._line(step, Condition(unit, index + 1 if step.mode is Mode.LINES else 1), line)
+
+    def _unit(self, step: int, top: int) -> Unit:
+        unit = Unit(len(self.units), step, top)
+        self.units.append(unit)
+        self.units_of[step].append(unit)
+        return unit
+
+    def _line(self, step: Step, when: Condition, line: Update) -> None:
+        touched, keys = self.touched[when.unit.step], self.keys[when.unit.step]
+        if isinstance(line, AddRoute | RemoveRoute | ReplaceRoute):
+            self._route(step, when, line)
+            keys.add((line.table, line.prefix))
+            touched.extend(intervals(line.prefix))
+        elif isinstance(line, PortDown | PortUp):
+            self._port(step, when, line)
+            keys.add(("port", line.port))
+            touched.extend(EVERY_ADDRESS)
+        else:
+            for item in self._entry(step, when, line):
+                touched.extend(intervals(item.entry.match.destination))
+            keys.add(("filter", line.filter))
+            if line.filter in self.base.policed:  # packets go elsewhere, and may be judged there by anything
+                touched.extend(EVERY_ADDRESS)
+
+    def _route(self, step: Step, when: Condition, line: AddRoute | RemoveRoute | ReplaceRoute) -> None:
+        key = (line.table, line.prefix)
+        row = self.rows.routes.get(key)
+        if row is None:
+            before = self.base.hops(*key)
+            row = self.rows.routes[key] = RouteRow(*key, before)
+            self.rows.present[key] = before
+        value = row.before
+        if row.edits:
+            first = row.edits[0][0].unit
+            if first != when.unit:
+                other = self.steps[first.step].name
+                raise conflict(f"the route of table {line.table} to {line.prefix}", step.name, other)
+            value = row.edits[-1][1]
+        if (value is None) != isinstance(line, AddRoute):
+            there = "no such route" if value is None else "that route already"
+            raise PlanError(f"step {step.name}: table {line.table} has {there}: {line.prefix}; plan it anew")
+        row.edits.append((when, None if isinstance(line, RemoveRoute) else tuple(sorted(set(line.hops)))))
+        if not isinstance(line, RemoveRoute):
+            row.line = line.line
+
+    def _port(self, step: Step, when: Condition, line: PortDown | PortUp) -> None:
+        row = self.rows.ports.get(line.port)
+        if row is None:
+            before = self.base.port(line.port)
+            row = self.rows.ports[line.port] = PortRow(line.port, before, present=before)
+        elif row.edits[0][0].unit != when.unit:
+            raise conflict(f"port {line.port}", step.name, self.steps[row.edits[0][0].unit.step].name)
+        row.edits.append((when, isinstance(line, PortUp)))
+
+    def _entry(self, step: Step, when: Condition, line: InsertEntry | RemoveEntry | ReplaceEntry) -> Iterator[Item]:
+        """Change a filter; give every item that comes or goes."""
+        number = line.filter
+        row = self.rows.filters.get(number)
+        if row is None:
+            row = self.rows.filters[number] = FilterRow(number, self.base.count(number))
+        last = row.seen(when.unit.step) - (not isinstance(line, InsertEntry))
+        if not 0 <= line.position <= last:
+            raise PlanError(f"step {step.name}: filter {number} has no position {line.position}; plan it anew")
+        found = row.find(line.position, when.unit.step)
+        if isinstance(line, RemoveEntry | ReplaceEntry):
+            yield self._remove(step, when, row, found)
+        if isinstance(line, InsertEntry | ReplaceEntry):
+            at = found if isinstance(found, int) else found.at
+            item = Item(line.entry, at, new=True, since=when)
+            row.put(item, before=None if isinstance(found, int) else found)
+            yield item
+
+    def _remove(self, step: Step, when: Condition, row: FilterRow, found: int | Item) -> Item:
+        if isinstance(found, Item):
+            found.until = when
+            return found
+        for other in row.items:
+            if other.at == found and not other.new and other.until is not None:
+                name = self.steps[other.until.unit.step].name
+                raise conflict(f"entry {found} of filter {row.filter}", step.name, name)
+        item = Item(self.base.entry(row.filter, found), found, new=False, until=when, present=True)
+        row.put(item)
+        return item
+
+    def components(self, flows: Iterable[Sequence[Interval]] = ()) -> list[tuple[int, ...]]:
+        """Steps that may touch the same packets, directly or over others, ascending.
+
+        Two steps meet when their destinations overlap, when a translation leads from one's to the other's, or when
+        one touches a flow's way there and the other its way back. `flows`: the addresses of each flow, both ends.
+        """
+        return _grouped(self.touched, [*self.base.links], flows)
+
+
+def _grouped(
+    touched: Sequence[Sequence[Interval]], links: list[tuple[Interval, ...]], flows: Iterable[Sequence[Interval]]
+) -> list[tuple[int, ...]]:
+    """Groups of members whose intervals overlap, directly or over others."""
+    groups = _Groups(len(touched))
+    rows = [(interval, member) for member, found in enumerate(touched) for interval in found]
+    rows += [(interval, groups.further(number)) for number, link in enumerate(links) for interval in link]
+    spans = _spans(rows, groups)
+    for flow in flows:
+        met = [owner for interval in flow for owner in spans.owners(interval)]
+        for other in met[1:]:
+            groups.join(met[0], other)
+    found: dict[int, list[int]] = {}
+    for member in range(len(touched)):
+        found.setdefault(groups.top(member), []).append(member)
+    return [tuple(members) for members in found.values()]
+
+
+class _Groups:
+    """Union and find."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._parent = list(range(count))
+
+    def further(self, number: int) -> int:
+        """A member beyond the first ones."""
+        while len(self._parent) <= self._count + number:
+            self._parent.append(len(self._parent))
+        return self._count + number
+
+    def top(self, member: int) -> int:
+        parent = self._parent
+        while parent[member] != member:
+            parent[member] = parent[parent[member]]
+            member = parent[member]
+        return member
+
+    def join(self, one: int, other: int) -> None:
+        one, other = self.top(one), self.top(other)
+        self._parent[max(one, other)] = min(one, other)
+
+
+class _Spans:
+    """Disjoint intervals in order, each with the member it belongs to."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[int, int]] = []  # (family, address after the last)
+        self.begins: list[tuple[int, int]] = []
+        self.owner: list[int] = []
+
+    def owners(self, interval: Interval) -> Iterator[int]:
+        """Whom an interval meets."""
+        family, low, high = interval
+        index = bisect_left(self.ends, (family, low + 1))
+        while index < len(self.begins) and self.begins[index] < (family, high):
+            yield self.owner[index]
+            index += 1
+
+
+def _spans(rows: list[tuple[Interval, int]], groups: _Groups) -> _Spans:
+    """Sweep: members whose intervals overlap are joined; what remains is disjoint."""
+    spans = _Spans()
+    for (family, low, high), member in sorted(rows):
+        if spans.ends and spans.ends[-1] > (family, low):
+            groups.join(spans.owner[-1], member)
+            spans.ends[-1] = max(spans.ends[-1], (family, high))
+        else:
+            spans.begins.append((family, low))
+            spans.ends.append((family, high))
+            spans.owner.append(member)
+    return spans

@@ -1,0 +1,209 @@
+"""Every reachable state is covered, and nothing else: held against walking through all of them one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import PlanError
+from orchestrator.forwarding.engine.builder import Entry as BuiltEntry
+from orchestrator.forwarding.engine.builder import Match as BuiltMatch
+from orchestrator.forwarding.engine.builder import NetworkBuilder
+from orchestrator.forwarding.engine.network import Action, HopKind, Network, OperationKind, Packet
+from orchestrator.forwarding.engine.plain import Plain
+from orchestrator.forwarding.engine.plain_flow import works
+from orchestrator.forwarding.engine.policy import Flow, Policy
+from orchestrator.forwarding.engine.updates import (
+    EVERYWHERE,
+    AddRoute,
+    Entry,
+    Hop,
+    InsertEntry,
+    Match,
+    PortDown,
+    PortUp,
+    Prefix,
+    RemoveEntry,
+    RemoveRoute,
+    ReplaceEntry,
+    ReplaceRoute,
+    Update,
+)
+from orchestrator.proof.reachable import Mode, Step, prove_states
+from tests.forwarding.engine.networks import random_network
+from tests.forwarding.engine.points import some_packets
+from tests.laws import examples
+from tests.proof.plain_world import PlainWorld, Rows, judged
+
+MODES = (Mode.ATOMIC, Mode.LINES, Mode.CONVERGING)
+
+
+class Taken:
+    """Rows that are taken: by other steps of the batch, or by this one where each line counts for itself."""
+
+    def __init__(self) -> None:
+        self.owner: dict[object, str] = {}
+
+    def take(self, row: object, step: str, mode: Mode) -> bool:
+        if row in self.owner and (self.owner[row] != step or mode is Mode.CONVERGING):
+            return False
+        self.owner[row] = step
+        return True
+
+
+def line(rows: Rows, random: Random, take: Callable[[object], bool]) -> Update | None:
+    """A random line that fits; rows that other steps of the batch have taken are left alone."""
+    choice = random.randrange(6)
+    if choice == 0 and rows.up:
+        port = random.randrange(len(rows.up))
+        if not take(("port", port)):
+            return None
+        return PortDown(port) if rows.up[port] else PortUp(port)
+    if choice in (1, 2) and rows.entries:
+        return entry_line(rows, random, take)
+    keys = list(rows.routes)
+    if not keys:
+        return None
+    table, prefix = random.choice(keys)
+    other = random.choice(keys)[1]
+    hops = rows.routes[random.choice([key for key in keys if key[0] == table])]
+    if random.random() < 0.4:
+        prefix = other
+    if not take((table, prefix)):
+        return None
+    if (table, prefix) not in rows.routes:
+        return AddRoute(table, prefix, hops)
+    return RemoveRoute(table, prefix) if random.random() < 0.3 else ReplaceRoute(table, prefix, hops)
+
+
+def entry_line(rows: Rows, random: Random, take: Callable[[object], bool]) -> Update | None:
+    number = random.randrange(len(rows.entries))
+    if not take(("filter", number)):
+        return None
+    entries = rows.entries[number]
+    position = random.randint(0, len(entries))
+    pool = [entry for one in rows.entries for entry in one] or [Entry(Match(), Action.PERMIT)]
+    entry = random.choice(pool)._replace(action=random.choice((Action.PERMIT, Action.DENY)))
+    if position == len(entries) or random.random() < 0.5:
+        return InsertEntry(number, position, entry)
+    return RemoveEntry(number, position) if random.random() < 0.5 else ReplaceEntry(number, position, entry)
+
+
+def random_batches(rows: Rows, random: Random, flows: int) -> list[list[Step]]:
+    """Batches of steps that fit one after the other; no row is touched by two steps of a batch."""
+    batches = []
+    now = rows.copy()
+    for batch in range(random.randint(1, 2)):
+        taken = Taken()
+        after = now.copy()
+        steps = []
+        for number in range(random.randint(1, 3)):
+            name, mode = f"{batch}{'abc'[number]}", random.choice(MODES)
+            own = now.copy()
+            lines = []
+            for _line in range(random.randint(1, 3)):
+                update = line(own, random, partial(taken.take, step=name, mode=mode))
+                if update is not None:
+                    own.apply(update)
+                    after.apply(update)
+                    lines.append(update)
+            outage = frozenset(flow for flow in range(flows) if random.random() < 0.15)
+            steps.append(Step(name, tuple(lines), mode, outage))
+        now = after
+        batches.append(steps)
+    return batches
+
+
+def values(step: Step) -> list[tuple[bool, ...]]:
+    """Every set of lines of a step that may be done."""
+    count = len(step.lines)
+    if step.mode is Mode.ATOMIC:
+        return [(False,) * count, (True,) * count] if count else [()]
+    if step.mode is Mode.LINES:
+        return [tuple(index < done for index in range(count)) for done in range(count + 1)]
+    return list(product((False, True), repeat=count))
+
+
+def by_exhaustion(
+    rows: Rows, batches: list[list[Step]], policy: Policy, packets: list[tuple[int, Packet]]
+) -> tuple[set[object], set[object], int]:
+    """(subjects that fail somewhere, subjects unknown somewhere, number of states)."""
+    before = judged(rows, policy, packets)
+    fail: set[object] = set()
+    unknown: set[object] = set()
+    count = 1
+    for steps in batches:
+        for chosen in product(*map(values, steps)):
+            state = rows.copy()
+            excused: set[int] = set()
+            for step, lines in zip(steps, chosen, strict=True):
+                for update, done in zip(step.lines, lines, strict=True):
+                    if done:
+                        state.apply(update)
+                if any(lines) and not all(lines):
+                    excused |= step.outage
+            count += any(any(lines) for lines in chosen)
+            answer = judged(state, policy, packets)
+            fail |= (answer.isolation | (answer.flows - excused)) - before.isolation - before.flows
+            unknown |= answer.unknown - before.isolation - before.unknown
+        for step in steps:
+            for update in step.lines:
+                rows.apply(update)
+    return fail, unknown, count
+
+
+def random_policy(network: Network, random: Random, packets: list[tuple[int, Packet]]) -> Policy:
+    """Most of what is reached is allowed; flows that work are registered."""
+    count = len(network.zone_names)
+    allowed = np.zeros((count, count), np.bool_)
+    rows = Rows(network)
+    everything_open = judged(rows, Policy(allowed), packets)
+    for pair in everything_open.isolation:
+        allowed[pair] = random.random() < 0.9
+    plain = Plain(network)
+    flows = [Flow(zone, packet) for zone, packet in packets if works(plain, zone, packet) is True]
+    return Policy(allowed, tuple(random.sample(flows, min(len(flows), 4))))
+
+
+def plainly(rows: Rows) -> dict[object, set[Hop]]:
+    return {key: set(hops) for key, hops in rows.routes.items()}
+
+
+@given(st.integers(0, 2**32))
+@hypothesis_settings(max_examples=examples(80, 20_000), deadline=None)
+def test_the_proof_finds_what_walking_through_every_state_finds(seed: int) -> None:
+    random = Random(seed)
+    network = random_network(random)
+    packets = some_packets(network, random, 25)
+    policy = random_policy(network, random, packets)
+    batches = random_batches(Rows(network), random, len(policy.flows))
+    world = PlainWorld(network, policy, packets)
+    proof = prove_states(network, batches, policy, world)
+    fail, unknown, count = by_exhaustion(Rows(network), batches, policy, packets)
+    names = {
+        pair: f"isolation: {network.zone_names[pair[0]]} -> {network.zone_names[pair[1]]}"
+        for pair in product(range(len(network.zone_names)), repeat=2)
+    }
+    told = {finding.subject for finding in proof.findings if finding.batch}
+    expected = {names[item] if isinstance(item, tuple) else f"flow {item}" for item in fail | unknown}
+    assert told == expected
+    assert proof.states == count
+    if fail:
+        assert proof.result in ("fail", "unknown")
+    if not expected:
+        assert all(finding.batch == 0 for finding in proof.findings)
+    final = Rows(network)
+    for steps in batches:
+        for step in steps:
+            for update in step.lines:
+                final.apply(update)
+    assert plainly(world.rows) == plainly(final)
+    assert (world.rows.entries, world.rows.up) == (final.entries, final.up)
