@@ -10,13 +10,19 @@ export UV_LINK_MODE := copy
 UV_VERSION := 0.13.9
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+NATIVE := orchestrator/forwarding/engine/native
+LIBRARY := $(NATIVE)/libforwarding.so
 
 .PHONY: help setup lock demo test test-fast test-lab test-night lint bench soak clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-setup: $(READY) ## make .venv with the pinned packages
+setup: $(READY) $(LIBRARY) ## make .venv with the pinned packages
+
+$(LIBRARY): $(READY) hatch_build.py $(wildcard $(NATIVE)/*.[ch])
+	@$(PYTHON) hatch_build.py
+	@touch $@
 
 $(READY): requirements.lock pyproject.toml
 	@echo "== Python environment (.venv) from requirements.lock"
