@@ -15,10 +15,10 @@ import z3
 
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.labels import Labels
-from orchestrator.forwarding.engine.network import EVERY_PORT, NONE, Action, Network
+from orchestrator.forwarding.engine.network import ANY_FAMILY, EVERY_PORT, NONE, Action, Network
 from orchestrator.forwarding.engine.outcomes import Outcomes, Variants
 from orchestrator.forwarding.engine.packets import FAMILIES, PacketSet
-from orchestrator.forwarding.engine.rows import ANY_FAMILY, WIDTH, Entry, Filter, Prefix, Rows
+from orchestrator.forwarding.engine.rows import WIDTH, Entry, Filter, Prefix, Rows
 from orchestrator.forwarding.engine.slices import UPPER, Slicer
 from tests.forwarding.engine.networks import random_network
 from tests.laws import examples
