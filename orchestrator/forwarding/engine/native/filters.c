@@ -295,7 +295,7 @@ static int collect(scratch *s, int32_t root)
     return FILTERS_FINE;
 }
 
-/* One filter by itself: what it permits is delivered. */
+/* One filter by itself: what it permits is delivered (to ANY_ZONE). */
 static int collect_variant(scratch *s, int32_t variant)
 {
     if (!grow(&s->locals, &s->local_room, 2, sizeof *s->locals) ||
@@ -304,7 +304,7 @@ static int collect_variant(scratch *s, int32_t variant)
     s->slots = 0;
     s->order_count = 2;
     s->child_list[0] = 0;
-    s->locals[0] = (local_node){NODE_DELIVER, -1, 0, 0, s->zone};
+    s->locals[0] = (local_node){NODE_DELIVER, -1, 0, 0, 0};
     s->locals[1] = (local_node){NODE_FILTER, slot_of(s, variant), 0, 1, 0};
     return s->locals[1].slot < 0 ? FILTERS_NO_MEMORY : FILTERS_FINE;
 }

@@ -1,0 +1,241 @@
+"""Filters as the native part reads them: entries as label ranges, services as atoms, room for entries to come.
+
+Translation rules stand behind the filters, each as a filter of one permitting entry: a branch at a rule's match is then
+a branch at a filter. Entries of a filter are one run of rows; a filter that grows moves to the end of the columns.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Labels
+from orchestrator.forwarding.engine.network import ANY_FAMILY, NONE, Action, Matches, Network
+from orchestrator.forwarding.engine.outcomes import Variants
+from orchestrator.forwarding.engine.services import Services, distinct_keys, service_keys, services
+from orchestrator.forwarding.engine.updates import Entry, EntryUpdate, InsertEntry, Match, RemoveEntry
+
+Long = NDArray[np.int64]
+Whole = NDArray[np.int32]
+SPARE: Final = 1024
+_ADDRESSES: Final = ("source_low", "source_high", "destination_low", "destination_high")
+_NUMBERS: Final = ("action", "match", "in_port", "line")
+
+
+class FilterView(ctypes.Structure):
+    """`filter_view` of native/filters.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in (*_ADDRESSES, "action", "match", "in_port")),
+        ("filters", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("start", "count", "otherwise")),
+        ("variants", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("variant_filter", "variant_port")),
+        ("rule_base", ctypes.c_int64),
+        ("matches", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("words", "run_first", "runs", "whole", "everything")),
+    )
+
+
+class FilterTable:
+    """All filters and translation rules of a network, compiled; kept up to date entry by entry."""
+
+    def __init__(self, network: Network, labels: Labels, variants: Variants) -> None:
+        """Compile. Raises TooManyServicesError when the service matches cannot be told apart within bounds."""
+        filters, rules = network.filters, network.translations
+        self.labels = labels
+        self.filters = len(filters.default)
+        self.rules = len(rules.kind)
+        sizes = np.diff(filters.first)
+        self.stateful = filters.stateful
+        keys = np.concatenate(
+            [
+                service_keys(filters.match, filters.action, np.repeat(filters.stateful, sizes)),
+                service_keys(rules.match),
+            ]
+        )
+        distinct, match = distinct_keys(keys)
+        used = len(match)
+        self._number: dict[bytes, int] = {row.tobytes(): number for number, row in enumerate(distinct)}
+        telling = distinct if not self.rules else with_shadows(distinct)
+        self.columns: dict[str, NDArray[np.int64] | NDArray[np.int32]] = {}
+        both = (filters.match, rules.match)
+        for side in ("source", "destination"):
+            for end in (labels.low, labels.high):
+                values = [end(getattr(part, side)) for part in both]
+                values[1] = of_family(values[1], getattr(rules.match, side).family, rules.to.family, end.__name__)
+                self.columns[f"{side}_{end.__name__}"] = spare(np.concatenate(values).astype(np.int64))
+        permits = np.full(self.rules, Action.PERMIT, np.int32)
+        nowhere = np.full(self.rules, NONE, np.int32)
+        self.columns["action"] = spare(np.concatenate([filters.action, permits]).astype(np.int32))
+        self.columns["match"] = spare(match)
+        self.columns["in_port"] = spare(np.concatenate([filters.match.in_port, nowhere]).astype(np.int32))
+        self.columns["line"] = spare(np.concatenate([filters.line, rules.line]).astype(np.int32))
+        self.used = used
+        total = len(filters.match.in_port)
+        self.start: Long = np.concatenate([filters.first[:-1], total + np.arange(self.rules)]).astype(np.int64)
+        self.count: Long = np.concatenate([sizes, np.ones(self.rules, np.int64)]).astype(np.int64)
+        self.otherwise: Whole = np.concatenate([filters.default, np.full(self.rules, Action.DENY, np.int32)]).astype(
+            np.int32
+        )
+        self.version = 0
+        self._view: FilterView | None = None
+        self._set_services(services(telling))
+        self.set_variants(variants)
+
+    def set_variants(self, variants: Variants) -> None:
+        """The filter variants that the decision graph speaks of; rules follow behind them."""
+        rules = np.arange(self.filters, self.filters + self.rules, dtype=np.int32)
+        self.rule_base = len(variants.filter)
+        self.variant_filter: Whole = np.concatenate([variants.filter, rules]).astype(np.int32)
+        self.variant_port: Whole = np.concatenate([variants.in_port, np.full(self.rules, NONE)]).astype(np.int32)
+        self._view = None
+
+    def _set_services(self, made: Services) -> None:
+        self.services = made
+        if made.words is not None:
+            self.whole = np.array([made.bits(number) == made.everything for number in range(len(made.keys))], np.uint8)
+        else:
+            self.whole = np.zeros(len(made.keys), np.uint8)
+        size = made.width * 8
+        self.everything = np.frombuffer(made.everything.to_bytes(size, "little"), "<u8").astype(np.uint64)
+        self._number = {row.tobytes(): number for number, row in enumerate(made.keys)}
+        self._view = None
+
+    @property
+    def view(self) -> FilterView:
+        """The columns as the native part reads them; valid until the table changes."""
+        if self._view is None:
+            made = self.services
+            arrays = {name: self.columns[name] for name in (*_ADDRESSES, "action", "match", "in_port")}
+            pointers = {name: column.ctypes.data for name, column in arrays.items()}
+            self._view = FilterView(
+                **pointers,
+                filters=len(self.start),
+                start=self.start.ctypes.data,
+                count=self.count.ctypes.data,
+                otherwise=self.otherwise.ctypes.data,
+                variants=len(self.variant_filter),
+                variant_filter=self.variant_filter.ctypes.data,
+                variant_port=self.variant_port.ctypes.data,
+                rule_base=self.rule_base,
+                matches=len(made.keys),
+                width=made.width,
+                words=None if made.words is None else made.words.ctypes.data,
+                run_first=made.run_first.ctypes.data,
+                runs=made.runs.ctypes.data,
+                whole=self.whole.ctypes.data,
+                everything=self.everything.ctypes.data,
+            )
+        return self._view
+
+    def rows(self, filter_number: int) -> slice:
+        """The rows of a filter's entries."""
+        begin = int(self.start[filter_number])
+        return slice(begin, begin + int(self.count[filter_number]))
+
+    def apply(self, update: EntryUpdate) -> None:
+        """Take an update of one entry; columns move only when room is used up. The update has to fit (changed.py)."""
+        number, at = update.filter, update.position
+        begin, count = int(self.start[number]), int(self.count[number])
+        if isinstance(update, RemoveEntry):
+            for column in self.columns.values():
+                column[begin + at : begin + count - 1] = column[begin + at + 1 : begin + count]
+            self.count[number] = count - 1
+        else:
+            values = self._values(update.entry, bool(self.stateful[number]))
+            if isinstance(update, InsertEntry):
+                begin = self._longer(number)
+                for column in self.columns.values():
+                    column[begin + at + 1 : begin + count + 1] = column[begin + at : begin + count].copy()
+            for name, value in values.items():
+                self.columns[name][begin + at] = value
+        self.version += 1
+
+    def _longer(self, number: int) -> int:
+        """Room for one entry more; where the filter's rows begin now."""
+        begin, count = int(self.start[number]), int(self.count[number])
+        if begin + count != self.used:
+            need = self.used + 2 * count + 2
+            if need > len(self.columns["action"]):
+                self.columns = {name: spare(column[: self.used], need) for name, column in self.columns.items()}
+                self._view = None
+            for column in self.columns.values():
+                column[self.used : self.used + count] = column[begin : begin + count]
+            begin, self.start[number] = self.used, self.used
+            self.used += count
+        if self.used == len(self.columns["action"]):
+            self.columns = {name: spare(column, self.used) for name, column in self.columns.items()}
+            self._view = None
+        self.used += 1
+        self.count[number] = count + 1
+        return begin
+
+    def _values(self, entry: Entry, stateful: bool) -> dict[str, int]:
+        key = key_of(entry.match, entry.action, stateful)
+        found = self._number.get(key.tobytes())
+        if found is None:
+            keys = with_shadows(key) if self.rules else key
+            self._set_services(self.services.extended(keys))
+            found = self._number[key.tobytes()]
+        source = self.labels.interval(entry.match.source)
+        destination = self.labels.interval(entry.match.destination)
+        names = (*_ADDRESSES, *_NUMBERS)
+        values = (*source, *destination, int(entry.action), found, entry.match.in_port, entry.line)
+        return dict(zip(names, values, strict=True))
+
+
+def of_family(ends: Long, family: NDArray[np.uint8], to_family: NDArray[np.uint8], name: str) -> Long:
+    """A rule without an address matches packets of the family it translates to, and no others."""
+    four, six = (0, V6_FIRST) if name == "low" else (V4_END, END)
+    return np.where(family == ANY_FAMILY, np.where(to_family == 4, four, six), ends)
+
+
+def spare(column: NDArray[np.int64] | NDArray[np.int32], need: int = 0) -> NDArray[np.int64] | NDArray[np.int32]:
+    """The column with room behind it."""
+    room = np.zeros(max(need, len(column)) // 4 + SPARE + max(0, need - len(column)), dtype=column.dtype)
+    return np.concatenate([column, room])
+
+
+def with_shadows(keys: Whole) -> Whole:
+    """The matches, and each without source ports, destination ports, both.
+
+    A translation moves a packet along one of these axes; with the shadows told apart too, all packets of an atom move
+    to one atom (or, with the source port open, to the same atoms).
+    """
+    parts = [keys]
+    for free in ((2,), (4,), (2, 4)):
+        part = keys.copy()
+        for column in free:
+            part[:, column : column + 2] = (0, 65535)
+        parts.append(part[part[:, 6] == 1])
+    together = np.concatenate(parts)
+    _, number = distinct_keys(together)
+    _, first = np.unique(number, return_index=True)
+    return together[np.sort(first)]
+
+
+def key_of(match: Match, action: Action, stateful: bool) -> Whole:
+    """One entry's row of `service_keys`."""
+
+    def column(value: int) -> Whole:
+        return np.array([value], np.int32)
+
+    unused = match.source, match.destination
+    columns = Matches(
+        *unused,  # type: ignore[arg-type] # addresses have no part in a service key
+        column(match.protocol[0]),
+        column(match.protocol[1]),
+        column(match.source_port[0]),
+        column(match.source_port[1]),
+        column(match.destination_port[0]),
+        column(match.destination_port[1]),
+        column(match.established),
+        column(match.fragment),
+        column(match.in_port),
+    )
+    return service_keys(columns, column(action), np.array([stateful]))
