@@ -71,9 +71,8 @@ class Labels:
 
     def _key(self, high: Half, low: Half) -> Label:
         """Ranks of both halves in one number: a dense key that sorts like the address."""
-        keys: Label = np.searchsorted(self._highs, high).astype(np.int64)
-        keys *= len(self._lows)
-        keys += np.searchsorted(self._lows, low)
+        ranks: Label = np.searchsorted(self._highs, high).astype(np.int64)
+        keys: Label = ranks * len(self._lows) + np.searchsorted(self._lows, low)
         return keys
 
     def low(self, prefixes: Prefixes) -> Label:
@@ -84,7 +83,7 @@ class Labels:
         """The label after the last of each prefix; family 0 ends at END."""
         wide = prefixes.family == 4
         size = np.left_shift(np.int64(1), np.int64(32) - np.where(wide, prefixes.length, 32).astype(np.int64))
-        four = prefixes.low.astype(np.int64) + size
+        four: Label = prefixes.low.astype(np.int64) + size
         if wide.all():
             return four
         return self._mixed(prefixes, four, *_ends(prefixes), END)

@@ -1,12 +1,272 @@
-/* The forwarding engine's core: tables as segment lists, destination classes, outcomes, updates. See core.c. */
+/* The forwarding engine's core: tables as segment lists, destination classes, outcomes, updates.
+ *
+ * One Engine is one network; nothing is global. Every function that takes an Engine may be called by one thread at a
+ * time. A failed allocation sets `error`; the engine is then of no use but to be freed.
+ *
+ *   list.c    sorted lists of segments in chunks: find, split, set, remove in O(log n)
+ *   nodes.c   the hash-consed graph of outcomes
+ *   walk.c    from a place and a label to an outcome, memoised; loops
+ *   tables.c  longest-prefix sweep of routes into segments; add, remove, replace a route
+ *   sweep.c   all labels from low to high: classes by signature, verified; outcomes of every attachment
+ *   update.c  one change: who is upstream of it, and what becomes of them
+ *   core.c    life and death of an engine, and what Python reads
+ */
 #ifndef ONEFOLD_CORE_H
 #define ONEFOLD_CORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define ENGINE_ABI 1
+#define ENGINE_ABI 2
+#define LABEL_END ((int64_t)1 << 62)
+#define NOBODY (-1)
 
+enum { OK = 0, NO_MEMORY = -1, EXISTS = -2, MISSING = -3, TOO_MANY_WAYS = -4, TOO_DEEP = -5, BAD_ARGUMENT = -6 };
+
+/* ---- lists ---- */
+typedef struct Chunk {
+    int32_t count, capacity;
+    int64_t start[]; /* capacity starts, then capacity owners, then capacity values */
+} Chunk;
+
+static inline int32_t *chunk_owner(Chunk *c) { return (int32_t *)(c->start + c->capacity); }
+static inline int32_t *chunk_value(Chunk *c) { return chunk_owner(c) + c->capacity; }
+
+typedef struct List {
+    Chunk *only;    /* while there is one chunk */
+    Chunk **chunk;  /* more than one */
+    int64_t *first; /* first start of each */
+    int32_t count, capacity;
+} List;
+
+typedef struct Cursor {
+    int32_t chunk, at;
+} Cursor;
+
+typedef struct Arena {
+    void **slab;
+    size_t slabs, capacity;
+    char *next, *end;
+    Chunk *spare[5]; /* by capacity 8, 16, 32, 64, 128; linked by start[0] */
+} Arena;
+
+static inline Chunk *list_chunk(const List *list, int32_t i) { return list->chunk ? list->chunk[i] : list->only; }
+
+Cursor list_find(const List *list, int64_t label); /* the last segment that begins at or before label */
+bool list_next(const List *list, Cursor *at);
+int64_t list_end(const List *list, Cursor at); /* where the segment ends */
+int list_build(Arena *arena, List *list, const int64_t *start, const int32_t *owner, const int32_t *value, int64_t n);
+int list_split(Arena *arena, List *list, int64_t label); /* a segment begins at label */
+int list_insert(Arena *arena, List *list, Cursor after, int64_t start, int32_t owner, int32_t value);
+void list_remove(Arena *arena, List *list, Cursor at);
+int list_set(Arena *arena, List *list, int64_t low, int64_t high, int32_t value); /* merges with equal neighbours */
+void list_clear(Arena *arena, List *list); /* gives its chunks back */
+void list_free(List *list);
+void arena_free(Arena *arena);
+
+/* ---- growing arrays ---- */
+typedef struct Ints {
+    int32_t *at;
+    int64_t count, capacity;
+} Ints;
+int ints_push(Ints *ints, int32_t value);
+int ints_room(Ints *ints, int64_t more);
+
+/* ---- nodes ---- */
+enum { DROP, LOOP, UNKNOWN, DELIVER, FILTER, EITHER, BRANCH_FILTER, BRANCH_RULE, REWRITE };
+enum { CONDITIONAL = 1, MAYBE_UNREAD = 2 };
+typedef struct Nodes {
+    Ints kind, a, first, children; /* first has one more */
+    Ints zone_first, zone;         /* zones that may get something, ascending */
+    Ints conditional;              /* CONDITIONAL: depends on more than the destination; MAYBE_UNREAD: UNKNOWN is below */
+    int32_t *table;                /* hash table of node + 1 */
+    int64_t slots;
+} Nodes;
+
+/* ---- input: arrays that Python owns and keeps alive as long as the engine lives ---- */
+typedef struct Input {
+    int64_t tables, ports, groups, routes, filters, rules, translations, policies, attachments, zones, hops;
+    const int32_t *route_table, *route_group;
+    const int64_t *route_low, *route_high;
+    const uint8_t *route_length;
+    const int32_t *group_first, *hop_kind, *hop_target;
+    const int32_t *port_table, *port_peer, *port_zone, *port_context; /* context 0: no match names the port */
+    const uint8_t *port_up;
+    const int32_t *ingress_first, *ingress_kind, *ingress_index, *egress_first, *egress_kind, *egress_index;
+    const int32_t *variant_first, *named_first, *named; /* variants of filter f: one, and one per named context */
+    const uint8_t *variant_unread; /* something in it is not understood: it may end a packet's way as unknown */
+    const int32_t *translation_first, *rule_kind, *rule_context, *rule_length, *rule_to_port;
+    const int64_t *rule_low, *rule_high; /* destinations that rule r may match */
+    const int64_t *map_first, *map_start, *map_target; /* destination rules: rewritten label from start on */
+    const int32_t *policy_first, *policy_filter, *policy_group;
+    const int32_t *attachment_port, *attachment_zone;
+} Input;
+
+typedef struct Route {
+    int64_t low, high;
+    int32_t group, parent; /* parent: the next wider route of the table */
+} Route;
+
+typedef struct Fast { /* what a group does when it needs no branching: go on at table `next`, or end in `node` */
+    int32_t next, context, node; /* context NOBODY: keeps it */
+} Fast;
+
+typedef struct Slot { /* what is known of one place at the label at hand */
+    uint32_t stamp;
+    int32_t node;     /* NOBODY while it is on the way */
+    int32_t position; /* on the way */
+    int32_t passes;   /* PASSES_WATCHED, MET_A_LOOP */
+    int32_t state;    /* of the header, when it was met */
+} Slot;
+
+enum { PASSES_WATCHED = 1, MET_A_LOOP = 2 };
+
+typedef struct Place {
+    int64_t label;
+    int32_t table, context, state;
+} Place;
+
+typedef struct State { /* what source translations and port rewriting did to the header so far */
+    int32_t count, to_port;
+    int32_t rule[130];
+} State;
+
+typedef struct Record { /* one changed answer: attachment, [low, high), node before and after */
+    int64_t low, high;
+    int32_t attachment, before, after;
+} Record;
+
+typedef struct Edit { /* one interval of a table whose next hops changed */
+    int64_t low, high;
+    int32_t before, after; /* groups */
+} Edit;
+
+typedef struct Reach { /* packets to [low, high) that are in table (or enter by attachment) `at` */
+    int64_t low, high;
+    int32_t at;
+} Reach;
+
+typedef struct Engine {
+    Input in;
+    int error;
+    Arena arena;
+    List *table;      /* [tables]: owner = route, value = group */
+    List *attachment; /* [attachments]: value = node */
+    Route *route;
+    int64_t routes, route_room;
+    int32_t spare_route; /* linked by parent */
+    Ints group_first, hop_kind, hop_target;
+    Fast *fast;
+    int64_t groups, fast_room;
+    uint8_t *up;
+    int32_t *peer, *zone; /* of ports */
+    Nodes nodes;
+    /* walking */
+    Slot *slot; /* [tables + ports], then places off the plain way */
+    int64_t slots, slot_room;
+    Place *place; /* of slots from tables + ports on */
+    int32_t *place_table;
+    int64_t place_slots;
+    uint32_t stamp;
+    int64_t here, end; /* the label at hand, and how far its answer holds */
+    int64_t work, limit;
+    int32_t *current; /* groups of all tables at `here`, while sweeping */
+    bool sweeping;
+    int32_t watched, passes, override_table, override_group;
+    int32_t depth;
+    Ints way, scratch, seen; /* seen: (table, group) pairs of this walk, while `seeing` */
+    bool seeing;
+    State *state;
+    int64_t states, state_room;
+    int32_t *state_after_start; /* [rules]: state + 1, or 0 */
+    /* updates */
+    int32_t *back_first, *back;         /* [tables + 1] CSR: tables with a port that leads to table t */
+    int32_t *sender_first, *sender;     /* [ports + 1] CSR: ports whose peer is port p */
+    int32_t *attached_first, *attached; /* [tables + 1] CSR: attachments of table t */
+    Ints leak;                          /* triples (to, from, next leak of `to`): tables whose hops look up in another */
+    int32_t *leak_of;                   /* [tables]: first leak into table t, or NOBODY */
+    Ints foreign;                       /* pairs (table, port): routes that leave by another table's port */
+    bool plain;                         /* neither translations nor policies: who is upstream is found backwards */
+    bool named_ports;
+    int32_t *port_group_first, *port_group; /* [ports + 1] CSR: groups of the input that use port p */
+    uint8_t *marked;                        /* [groups] while a port changes */
+    int64_t marked_room;
+    Ints met, met_next;                 /* queue entries of table t, linked */
+    int32_t *met_first;
+    uint32_t *met_stamp, met_now;
+    Reach *queue, *asked;
+    int64_t queued, queue_room, asked_count, asked_room;
+    Edit *edit;
+    int64_t edits, edit_room;
+    Record *record;
+    int64_t records, record_room;
+    int64_t full_work, budget; /* what a sweep of everything costs, in steps; where an update becomes one */
+    int64_t atoms, classes, collisions, sweeps;
+    /* promises */
+    uint8_t *allowed; /* [zones * zones] or NULL */
+    int64_t *wrong;   /* labels that get from zone to zone against it, without a condition; [zones * zones] */
+    int64_t *suspect; /* labels for which filters decide */
+    int64_t *unread;  /* [zones]: labels of which something unread decides */
+    int64_t wrong_pairs, suspect_pairs;
+    /* what Python reads of the whole */
+    int64_t *class_first, *class_low, *class_high;
+    int32_t *class_node;
+    int64_t class_count, interval_count;
+} Engine;
+
+int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, int32_t count);
+int nodes_start(Engine *e);
+void nodes_free(Nodes *nodes);
+
+int32_t walk_attachment(Engine *e, int32_t attachment, int64_t label);
+int32_t walk_table(Engine *e, int32_t table, int64_t label);
+int walk_start(Engine *e);
+void walk_begin(Engine *e, int64_t label);
+void group_refresh(Engine *e, int32_t group);
+int32_t group_at(const Engine *e, int32_t table, int64_t label, int64_t *end);
+
+int tables_build(Engine *e);
+int table_add(Engine *e, int32_t table, int64_t low, int64_t high, int32_t group);
+int table_remove(Engine *e, int32_t table, int64_t low, int64_t high, int32_t *group);
+int table_replace(Engine *e, int32_t table, int64_t low, int64_t high, int32_t group, int32_t *before);
+int table_touch(Engine *e, int32_t table, const uint8_t *marked);
+int32_t table_route(const Engine *e, int32_t table, int64_t low, int64_t high);
+
+int sweep_all(Engine *e, bool records);
+int record_push(Engine *e, Record record);
+int index_build(Engine *e);
+void index_free(Engine *e);
+int note_group(Engine *e, int32_t table, int32_t group);
+int answer_port(Engine *e, int32_t port, bool up, bool asking);
+int upstream(Engine *e, int32_t table, int64_t low, int64_t high, int64_t budget);
+int ask(Engine *e, int32_t attachment, int64_t low, int64_t high);
+int answer(Engine *e, int32_t watched);
+int answer_edits(Engine *e, int32_t table, bool replaced);
+void count_all(Engine *e);
+void count_node(Engine *e, int32_t attachment, int32_t node, int64_t length);
+
+/* ---- what Python calls ---- */
+enum { ADD_ROUTE, REMOVE_ROUTE, REPLACE_ROUTE, PORT_DOWN, PORT_UP };
 int32_t engine_abi(void);
+Engine *engine_new(const Input *input, int32_t *status);
+void engine_free(Engine *e);
+int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, int32_t *before);
+int32_t engine_restore(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, const Record *record,
+                       int64_t records);
+int64_t engine_batch(Engine *e, int64_t count, const int32_t *kind, const int32_t *at, const int64_t *low,
+                     const int64_t *high, const int32_t *group, int64_t *nanoseconds, int64_t *changed, int32_t *status);
+int64_t engine_records(const Engine *e, const Record **record);
+int32_t engine_group(Engine *e, const int32_t *kind, const int32_t *target, int32_t count);
+int32_t engine_maps(Engine *e, const int64_t *first, const int64_t *start, const int64_t *target);
+int32_t engine_promise(Engine *e, const uint8_t *allowed);
+int64_t engine_segments(const Engine *e, int32_t attachment, int64_t *start, int32_t *node, int64_t room);
+int32_t engine_at(const Engine *e, int32_t attachment, int64_t label);
+int32_t engine_classes(Engine *e);
+void engine_counts(const Engine *e, int64_t *counts);
+void engine_nodes(const Engine *e, int32_t *kind, int32_t *a, int32_t *first, int32_t *children);
+void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node);
+void engine_pairs(const Engine *e, int64_t *wrong, int64_t *suspect, int64_t *unread);
+int32_t engine_route(const Engine *e, int32_t table, int64_t label, int64_t *low, int64_t *high);
 
 #endif

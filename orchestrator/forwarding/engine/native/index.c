@@ -1,0 +1,189 @@
+/* Who leads to whom: the ways backwards, and what hangs on a port. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* CSR of `count` pairs (key, value): first[keys + 1] and values by key. */
+static int csr(int64_t keys, int64_t count, const int32_t *key, const int32_t *value, int32_t **first, int32_t **out) {
+    *first = calloc((size_t)keys + 2, sizeof **first);
+    *out = malloc(((size_t)count + 1) * sizeof **out);
+    if (!*first || !*out) return NO_MEMORY;
+    for (int64_t i = 0; i < count; i++) (*first)[key[i] + 2]++;
+    for (int64_t k = 0; k < keys; k++) (*first)[k + 2] += (*first)[k + 1];
+    for (int64_t i = 0; i < count; i++) (*out)[(*first)[key[i] + 1]++] = value[i];
+    return OK;
+}
+
+/* Each value once per key. */
+static int unique(int64_t keys, int32_t *first, int32_t *value, int64_t values) {
+    int32_t *last = malloc(((size_t)values + 1) * sizeof *last), kept = 0, from = 0;
+    if (!last) return NO_MEMORY;
+    memset(last, 0xff, ((size_t)values + 1) * sizeof *last);
+    for (int32_t k = 0; k < keys; k++) {
+        int32_t to = first[k + 1];
+        for (int32_t i = from; i < to; i++) {
+            if (last[value[i]] == k) continue;
+            last[value[i]] = k;
+            value[kept++] = value[i];
+        }
+        from = to;
+        first[k + 1] = kept;
+    }
+    free(last);
+    return OK;
+}
+
+static int index_ports(Engine *e, Ints *key, Ints *value) {
+    const Input *in = &e->in;
+    for (int32_t p = 0; p < in->ports; p++) {
+        if (in->port_peer[p] < 0) continue;
+        if (ints_push(key, in->port_peer[p]) || ints_push(value, p)) return NO_MEMORY;
+    }
+    if (csr(in->ports, key->count, key->at, value->at, &e->sender_first, &e->sender)) return NO_MEMORY;
+    for (int64_t i = 0; i < key->count; i++) {
+        key->at[i] = in->port_table[key->at[i]];
+        value->at[i] = in->port_table[value->at[i]];
+    }
+    if (csr(in->tables, key->count, key->at, value->at, &e->back_first, &e->back)) return NO_MEMORY;
+    if (unique(in->tables, e->back_first, e->back, in->tables)) return NO_MEMORY;
+    key->count = value->count = 0;
+    for (int32_t a = 0; a < in->attachments; a++)
+        if (ints_push(key, in->port_table[in->attachment_port[a]]) || ints_push(value, a)) return NO_MEMORY;
+    if (csr(in->tables, key->count, key->at, value->at, &e->attached_first, &e->attached)) return NO_MEMORY;
+    key->count = value->count = 0;
+    for (int32_t g = 0; g < in->groups; g++)
+        for (int32_t hop = in->group_first[g]; hop < in->group_first[g + 1]; hop++)
+            if (!in->hop_kind[hop] && (ints_push(key, in->hop_target[hop]) || ints_push(value, g))) return NO_MEMORY;
+    return csr(in->ports, key->count, key->at, value->at, &e->port_group_first, &e->port_group);
+}
+
+static int leak(Engine *e, int32_t from, int32_t to) {
+    for (int32_t k = e->leak_of[to]; k >= 0; k = e->leak.at[k + 2])
+        if (e->leak.at[k + 1] == from) return OK;
+    int32_t at = (int32_t)e->leak.count;
+    if (ints_push(&e->leak, to) || ints_push(&e->leak, from) || ints_push(&e->leak, e->leak_of[to])) return NO_MEMORY;
+    e->leak_of[to] = at;
+    return OK;
+}
+
+/* A route of `table` uses `group`: remember hops that are no ports of the table. */
+int note_group(Engine *e, int32_t table, int32_t group) {
+    for (int32_t hop = e->group_first.at[group]; hop < e->group_first.at[group + 1]; hop++) {
+        int32_t kind = e->hop_kind.at[hop], target = e->hop_target.at[hop];
+        if (kind == 1 && leak(e, table, target)) return e->error = NO_MEMORY;
+        if (kind || e->in.port_table[target] == table) continue;
+        if (ints_push(&e->foreign, table) || ints_push(&e->foreign, target)) return e->error = NO_MEMORY;
+        int32_t peer = e->in.port_peer[target];
+        if (peer >= 0 && leak(e, table, e->in.port_table[peer])) return e->error = NO_MEMORY;
+    }
+    return OK;
+}
+
+/* The table whose ports alone a group uses; NOBODY: table hops or ports of several. */
+static int32_t home_of(const Engine *e, int32_t group) {
+    int32_t home = NOBODY;
+    for (int32_t hop = e->group_first.at[group]; hop < e->group_first.at[group + 1]; hop++) {
+        int32_t kind = e->hop_kind.at[hop];
+        if (kind == 1) return NOBODY;
+        if (kind) continue;
+        int32_t table = e->in.port_table[e->hop_target.at[hop]];
+        if (home >= 0 && table != home) return NOBODY;
+        home = table;
+    }
+    return home;
+}
+
+static int note_routes(Engine *e) {
+    int32_t *home = malloc(((size_t)e->groups + 1) * sizeof *home);
+    if (!home) return NO_MEMORY;
+    for (int32_t g = 0; g < e->groups; g++) home[g] = home_of(e, g);
+    int answer = OK;
+    for (int64_t i = 0; i < e->in.routes && !answer; i++)
+        if (home[e->in.route_group[i]] != e->in.route_table[i])
+            answer = note_group(e, e->in.route_table[i], e->in.route_group[i]);
+    free(home);
+    return answer;
+}
+
+int index_build(Engine *e) {
+    size_t tables = (size_t)e->in.tables + 1;
+    Ints key = {NULL, 0, 0}, value = {NULL, 0, 0};
+    e->leak_of = malloc(tables * sizeof *e->leak_of);
+    e->met_first = calloc(tables, sizeof *e->met_first);
+    e->met_stamp = calloc(tables, sizeof *e->met_stamp);
+    int answer = e->leak_of && e->met_first && e->met_stamp ? OK : NO_MEMORY;
+    if (!answer) memset(e->leak_of, 0xff, tables * sizeof *e->leak_of);
+    answer = answer ? answer : index_ports(e, &key, &value);
+    answer = answer ? answer : note_routes(e);
+    free(key.at);
+    free(value.at);
+    return answer;
+}
+
+void index_free(Engine *e) {
+    void *all[] = {e->back_first,     e->back,       e->sender_first, e->sender,    e->attached_first, e->attached,
+                   e->leak.at,        e->leak_of,    e->foreign.at,   e->met.at,    e->met_next.at,    e->met_first,
+                   e->met_stamp,      e->queue,      e->asked,        e->edit,      e->record,         e->port_group_first,
+                   e->port_group,     e->marked};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+/* ---- a port goes down or up ---- */
+static void mark(Engine *e, int32_t port, bool refresh, uint8_t value) {
+    for (int32_t i = e->port_group_first[port]; i < e->port_group_first[port + 1]; i++) {
+        e->marked[e->port_group[i]] = value;
+        if (refresh) group_refresh(e, e->port_group[i]);
+    }
+    for (int32_t g = (int32_t)e->in.groups; g < e->groups; g++) /* groups that came later */
+        for (int32_t hop = e->group_first.at[g]; hop < e->group_first.at[g + 1]; hop++) {
+            if (e->hop_kind.at[hop] || e->hop_target.at[hop] != port) continue;
+            e->marked[g] = value;
+            if (refresh) group_refresh(e, g);
+        }
+}
+
+static int touch_port(Engine *e, int32_t port) {
+    mark(e, port, false, 1);
+    int answer = table_touch(e, e->in.port_table[port], e->marked);
+    answer = answer ? answer : answer_edits(e, e->in.port_table[port], false);
+    for (int64_t i = 0; i < e->foreign.count && !answer; i += 2) {
+        if (e->foreign.at[i + 1] != port) continue;
+        answer = table_touch(e, e->foreign.at[i], e->marked);
+        answer = answer ? answer : answer_edits(e, e->foreign.at[i], false);
+    }
+    mark(e, port, false, 0);
+    return answer;
+}
+
+static int ask_zone(Engine *e, int32_t port) {
+    for (int32_t k = e->attached_first[e->in.port_table[port]]; k < e->attached_first[e->in.port_table[port] + 1]; k++)
+        if (e->in.attachment_port[e->attached[k]] == port && ask(e, e->attached[k], 0, LABEL_END)) return e->error;
+    int wide = e->asked_count ? answer(e, NOBODY) : OK;
+    if (wide <= 0) return wide;
+    e->sweeps++;
+    return sweep_all(e, true);
+}
+
+/* Flip a port; `asking`: answer anew for whoever depends on it. */
+int answer_port(Engine *e, int32_t port, bool up, bool asking) {
+    if (e->marked_room < e->groups) {
+        uint8_t *more = realloc(e->marked, (size_t)e->groups + 64);
+        if (!more) return e->error = NO_MEMORY;
+        memset(more, 0, (size_t)e->groups + 64);
+        e->marked = more;
+        e->marked_room = e->groups + 64;
+    }
+    e->up[port] = up;
+    mark(e, port, true, 0);
+    for (int32_t k = e->sender_first[port]; k < e->sender_first[port + 1]; k++) mark(e, e->sender[k], true, 0);
+    if (!asking) return e->error;
+    if (!e->plain) {
+        e->sweeps++;
+        return sweep_all(e, true);
+    }
+    int answer = touch_port(e, port);
+    for (int32_t k = e->sender_first[port]; k < e->sender_first[port + 1] && !answer; k++)
+        answer = touch_port(e, e->sender[k]);
+    return answer ? answer : ask_zone(e, port);
+}

@@ -1,0 +1,138 @@
+/* The graph of outcomes: equal nodes are one node. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int ints_room(Ints *ints, int64_t more) {
+    if (ints->count + more <= ints->capacity) return OK;
+    int64_t room = ints->capacity * 2 > ints->count + more ? ints->capacity * 2 : ints->count + more + 16;
+    int32_t *at = realloc(ints->at, (size_t)room * sizeof *at);
+    if (!at) return NO_MEMORY;
+    ints->at = at;
+    ints->capacity = room;
+    return OK;
+}
+
+int ints_push(Ints *ints, int32_t value) {
+    if (ints->count == ints->capacity && ints_room(ints, 1)) return NO_MEMORY;
+    ints->at[ints->count++] = value;
+    return OK;
+}
+
+static uint64_t mix(uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+static uint64_t node_hash(int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+    uint64_t hash = mix(((uint64_t)(uint32_t)kind << 32) | (uint32_t)a);
+    for (int32_t i = 0; i < count; i++) hash = mix(hash + 0x9e3779b97f4a7c15u + (uint32_t)children[i]);
+    return hash;
+}
+
+static bool same(const Nodes *n, int32_t node, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+    if (n->kind.at[node] != kind || n->a.at[node] != a) return false;
+    int32_t first = n->first.at[node];
+    if (n->first.at[node + 1] - first != count) return false;
+    return count == 0 || memcmp(n->children.at + first, children, (size_t)count * sizeof(int32_t)) == 0;
+}
+
+static int nodes_grow(Nodes *n) {
+    int64_t slots = n->slots ? n->slots * 2 : 1024;
+    int32_t *table = calloc((size_t)slots, sizeof *table);
+    if (!table) return NO_MEMORY;
+    for (int32_t node = 0; node < n->kind.count; node++) {
+        int32_t first = n->first.at[node];
+        uint64_t hash = node_hash(n->kind.at[node], n->a.at[node], n->children.at + first, n->first.at[node + 1] - first);
+        int64_t slot = (int64_t)(hash & (uint64_t)(slots - 1));
+        while (table[slot]) slot = (slot + 1) & (slots - 1);
+        table[slot] = node + 1;
+    }
+    free(n->table);
+    n->table = table;
+    n->slots = slots;
+    return OK;
+}
+
+static bool unread(const Engine *e, int32_t kind, int32_t a) {
+    return (kind == FILTER || kind == BRANCH_FILTER) && e->in.variant_unread[a];
+}
+
+static int by_number(const void *one, const void *two) {
+    int32_t a = *(const int32_t *)one, b = *(const int32_t *)two;
+    return (a > b) - (a < b);
+}
+
+/* Zones that may get something by a node: those of its children, each once. */
+static int zones_of(const Engine *e, Nodes *n, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+    int64_t begin = n->zone.count;
+    bool asks = kind == FILTER || kind == BRANCH_FILTER || kind == BRANCH_RULE || kind == REWRITE;
+    int32_t conditional = kind == UNKNOWN ? CONDITIONAL | MAYBE_UNREAD : asks ? CONDITIONAL : 0;
+    if (unread(e, kind, a)) conditional |= MAYBE_UNREAD;
+    if (kind == DELIVER && ints_push(&n->zone, a)) return NO_MEMORY;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t from = n->zone_first.at[children[i]], to = n->zone_first.at[children[i] + 1];
+        if (ints_room(&n->zone, to - from)) return NO_MEMORY;
+        memcpy(n->zone.at + n->zone.count, n->zone.at + from, (size_t)(to - from) * sizeof(int32_t));
+        n->zone.count += to - from;
+        conditional |= n->conditional.at[children[i]];
+    }
+    if (count > 1 && n->zone.count - begin > 1) {
+        qsort(n->zone.at + begin, (size_t)(n->zone.count - begin), sizeof(int32_t), by_number);
+        int64_t kept = begin + 1;
+        for (int64_t i = begin + 1; i < n->zone.count; i++)
+            if (n->zone.at[i] != n->zone.at[kept - 1]) n->zone.at[kept++] = n->zone.at[i];
+        n->zone.count = kept;
+    }
+    return ints_push(&n->zone_first, (int32_t)n->zone.count) || ints_push(&n->conditional, conditional);
+}
+
+static int32_t node_add(Engine *e, int64_t slot, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+    Nodes *n = &e->nodes;
+    int32_t node = (int32_t)n->kind.count;
+    if (ints_room(&n->children, count)) goto memory;
+    if (count) memcpy(n->children.at + n->children.count, children, (size_t)count * sizeof(int32_t));
+    n->children.count += count;
+    if (ints_push(&n->kind, kind) || ints_push(&n->a, a) || ints_push(&n->first, (int32_t)n->children.count)) goto memory;
+    if (zones_of(e, n, kind, a, children, count)) goto memory;
+    n->table[slot] = node + 1;
+    if (n->kind.count * 2 > n->slots && nodes_grow(n)) goto memory;
+    return node;
+memory:
+    e->error = NO_MEMORY;
+    return DROP;
+}
+
+/* The node of this shape; what says no more than DROP is DROP. Children must be nodes; EITHER's are ascending. */
+int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+    Nodes *n = &e->nodes;
+    if (e->error) return DROP;
+    if ((kind == FILTER || kind == REWRITE) && children[0] == DROP && !unread(e, kind, a)) return DROP;
+    bool branch = kind == BRANCH_FILTER || kind == BRANCH_RULE;
+    if (branch && children[0] == children[1] && !unread(e, kind, a)) return children[0];
+    int64_t slot = (int64_t)(node_hash(kind, a, children, count) & (uint64_t)(n->slots - 1));
+    for (; n->table[slot]; slot = (slot + 1) & (n->slots - 1))
+        if (same(n, n->table[slot] - 1, kind, a, children, count)) return n->table[slot] - 1;
+    return node_add(e, slot, kind, a, children, count);
+}
+
+int nodes_start(Engine *e) {
+    Nodes *n = &e->nodes;
+    if (nodes_grow(n) || ints_push(&n->first, 0) || ints_push(&n->zone_first, 0)) return e->error = NO_MEMORY;
+    node_make(e, DROP, 0, NULL, 0);
+    node_make(e, LOOP, 0, NULL, 0);
+    return e->error;
+}
+
+void nodes_free(Nodes *n) {
+    free(n->kind.at);
+    free(n->a.at);
+    free(n->first.at);
+    free(n->children.at);
+    free(n->zone_first.at);
+    free(n->zone.at);
+    free(n->conditional.at);
+    free(n->table);
+}

@@ -1,0 +1,69 @@
+/* What Python reads of an engine, copied into arrays that it has made large enough. */
+#include "core.h"
+
+#include <string.h>
+
+/* In the order of `Counts` in core.py. */
+void engine_counts(const Engine *e, int64_t *counts) {
+    const int64_t all[] = {e->nodes.kind.count, e->nodes.children.count, e->groups,    e->class_count, e->interval_count,
+                           e->atoms,            e->classes,              e->collisions, e->sweeps,     e->wrong_pairs,
+                           e->suspect_pairs,    e->full_work,            e->work};
+    memcpy(counts, all, sizeof all);
+}
+
+static void copy(int32_t *to, const Ints *from) {
+    if (from->count) memcpy(to, from->at, (size_t)from->count * sizeof *to);
+}
+
+void engine_nodes(const Engine *e, int32_t *kind, int32_t *a, int32_t *first, int32_t *children) {
+    copy(kind, &e->nodes.kind);
+    copy(a, &e->nodes.a);
+    copy(first, &e->nodes.first);
+    copy(children, &e->nodes.children);
+}
+
+void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node) {
+    memcpy(first, e->class_first, ((size_t)e->class_count + 1) * sizeof *first);
+    memcpy(low, e->class_low, (size_t)e->interval_count * sizeof *low);
+    memcpy(high, e->class_high, (size_t)e->interval_count * sizeof *high);
+    memcpy(node, e->class_node, (size_t)(e->class_count * e->in.attachments) * sizeof *node);
+}
+
+/* Zeros as long as nothing is promised. */
+void engine_pairs(const Engine *e, int64_t *wrong, int64_t *suspect, int64_t *unread) {
+    if (!e->allowed) return;
+    size_t pairs = (size_t)(e->in.zones * e->in.zones);
+    memcpy(wrong, e->wrong, pairs * sizeof *wrong);
+    memcpy(suspect, e->suspect, pairs * sizeof *suspect);
+    memcpy(unread, e->unread, (size_t)e->in.zones * sizeof *unread);
+}
+
+/* An attachment's answers: starts and nodes of at most `room` stretches; how many there are. */
+int64_t engine_segments(const Engine *e, int32_t attachment, int64_t *start, int32_t *node, int64_t room) {
+    const List *list = &e->attachment[attachment];
+    int64_t count = 0;
+    for (int32_t i = 0; i < list->count; i++) {
+        Chunk *chunk = list_chunk(list, i);
+        for (int32_t k = 0; k < chunk->count; k++, count++) {
+            if (count >= room) continue;
+            start[count] = chunk->start[k];
+            node[count] = chunk_value(chunk)[k];
+        }
+    }
+    return count;
+}
+
+int32_t engine_at(const Engine *e, int32_t attachment, int64_t label) {
+    Cursor at = list_find(&e->attachment[attachment], label);
+    return chunk_value(list_chunk(&e->attachment[attachment], at.chunk))[at.at];
+}
+
+/* The group and interval of the route that decides for a label; NOBODY when none does. */
+int32_t engine_route(const Engine *e, int32_t table, int64_t label, int64_t *low, int64_t *high) {
+    Cursor at = list_find(&e->table[table], label);
+    int32_t route = chunk_owner(list_chunk(&e->table[table], at.chunk))[at.at];
+    if (route < 0) return NOBODY;
+    *low = e->route[route].low;
+    *high = e->route[route].high;
+    return e->route[route].group;
+}

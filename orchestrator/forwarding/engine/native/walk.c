@@ -1,0 +1,451 @@
+/* From a place and a label to an outcome: depth first, memoised per label, loops recognised.
+ *
+ * A place is (table, the named port by which the device was entered, what translations did to the header, label). A
+ * place on the way that is met again is a loop. What was found below such a place holds only seen from it, so it is
+ * remembered only when nothing on the way above was met (`low`); a chain of single next hops that bites its own tail
+ * is a loop for all of it. Ports with policies are places too: policies forward without a lookup.
+ */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEEPEST 4000
+#define NEVER INT32_MAX
+
+static int32_t walk_place(Engine *e, Place place, int32_t *low);
+static int32_t walk_in(Engine *e, int32_t port, int32_t at, int32_t state, int64_t label, int32_t *low);
+static int32_t walk_out(Engine *e, int32_t port, int32_t at, Place place, int32_t *low);
+
+int32_t group_at(const Engine *e, int32_t table, int64_t label, int64_t *end) {
+    Cursor at = list_find(&e->table[table], label);
+    Chunk *chunk = list_chunk(&e->table[table], at.chunk);
+    const int32_t *value = chunk_value(chunk);
+    int32_t group = value[at.at], last = at.at;
+    while (last + 1 < chunk->count && value[last + 1] == group) last++;
+    at.at = last;
+    int64_t found = last + 1 < chunk->count ? chunk->start[last + 1] : list_end(&e->table[table], at);
+    if (found < *end) *end = found;
+    return group;
+}
+
+/* The group that a table has for a label; narrows `end` when it is the label at hand. */
+static inline int32_t lookup(Engine *e, int32_t table, int64_t label) {
+    e->work++;
+    if (label != e->here) {
+        int64_t unused = LABEL_END;
+        return group_at(e, table, label, &unused);
+    }
+    int32_t group = e->sweeping ? e->current[table] : group_at(e, table, label, &e->end);
+    if (table == e->override_table) group = e->override_group;
+    if (e->seeing && (ints_push(&e->seen, table) || ints_push(&e->seen, group))) e->error = NO_MEMORY;
+    return group;
+}
+
+/* ---- slots ---- */
+static uint64_t place_hash(Place p) {
+    uint64_t hash = (uint64_t)p.label * 0x9e3779b97f4a7c15u;
+    hash ^= ((uint64_t)(uint32_t)p.table << 32 | (uint32_t)p.context) * 0xd1b54a32d192ed03u;
+    hash ^= (uint64_t)(uint32_t)p.state * 0xbf58476d1ce4e5b9u;
+    return hash ^ (hash >> 29);
+}
+
+static int places_grow(Engine *e, int64_t count) {
+    int64_t slots = e->place_slots ? e->place_slots * 2 : 1024;
+    int32_t *table = calloc((size_t)slots, sizeof *table);
+    if (!table) return NO_MEMORY;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t at = (int64_t)(place_hash(e->place[i]) & (uint64_t)(slots - 1));
+        while (table[at]) at = (at + 1) & (slots - 1);
+        table[at] = (int32_t)i + 1;
+    }
+    free(e->place_table);
+    e->place_table = table;
+    e->place_slots = slots;
+    return OK;
+}
+
+static int slot_room(Engine *e) {
+    if (e->slots < e->slot_room) return OK;
+    int64_t base = e->in.tables + e->in.ports, room = e->slot_room * 2 - base + 64;
+    Place *place = realloc(e->place, (size_t)room * sizeof *place);
+    if (!place) return NO_MEMORY;
+    e->place = place;
+    Slot *slot = realloc(e->slot, (size_t)(base + room) * sizeof *slot);
+    if (!slot) return NO_MEMORY;
+    memset(slot + e->slot_room, 0, (size_t)(base + room - e->slot_room) * sizeof *slot);
+    e->slot = slot;
+    e->slot_room = base + room;
+    return OK;
+}
+
+/* The slot of a place. State NOBODY: whatever translations did to the header before. */
+static int32_t slot_of(Engine *e, Place place) {
+    int64_t base = e->in.tables + e->in.ports;
+    bool gate = place.table >= e->in.tables; /* a port with policies: its context is its own */
+    if (place.label == e->here && place.state == NOBODY && (gate || !place.context)) return place.table;
+    int64_t count = e->slots - base;
+    if (count * 2 >= e->place_slots && places_grow(e, count)) goto memory;
+    int64_t at = (int64_t)(place_hash(place) & (uint64_t)(e->place_slots - 1));
+    for (; e->place_table[at]; at = (at + 1) & (e->place_slots - 1)) {
+        const Place *other = &e->place[e->place_table[at] - 1];
+        if (other->label == place.label && other->table == place.table && other->context == place.context &&
+            other->state == place.state)
+            return (int32_t)base + e->place_table[at] - 1;
+    }
+    if (slot_room(e)) goto memory;
+    e->place[count] = place;
+    e->place_table[at] = (int32_t)count + 1;
+    return (int32_t)e->slots++;
+memory:
+    e->error = NO_MEMORY;
+    return 0;
+}
+
+/* ---- what translations did to a header ---- */
+static int64_t state_find(Engine *e, const State *wanted) {
+    for (int64_t i = 0; i < e->states; i++) {
+        const State *s = &e->state[i];
+        if (s->count == wanted->count && s->to_port == wanted->to_port &&
+            !memcmp(s->rule, wanted->rule, (size_t)s->count * sizeof(int32_t)))
+            return i;
+    }
+    if (e->states == e->state_room) {
+        int64_t room = e->state_room * 2 + 8;
+        State *more = realloc(e->state, (size_t)room * sizeof *more);
+        if (!more) {
+            e->error = NO_MEMORY;
+            return 0;
+        }
+        e->state = more;
+        e->state_room = room;
+    }
+    e->state[e->states] = *wanted;
+    return e->states++;
+}
+
+/* The state after a rule. A source rewritten by a longer prefix later on forgets the shorter one before it: only what still shows is kept. */
+static int32_t state_after(Engine *e, int32_t state, int32_t rule) {
+    if (!state && e->state_after_start[rule]) return e->state_after_start[rule] - 1;
+    State next = e->state[state];
+    if (e->in.rule_to_port[rule] != NOBODY) next.to_port = e->in.rule_to_port[rule];
+    if (e->in.rule_kind[rule] == 0) {
+        int32_t length = e->in.rule_length[rule];
+        while (next.count && e->in.rule_length[next.rule[next.count - 1]] <= length) next.count--;
+        next.rule[next.count++] = rule;
+    }
+    int32_t found = (int32_t)state_find(e, &next);
+    if (!state) e->state_after_start[rule] = found + 1;
+    return found;
+}
+
+/* ---- ports ---- */
+static int32_t variant(const Engine *e, int32_t filter, int32_t context) {
+    int32_t from = e->in.named_first[filter], to = e->in.named_first[filter + 1];
+    for (int32_t i = from; i < to; i++)
+        if (e->in.named[i] == context) return e->in.variant_first[filter] + 1 + i - from;
+    return e->in.variant_first[filter];
+}
+
+static int64_t rewritten(Engine *e, int32_t rule, int64_t label) {
+    int64_t from = e->in.map_first[rule], to = e->in.map_first[rule + 1];
+    while (to - from > 1) {
+        int64_t middle = (from + to) / 2;
+        if (e->in.map_start[middle] <= label)
+            from = middle;
+        else
+            to = middle;
+    }
+    if (label == e->here && from + 1 < e->in.map_first[rule + 1] && e->in.map_start[from + 1] < e->end)
+        e->end = e->in.map_start[from + 1];
+    return e->in.map_target[from];
+}
+
+static bool may_match(Engine *e, int32_t rule, Place place) {
+    int32_t named = e->in.rule_context[rule];
+    if (named && named != place.context) return false;
+    int64_t low = e->in.rule_low[rule], high = e->in.rule_high[rule];
+    int32_t column = (int32_t)e->in.tables + rule;
+    if (e->seeing && place.label == e->here && (ints_push(&e->seen, column) || ints_push(&e->seen, e->current[column])))
+        e->error = NO_MEMORY;
+    if (place.label == e->here) { /* the answer holds as long as the label stays on its side of the rule's range */
+        if (place.label < low && low < e->end) e->end = low;
+        if (place.label >= low && place.label < high && high < e->end) e->end = high;
+    }
+    return place.label >= low && place.label < high;
+}
+
+static int32_t walk_side(Engine *e, bool in, int32_t port, int32_t at, Place place, int32_t *low) {
+    return in ? walk_in(e, port, at, place.state, place.label, low) : walk_out(e, port, at, place, low);
+}
+
+static int32_t walk_rules(Engine *e, int32_t translation, bool in, int32_t port, int32_t at, Place place, int32_t *low) {
+    int32_t from = e->in.translation_first[translation], to = e->in.translation_first[translation + 1];
+    int64_t base = e->scratch.count;
+    for (int32_t rule = from; rule < to; rule++)
+        if (may_match(e, rule, place) && ints_push(&e->scratch, rule)) e->error = NO_MEMORY;
+    int32_t node = walk_side(e, in, port, at, place, low); /* nothing matches */
+    while (e->scratch.count > base) {                      /* the last rule first: each wraps what follows it */
+        int32_t rule = e->scratch.at[--e->scratch.count];
+        Place after = place;
+        after.state = state_after(e, place.state, rule);
+        if (e->in.rule_kind[rule]) after.label = rewritten(e, rule, place.label);
+        int32_t child = walk_side(e, in, port, at, after, low);
+        int32_t pair[2] = {node_make(e, REWRITE, rule, &child, 1), node};
+        node = node_make(e, BRANCH_RULE, rule, pair, 2);
+    }
+    return node;
+}
+
+static int32_t walk_filter(Engine *e, int32_t filter, int32_t context, int32_t child) {
+    return node_make(e, FILTER, variant(e, filter, context), &child, 1);
+}
+
+static int32_t walk_group(Engine *e, int32_t group, Place place, int32_t *low);
+
+static int32_t walk_policy(Engine *e, int32_t policy, int32_t port, int32_t at, Place place, int32_t *low) {
+    int32_t node = walk_in(e, port, at + 1, place.state, place.label, low);
+    for (int32_t row = e->in.policy_first[policy + 1] - 1; row >= e->in.policy_first[policy]; row--) {
+        int32_t pair[2] = {walk_group(e, e->in.policy_group[row], place, low), node};
+        node = node_make(e, BRANCH_FILTER, variant(e, e->in.policy_filter[row], place.context), pair, 2);
+    }
+    return node;
+}
+
+/* A packet enters by a port and has passed the first `at` of its ingress operations. */
+static int32_t walk_in(Engine *e, int32_t port, int32_t at, int32_t state, int64_t label, int32_t *low) {
+    Place place = {label, e->in.port_table[port], e->in.port_context[port], state};
+    int32_t row = e->in.ingress_first[port] + at;
+    if (row == e->in.ingress_first[port + 1]) return walk_place(e, place, low);
+    int32_t index = e->in.ingress_index[row], kind = e->in.ingress_kind[row];
+    if (kind == 0) return walk_filter(e, index, place.context, walk_in(e, port, at + 1, state, label, low));
+    if (kind == 1) return walk_rules(e, index, true, port, at + 1, place, low);
+    return walk_policy(e, index, port, at, place, low);
+}
+
+static bool has_policy(const Engine *e, int32_t port) {
+    for (int32_t row = e->in.ingress_first[port]; row < e->in.ingress_first[port + 1]; row++)
+        if (e->in.ingress_kind[row] == 2) return true;
+    return false;
+}
+
+static int32_t walk_enter(Engine *e, int32_t port, int32_t state, int64_t label, int32_t *low) {
+    if (!has_policy(e, port)) return walk_in(e, port, 0, state, label, low);
+    Place gate = {label, (int32_t)e->in.tables + port, e->in.port_context[port], state};
+    return walk_place(e, gate, low);
+}
+
+/* A packet leaves by a port and has passed the first `at` of its egress operations. */
+static int32_t walk_out(Engine *e, int32_t port, int32_t at, Place place, int32_t *low) {
+    int32_t row = e->in.egress_first[port] + at;
+    if (row == e->in.egress_first[port + 1]) {
+        int32_t peer = e->in.port_peer[port];
+        if (peer >= 0) return e->up[peer] ? walk_enter(e, peer, place.state, place.label, low) : DROP;
+        return e->in.port_zone[port] >= 0 ? node_make(e, DELIVER, e->in.port_zone[port], NULL, 0) : DROP;
+    }
+    int32_t index = e->in.egress_index[row];
+    if (e->in.egress_kind[row] == 1) return walk_rules(e, index, false, port, at + 1, place, low);
+    return walk_filter(e, index, place.context, walk_out(e, port, at + 1, place, low));
+}
+
+static int32_t walk_hop(Engine *e, int32_t hop, Place place, int32_t *low) {
+    int32_t target = e->hop_target.at[hop];
+    switch (e->hop_kind.at[hop]) {
+    case 0:
+        return e->up[target] ? walk_out(e, target, 0, place, low) : DROP;
+    case 1:
+        place.table = target;
+        return walk_place(e, place, low);
+    case 2:
+        return DROP;
+    default:
+        return node_make(e, UNKNOWN, target, NULL, 0);
+    }
+}
+
+static void add_child(Engine *e, int64_t base, int32_t node) {
+    Ints *children = &e->scratch;
+    int64_t at = base;
+    while (at < children->count && children->at[at] < node) at++;
+    if (at < children->count && children->at[at] == node) return;
+    if (ints_push(children, 0)) {
+        e->error = NO_MEMORY;
+        return;
+    }
+    memmove(children->at + at + 1, children->at + at, (size_t)(children->count - 1 - at) * sizeof(int32_t));
+    children->at[at] = node;
+}
+
+/* All next hops of a group: one outcome, or EITHER of several (those of an EITHER below count as our own). */
+static int32_t walk_group(Engine *e, int32_t group, Place place, int32_t *low) {
+    if (group < 0) return DROP;
+    const Fast *fast = &e->fast[group];
+    if (fast->node >= 0) return fast->node;
+    int64_t base = e->scratch.count;
+    for (int32_t hop = e->group_first.at[group]; hop < e->group_first.at[group + 1] && !e->error; hop++) {
+        int32_t child = walk_hop(e, hop, place, low);
+        if (e->nodes.kind.at[child] != EITHER) {
+            add_child(e, base, child);
+            continue;
+        }
+        for (int32_t i = e->nodes.first.at[child]; i < e->nodes.first.at[child + 1]; i++)
+            add_child(e, base, e->nodes.children.at[i]);
+    }
+    int32_t count = (int32_t)(e->scratch.count - base), node = DROP;
+    if (count == 1) node = e->scratch.at[base];
+    if (count > 1) node = node_make(e, EITHER, 0, e->scratch.at + base, count);
+    e->scratch.count = base;
+    return node;
+}
+
+/* What a group does when it does not branch and no operation is on its way. */
+void group_refresh(Engine *e, int32_t group) {
+    Fast *fast = &e->fast[group];
+    int32_t first = e->group_first.at[group], count = e->group_first.at[group + 1] - first;
+    *fast = (Fast){NOBODY, NOBODY, count ? NOBODY : DROP};
+    if (count != 1) return;
+    int32_t kind = e->hop_kind.at[first], target = e->hop_target.at[first];
+    if (kind == 1) fast->next = target;
+    if (kind == 2) fast->node = DROP;
+    if (kind == 3) fast->node = node_make(e, UNKNOWN, target, NULL, 0);
+    if (kind) return;
+    int32_t peer = e->in.port_peer[target];
+    if (!e->up[target]) {
+        fast->node = DROP;
+    } else if (e->in.egress_first[target] == e->in.egress_first[target + 1]) {
+        if (peer >= 0 && !e->up[peer]) {
+            fast->node = DROP;
+        } else if (peer < 0) {
+            int32_t zone = e->in.port_zone[target];
+            fast->node = zone >= 0 ? node_make(e, DELIVER, zone, NULL, 0) : DROP;
+        } else if (e->in.ingress_first[peer] == e->in.ingress_first[peer + 1]) {
+            fast->next = e->in.port_table[peer];
+            fast->context = e->in.port_context[peer];
+        }
+    }
+}
+
+/* ---- the way ---- */
+static int32_t place_outcome(Engine *e, Place place, int32_t group, int32_t *low) {
+    if (e->work > e->limit) e->error = TOO_MANY_WAYS;
+    if (++e->depth > DEEPEST) e->error = TOO_DEEP;
+    int32_t node = DROP;
+    if (!e->error && place.table >= e->in.tables)
+        node = walk_in(e, place.table - (int32_t)e->in.tables, 0, place.state, place.label, low);
+    else if (!e->error)
+        node = walk_group(e, group, place, low);
+    e->depth--;
+    return node;
+}
+
+/* Remember what was found for the way from `base` on; places that a loop closes above hold only seen from there. */
+static void remember(Engine *e, int64_t base, int32_t low, int32_t node, int32_t passes) {
+    for (int64_t i = e->way.count - 1; i >= base; i--) {
+        Slot *slot = &e->slot[e->way.at[i]];
+        slot->node = node;
+        slot->passes = passes;
+        if (i > low) slot->stamp = 0;
+    }
+    e->way.count = base;
+}
+
+/* Places are shared by all header states until one is met again with another state, or its answer holds a loop. */
+static int32_t slot_for(Engine *e, Place place) {
+    Place any = place;
+    any.state = NOBODY;
+    int32_t at = slot_of(e, any);
+    const Slot *slot = &e->slot[at];
+    if (slot->stamp != e->stamp || slot->state == place.state) return at;
+    return slot->node == NOBODY || (slot->passes & MET_A_LOOP) ? slot_of(e, place) : at;
+}
+
+static int32_t walk_place(Engine *e, Place place, int32_t *low) {
+    int64_t base = e->way.count;
+    int32_t above = e->passes, mine = NEVER, node = LOOP;
+    e->passes = 0;
+    for (;;) {
+        int32_t at = slot_for(e, place);
+        Slot *slot = &e->slot[at];
+        if (slot->stamp == e->stamp) {
+            if (slot->node != NOBODY) {
+                node = slot->node;
+                e->passes |= slot->passes;
+            } else {
+                e->passes |= MET_A_LOOP;
+                if (slot->position < base) mine = slot->position;
+            }
+            break;
+        }
+        *slot = (Slot){e->stamp, NOBODY, (int32_t)e->way.count, 0, place.state};
+        if (ints_push(&e->way, at) || e->error) {
+            e->error = e->error ? e->error : NO_MEMORY;
+            node = DROP;
+            break;
+        }
+        if (place.table == e->watched) e->passes |= PASSES_WATCHED;
+        int32_t group = NOBODY;
+        if (place.table < e->in.tables) {
+            group = lookup(e, place.table, place.label);
+            if (group < 0) {
+                node = DROP;
+                break;
+            }
+            const Fast *fast = &e->fast[group];
+            if (fast->next >= 0) {
+                place.table = fast->next;
+                if (fast->context >= 0) place.context = fast->context;
+                continue;
+            }
+            node = fast->node;
+            if (node >= 0) break;
+        }
+        node = place_outcome(e, place, group, &mine);
+        break;
+    }
+    remember(e, base, mine, node, e->passes);
+    if (mine < base && mine < *low) *low = mine;
+    e->passes |= above;
+    return node;
+}
+
+/* Allocate what walks need. */
+int walk_start(Engine *e) {
+    int64_t base = e->in.tables + e->in.ports;
+    e->slots = e->slot_room = base;
+    e->slot = calloc((size_t)(base + 1), sizeof *e->slot);
+    e->state_after_start = calloc((size_t)e->in.rules + 1, sizeof *e->state_after_start);
+    State start = {0, NOBODY, {0}};
+    if (!e->slot || !e->state_after_start) return e->error = NO_MEMORY;
+    state_find(e, &start);
+    e->watched = e->override_table = NOBODY;
+    return e->error;
+}
+
+void walk_begin(Engine *e, int64_t label) {
+    int64_t base = e->in.tables + e->in.ports;
+    if (e->slots > base) { /* forget places off the plain way */
+        for (int64_t i = 0; i < e->slots - base; i++) e->slot[base + i].stamp = 0;
+        memset(e->place_table, 0, (size_t)e->place_slots * sizeof *e->place_table);
+        e->slots = base;
+    }
+    if (!++e->stamp) {
+        for (int64_t i = 0; i < e->slot_room; i++) e->slot[i].stamp = 0;
+        e->stamp = 1;
+    }
+    e->here = label;
+    e->end = LABEL_END;
+    e->limit = e->work + 2000000 + 64 * e->in.tables;
+}
+
+int32_t walk_attachment(Engine *e, int32_t attachment, int64_t label) {
+    int32_t low = NEVER, port = e->in.attachment_port[attachment];
+    e->passes = 0;
+    return e->up[port] ? walk_enter(e, port, 0, label, &low) : DROP;
+}
+
+int32_t walk_table(Engine *e, int32_t table, int64_t label) {
+    int32_t low = NEVER;
+    Place place = {label, table, 0, 0};
+    e->passes = 0;
+    return walk_place(e, place, &low);
+}
