@@ -232,6 +232,14 @@ class _Drawing:
         sources = tuple(ip_interface(text).network for text in addresses)
         self.zones.append(ZoneAt(name, (one.name, name), sources))
 
+    def _may_announce(self, one: _Draft) -> bool:
+        """Not inside a stub area, and no border of one.
+
+        FRR 8.4 prefers the way through the stub area to such a border, finds there that it announces nothing from
+        outside, and drops what it announces (ospf_find_asbr_route); RFC 2328, 16.4 would take the backbone's.
+        """
+        return not self.stub or all(port.ospf is None or port.ospf.area == 0 for port in one.interfaces)
+
     def _statics(self) -> None:
         """Null routes to announce, one with a next hop, one that waits behind a better one."""
         for at, one in enumerate(self.outside):
@@ -241,8 +249,10 @@ class _Drawing:
                     one.static.append(StaticRoute(prefix=prefix, discard=True))
             one.static.append(StaticRoute(prefix=ip_network(f"198.51.100.{at * 64}/26"), discard=True))
             one.bgp_redistribute.append(Redistribution(source="static"))
-        stub = [one for one in self.core if one.area == 0 or not self.stub]
-        one = self.random.choice(stub)
+        able = [one for one in self.core if self._may_announce(one)]
+        if not able:
+            return
+        one = self.random.choice(able)
         one.static.append(StaticRoute(prefix=ip_network("10.200.0.0/16"), discard=True, tag=7))
         neighbour = self.random.choice([other for other in self.core if other is not one])
         one.static.append(StaticRoute(prefix=ip_network("10.201.0.0/16"), via=neighbour.loopback))
@@ -373,7 +383,8 @@ class _Drawing:
     def _ospf(self, one: _Draft) -> Ospf:
         border = self.areas and {port.ospf.area for port in one.interfaces if port.ospf} == {0, 1}
         ranges = (OspfRange(area=1, prefix=ip_network("10.101.0.0/16")),) if border and self.seed % 2 else ()
-        default = OspfDefault(always=True) if one is self.core[0] and self.seed % 3 == 0 else None
+        announces = one is self.core[0] and self.seed % 3 == 0 and self._may_announce(one)
+        default = OspfDefault(always=True) if announces else None
         return Ospf(router_id=one.loopback, redistribute=tuple(one.redistribute), ranges=ranges, default=default,
                     stub_areas=(1,) if self.stub and not self.closed else (),
                     closed_areas=(1,) if self.closed else ())  # fmt: skip

@@ -52,7 +52,7 @@ class Speakers:
                 external = best.learned == "external"
                 distance = told.external_distance if external else told.internal_distance
                 detail = {"external": "ebgp", "vpn": "vpn"}.get(best.learned, "ibgp")
-                yield Entry(prefix, "bgp", distance, best.med, hops, best.tag, detail, best.line)
+                yield Entry(prefix, "bgp", distance, best.med, hops, best.tag, detail, best.line, best.next_hop)
 
     def _offered(
         self, place: Place, chosen: Mapping[Place, Chosen], tables: Mapping[Place, Table], up: list[Session]
@@ -91,7 +91,7 @@ class Speakers:
         gateways = {hop.gateway for hop in entry.hops}
         hop = next(iter(gateways)) if len(gateways) == 1 else None
         return Path(
-            entry.prefix, "local", hop, route.prepend, route.local_preference or 0, route.metric or 0, INCOMPLETE,
+            entry.prefix, "local", entry.next_hop, route.prepend, route.local_preference or 0, route.metric or 0, INCOMPLETE,
             route.communities, tag=route.tag, line=told.line,
         )  # fmt: skip
 

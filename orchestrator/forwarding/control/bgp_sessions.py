@@ -58,9 +58,18 @@ class Sessions:
         self._pairs = [pair for place in self.instances for pair in self._named(place)]
 
     def up(self, tables: Mapping[Place, Table]) -> list[Session]:
-        """Return the sessions whose ends reach each other's address by the given tables."""
-        return [pair for pair in self._pairs if self._reaches(tables, pair.sender, pair.receiver)
-                and self._reaches(tables, pair.receiver, pair.sender)]  # fmt: skip
+        """Return the sessions whose ends reach each other's address by the given tables.
+
+        Both need any route to the other; one of them must begin, and for that a default route does not count unless
+        the router resolves next hops by it.
+        """
+        return [
+            pair for pair in self._pairs
+            if self._reaches(tables, pair.sender, pair.receiver, begins=False)
+            and self._reaches(tables, pair.receiver, pair.sender, begins=False)
+            and (self._reaches(tables, pair.sender, pair.receiver, begins=True)
+                 or self._reaches(tables, pair.receiver, pair.sender, begins=True))
+        ]  # fmt: skip
 
     def _named(self, place: Place) -> Iterator[Session]:
         told = self.instances[place]
@@ -97,12 +106,13 @@ class Sessions:
                 return next((own.ip for own in port.interface.addresses if neighbour.address in own.network), None)
         return None
 
-    def _reaches(self, tables: Mapping[Place, Table], end: End, other: End) -> bool:
-        entry = tables[end.place].longest(other.address, default=self.view.routers[end.place[0]].resolve_by_default)
+    def _reaches(self, tables: Mapping[Place, Table], end: End, other: End, begins: bool) -> bool:
+        by_default = not begins or self.view.routers[end.place[0]].resolve_by_default
+        entry = tables[end.place].longest(other.address, default=by_default)
         if entry is None or all(hop.discard for hop in entry.hops):
             return False
-        alone = end.told.autonomous_system != other.told.autonomous_system and not end.neighbour.multihop
-        return entry.source == "connected" or not alone
+        near = end.told.autonomous_system != other.told.autonomous_system and not end.neighbour.multihop
+        return entry.source == "connected" or not near
 
 
 def tell(view: View, session: Session, path: Path) -> Path | None:

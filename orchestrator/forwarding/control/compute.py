@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from random import Random
 
 from orchestrator.forwarding.control import isis, ospf, ospf_external
 from orchestrator.forwarding.control.bgp import Chosen, Speakers, toward
+from orchestrator.forwarding.control.bgp_sessions import Session
 from orchestrator.forwarding.control.check import check_design
 from orchestrator.forwarding.control.design import (
     Address,
@@ -28,6 +30,8 @@ from orchestrator.forwarding.control.ospf_external import External
 from orchestrator.forwarding.control.tables import DISCARD, Entry, Hop, Place, Table
 from orchestrator.forwarding.control.view import View
 
+_DISORDERLY = 6
+"""How many disorderly beginnings are tried, and how many rounds each lasts."""
 FAMILIES: tuple[Family, ...] = (4, 6)
 
 
@@ -46,34 +50,52 @@ class Result:
         return not self.doubts
 
 
-def compute(design: Design, bound: int | None = None) -> Result:
+def compute(design: Design, bound: int | None = None, shakes: int = 32) -> Result:
     """Return the tables that the routers of a design settle on.
 
-    `bound` is the most rounds that are tried (by default 16 and 4 more per table). Raises DesignFaultError when the
-    design contradicts itself.
+    `bound` is the most rounds that are tried (by default 16 and 4 more per table). `shakes` is how many BGP routers are
+    restarted, one after the other, to see whether the same tables come back. Raises DesignFaultError when the design
+    contradicts itself.
     """
     check_design(design)
     view = View(design)
     most = 16 + 4 * len(view.places) if bound is None else bound
-    first = _Run(view, most, forward=True).settle()
-    if not first.certain or not any(router.bgp for router in design.routers):
+    run = _Run(view, most)
+    first = run.settle()
+    if not first.certain or not run.order:
         return first
+    for other in _again(view, most, run, shakes):
+        if not other.certain:
+            return other
+        if other.tables != first.tables:
+            place, prefix = next(_differences(first.tables, other.tables))
+            where = f"{place[0]} VRF {place[1]} {prefix}"
+            said = f"{where}: the route depends on the order of events: prefer one source, or stop it going in a circle"
+            return Result(first.tables, first.bgp, (said,), first.rounds)
+    return first
+
+
+def _again(view: View, most: int, run: _Run, shakes: int) -> Iterator[Result]:
+    """Yield the results of other beginnings and of restarts; each must be the first one again."""
     late = _Run(view, most, forward=False)
     late.without_redistribution()
-    other = late.settle()
-    if not other.certain:
-        return other
-    if other.tables == first.tables:
-        return first
-    place, prefix = next(_differences(first.tables, other.tables))
-    said = f"{place[0]} VRF {place[1]} {prefix}: the route depends on the order of events: prefer one source"
-    return Result(first.tables, first.bgp, (said,), first.rounds)
+    begun = late.tables, late.chosen
+    yield late.settle()
+    for number in range(min(shakes, _DISORDERLY)):
+        late.tables, late.chosen = begun
+        late.disorderly(Random(number))  # noqa: S311  # repeatable, nothing secret
+        yield late.settle()
+    tables, chosen = run.tables, run.chosen
+    for router in sorted({place[0] for place in run.order})[:shakes]:
+        run.tables, run.chosen = tables, chosen
+        run.restart(router)
+        yield run.settle()
 
 
 class _Run:
     """One way to the fixpoint; state is what every table and every BGP instance holds."""
 
-    def __init__(self, view: View, most: int, forward: bool) -> None:
+    def __init__(self, view: View, most: int, forward: bool = True) -> None:
         self.view, self.most = view, most
         self.speakers = Speakers(view)
         self.order = sorted(self.speakers.instances, reverse=not forward)
@@ -104,15 +126,31 @@ class _Run:
         self.settle()
         self.redistributing = True
 
-    def _round(self) -> None:
-        up = self.speakers.sessions.up(self.tables)
+    def disorderly(self, random: Random) -> None:
+        """Go some rounds in which only some routers come to do anything."""
+        for _ in range(_DISORDERLY):
+            self._round(asleep=frozenset(name for name in self.view.routers if random.random() < 0.6))
+
+    def restart(self, router: str) -> None:
+        """Let one router forget all it has learnt, and the others all they have from it, before it comes back."""
+        gone = {place for place in self.view.places if place[0] == router}
+        self.tables = self.tables | {place: Table(self._connected(place)) for place in gone}
+        self.chosen = self.chosen | {place: {} for place in gone & self.chosen.keys()}
+        self._round(asleep=frozenset((router,)), cut=True)
+        self._round(asleep=frozenset((router,)), cut=True)
+
+    def _round(self, asleep: frozenset[str] = frozenset(), cut: bool = False) -> None:
+        """Let every router that is not asleep decide once; `cut`: those asleep are also not heard by BGP."""
+        up = [one for one in self.speakers.sessions.up(self.tables) if not (cut and asleep & _routers(one))]
         for place in self.order:
-            self.chosen = {**self.chosen, place: self.speakers.step(place, self.chosen, self.tables, up)}
+            if place[0] not in asleep:
+                self.chosen = {**self.chosen, place: self.speakers.step(place, self.chosen, self.tables, up)}
         learned = self._interior()
         self.tables = {
-            place: Table((*self._connected(place), *self._static(place), *learned.get(place, ()), *self._bgp(place)))
+            place: self.tables[place] if place[0] in asleep else
+            Table((*self._connected(place), *self._static(place), *learned.get(place, ()), *self._bgp(place)))
             for place in self.view.places
-        }
+        }  # fmt: skip
 
     def _bgp(self, place: Place) -> Iterable[Entry]:
         return self.speakers.entries(place, self.chosen[place], self.tables) if place in self.chosen else ()
@@ -129,7 +167,7 @@ class _Run:
                 continue
             hops = self._static_hops(place, route)
             if hops:
-                entry = Entry(route.prefix, "static", route.distance, 0, hops, route.tag, "", route.line)
+                entry = Entry(route.prefix, "static", route.distance, 0, hops, route.tag, "", route.line, route.via)
                 known = same.get((route.prefix, route.distance))
                 same[route.prefix, route.distance] = (
                     entry if known is None else known._replace(hops=known.hops | entry.hops)
@@ -209,8 +247,7 @@ class _Run:
 
     def _forward(self, entry: Entry, own: set[Prefix]) -> Address | None:
         """The next hop itself, where OSPF runs on its network: others need not pass by this router (RFC 2328, 2.3)."""
-        gateways = {hop.gateway for hop in entry.hops}
-        gateway = next(iter(gateways)) if len(gateways) == 1 else None
+        gateway = entry.next_hop
         return gateway if gateway is not None and any(gateway in network for network in own) else None
 
     def _announced(
@@ -244,6 +281,10 @@ class _Run:
                 metric = one.metric if route.metric is None else route.metric
                 for level in told.redistribute_levels:
                     yield isis.Outside(place, level, entry.prefix, metric or 0)
+
+
+def _routers(session: Session) -> set[str]:
+    return {session.sender.place[0], session.receiver.place[0]}
 
 
 def _differences(one: Mapping[Place, Table], other: Mapping[Place, Table]) -> Iterator[tuple[Place, object]]:

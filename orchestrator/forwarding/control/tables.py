@@ -30,7 +30,10 @@ DISCARD = Hop(discard=True)
 
 
 class Entry(NamedTuple):
-    """One route of a table. `detail` says which kind within its protocol (intra, inter, E1, E2, L1, L2, ebgp, ibgp)."""
+    """One route of a table. `detail` says which kind within its protocol (intra, inter, E1, E2, L1, L2, ebgp, ibgp).
+
+    `via` is the next hop as it was said, where `hops` are what it was resolved to.
+    """
 
     prefix: Prefix
     source: Source
@@ -40,6 +43,13 @@ class Entry(NamedTuple):
     tag: int = 0
     detail: str = ""
     line: str = ""
+    via: Address | None = None
+
+    @property
+    def next_hop(self) -> Address | None:
+        """The next hop that the route would be announced with: what was said, else the only gateway, if one."""
+        gateways = {hop.gateway for hop in self.hops}
+        return self.via if self.via is not None else next(iter(gateways)) if len(gateways) == 1 else None
 
 
 class Table(Mapping[Prefix, Entry]):
