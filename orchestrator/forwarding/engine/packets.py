@@ -166,7 +166,7 @@ class PacketSet:
         return left.pieces == right.pieces
 
     def __hash__(self) -> int:
-        return hash(self.pieces)
+        return hash(tuple((low, high) for low, high, _ in self.pieces))  # the same in finer services
 
     def __bool__(self) -> bool:
         return bool(self.pieces)

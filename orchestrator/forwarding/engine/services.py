@@ -180,22 +180,29 @@ def ranges(chosen: Bool) -> Iterator[tuple[int, int]]:
 def plane_boxes(plane: Plane, bits: int, count: int) -> Iterator[Shape]:
     """The part of a bitset that lies in one plane, as boxes without the protocol."""
     chosen = np.unpackbits(np.frombuffer(bits.to_bytes(count // 8 + 1, "little"), dtype=np.uint8), bitorder="little")
-    flags: list[bool | None] = [None] if len(plane.whole) == 1 else [False, True]
     sides = (np.append(plane.source_starts, PORTS), np.append(plane.destination_starts, PORTS))
-    for flag, layer in zip(flags, plane.whole, strict=True):
-        held = chosen[layer][plane.source_class][:, plane.destination_class].astype(np.bool_)
-        first = 0
-        for row in range(1, len(held) + 1):
-            if row < len(held) and np.array_equal(held[row], held[first]):
-                continue
-            source = (int(sides[0][first]), int(sides[0][row]) - 1)
-            for low, high in ranges(held[first]):
-                yield source, (int(sides[1][low]), int(sides[1][high + 1]) - 1), flag, False
-            first = row
-    flags = [None] if len(plane.later) == 1 else [False, True]
-    for flag, atom in zip(flags, plane.later.tolist(), strict=True):
-        if chosen[atom]:
-            yield (0, PORTS - 1), (0, PORTS - 1), flag, True
+    whole = [list(layer_boxes(chosen[layer], plane, sides)) for layer in plane.whole]
+    later = [[((0, PORTS - 1), (0, PORTS - 1))] * int(chosen[atom]) for atom in plane.later.tolist()]
+    for layers, fragment in ((whole, False), (later, True)):
+        new, answers = layers[0], layers[-1]
+        for shape in dict.fromkeys(new + answers):
+            flag = None if shape in new and shape in answers else shape in answers
+            yield *shape, flag, fragment
+
+
+def layer_boxes(
+    chosen: NDArray[np.uint8], plane: Plane, sides: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Port ranges of the chosen cells [source classes, destination classes]."""
+    held = chosen[plane.source_class][:, plane.destination_class].astype(np.bool_)
+    first = 0
+    for row in range(1, len(held) + 1):
+        if row < len(held) and np.array_equal(held[row], held[first]):
+            continue
+        source = (int(sides[0][first]), int(sides[0][row]) - 1)
+        for low, high in ranges(held[first]):
+            yield source, (int(sides[1][low]), int(sides[1][high + 1]) - 1)
+        first = row
 
 
 def services(keys: Keys, merge: bool = True) -> Services:

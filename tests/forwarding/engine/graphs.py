@@ -128,10 +128,8 @@ class Graph:
     def ends(self, node: int, packet: Packet) -> set[tuple[Outcome, int]]:
         """Where a packet may end: (DELIVER, zone), (UNKNOWN, NONE) or (DROP, NONE)."""
         kind, argument, children = self.nodes[node]
-        if kind == Outcome.DELIVER:
-            return {(kind, argument)}
-        if kind == Outcome.UNKNOWN:
-            return {(kind, NONE)}
+        if kind in (Outcome.DELIVER, Outcome.UNKNOWN):
+            return {(kind, argument if kind == Outcome.DELIVER else NONE)}
         if kind == Outcome.EITHER:
             return set().union(*(self.ends(child, packet) for child in children))
         if kind == Outcome.REWRITE:
@@ -142,6 +140,11 @@ class Graph:
             (rule,) = self.plain.rows.translations[argument]
             fits = rule.to.family == packet.family and fields_fit(rule.match, packet, NONE, ports_must_fit=True)
             return self.ends(children[0 if fits else 1], packet)
+        return self.filtered(node, packet)
+
+    def filtered(self, node: int, packet: Packet) -> set[tuple[Outcome, int]]:
+        """Where a packet may end that meets a filter, or nothing at all."""
+        kind, argument, children = self.nodes[node]
         if kind not in (Outcome.FILTER, Outcome.BRANCH_FILTER):
             return {(Outcome.DROP, NONE)}
         action = self.action(argument, packet)
