@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from orchestrator.forwarding.control.arrays import Plumbing
-from orchestrator.forwarding.control.design import Prefix
+from orchestrator.forwarding.control.design import DEFAULT_VRF, Prefix
 from orchestrator.forwarding.engine.builder import Entry, Match, Translation
 from orchestrator.forwarding.engine.network import EVERY_PORT, EVERY_PROTOCOL, Action, OperationKind, TranslationKind
 
@@ -83,8 +83,10 @@ def _rule(rule: GateRule) -> str:
 
 def _translations(gate: Gate) -> list[str]:
     lines = ["table ip gate-nat {", " chain before { type nat hook prerouting priority dstnat;"]
-    for one in gate.forwardings:
-        lines.append(f"  ip daddr {one.address} {one.protocol} dport {one.port} dnat to {one.to}:{one.to_port}")
+    lines += [
+        f"  ip daddr {one.address} {one.protocol} dport {one.port} dnat to {one.to}:{one.to_port}"
+        for one in gate.forwardings
+    ]
     whole = [one for one in gate.renumberings if one.inside.prefixlen == one.outside.prefixlen]
     lines += [
         f"  ip daddr {one.outside} dnat ip prefix to ip daddr map {{ {one.outside} : {one.inside} }}" for one in whole
@@ -106,7 +108,8 @@ def install(plumbing: Plumbing, gate: Gate) -> None:
     by which packets leave.
     """
     builder = plumbing.builder
-    mine = {name: ports for (router, name), ports in plumbing.ports.items() if router == gate.router}
+    here = (gate.router, DEFAULT_VRF)  # every VRF is a network namespace with a firewall of its own
+    mine = {name[1]: ports for name, ports in plumbing.ports.items() if plumbing.places[name] == here}
     before = [*_forwarded(gate), *_renumbered_back(gate)]
     translation = builder.translation(before) if before else None
     for name, ports in mine.items():

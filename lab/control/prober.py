@@ -84,8 +84,8 @@ def read(data: bytes) -> list[Any] | None:
     if protocol in {6, 17}:
         near, far = struct.unpack("!HH", body[:4])
     else:
-        if body[0] not in {0, 8, 128, 129}:
-            return None  # an error message quotes the packet that caused it
+        if body[0] not in {8, 128}:
+            return None  # an error message quotes the packet that caused it; a router answers an echo by itself
         near, far = struct.unpack("!H", body[4:6])[0], body[0] * 256 + body[1]
     names = [socket.inet_ntop(family, end) for end in (ends[:width], ends[width:])]
     return [number, 4 if width == 4 else 6, *names, protocol, near, far]

@@ -179,7 +179,7 @@ class _Drawing:
                 remote_as=one.autonomous_system,
                 import_map=incoming,
                 import_prefixes=self._list(border, number),
-            )  # fmt: skip
+            )
         )
         one.neighbours.append(Neighbour(address=far, remote_as=INSIDE_AS, export_map=outgoing))
 
@@ -225,7 +225,7 @@ class _Drawing:
             )
         )
         if not inside:
-            one.networks.append(network)
+            one.networks.append(IPv4Network(network))
         own = [f"{network[10]}/24", f"{network[11]}/24", *([f"2001:db8:100:{number:x}::10/64"] if six else [])]
         gateways: list[Address] = [network[1], *([ip_address(f"2001:db8:100:{number:x}::1")] if six else [])]
         self.hosts.append(Host(name, f"lan{number}", tuple(map(ip_interface, own)), tuple(gateways)))
@@ -266,7 +266,7 @@ class _Drawing:
             {"source": "static", "metric": 15, "external_type": kind, "route_map": "statics"}))  # fmt: skip
 
     def _bgp(self, borders: list[_Draft]) -> None:
-        """Either all of the interior speaks BGP (in a full mesh, or through a reflector), or its borders announce it."""
+        """Either all of the interior speaks BGP (full mesh, or through a reflector), or its borders announce for it."""
         everyone = self.stub or self.random.random() < 0.6
         speakers = self.core if everyone else borders
         reflector = self.random.choice(speakers) if len(speakers) > 2 and self.random.random() < 0.5 else None
@@ -280,7 +280,7 @@ class _Drawing:
                             source=one.loopback,
                             next_hop_self=True,
                             reflector_client=one is reflector,
-                        )  # fmt: skip
+                        )
                     )
         for border in borders:
             self._announce_interior(border)
@@ -316,8 +316,8 @@ class _Drawing:
         for side, one in enumerate(self.blue):
             self._host(one, "blue")
             other = self.blue[1 - side]
-            one.static.append(StaticRoute(prefix=ip_network(f"10.{100 + other.area}.{other.number + 50}.0/24"), vrf="blue",
-                                          via=ip_address(f"10.0.{number}.{2 - side}")))  # fmt: skip
+            prefix = ip_network(f"10.{100 + other.area}.{other.number + 50}.0/24")
+            one.static.append(StaticRoute(prefix=prefix, vrf="blue", via=ip_address(f"10.0.{number}.{2 - side}")))
 
     def _gates(self) -> None:
         if self.random.random() < 0.3:
@@ -352,7 +352,7 @@ class _Drawing:
             forwardings.append(Forwarding(IPv4Address("10.200.0.1"), "udp", 80, inside[10], 443))
         if self.random.random() < 0.5:
             whole = self.random.random() < 0.5
-            outside = ip_network("10.200.7.0/24") if whole else ip_network("10.200.0.9/32")
+            outside = IPv4Network("10.200.7.0/24") if whole else IPv4Network("10.200.0.9/32")
             renumberings.append(Renumbering(inside, outside, self.random.choice(ports)))
         return tuple(forwardings), tuple(renumberings)
 
@@ -377,7 +377,7 @@ class _Drawing:
                 "bgp": (bgp,) if one.neighbours else (),
                 "vrfs": (Vrf(name="blue"),) if one in self.blue else (),
                 **told,
-            }  # fmt: skip
+            }
         )
 
     def _ospf(self, one: _Draft) -> Ospf:

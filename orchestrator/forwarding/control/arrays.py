@@ -32,11 +32,13 @@ class ZoneAt(NamedTuple):
 class Plumbing(NamedTuple):
     """A network under construction: filters and translations may still be put on its ports, then `builder.build()`.
 
-    `ports` are the engine's ports of each interface: one towards each neighbour, the last one towards the segment.
+    `ports` are the engine's ports of each interface: one towards each neighbour, the last one towards the segment;
+    `places` the table of each interface; `own` the port behind which each table's own addresses are.
     """
 
     builder: NetworkBuilder
     ports: dict[PortName, tuple[int, ...]]
+    places: dict[PortName, Place]
     own: dict[Place, int]
 
 
@@ -78,7 +80,8 @@ class _Plumber:
             self._routes(place)
         for one in zones:
             self.builder.attach(one.zone, self.segment[one.port], *one.sources)
-        return Plumbing(self.builder, {name: tuple(numbers) for name, numbers in ports.items()}, self.own)
+        places = {port.name: place for place in self.view.places for port in self.view.ports(place)}
+        return Plumbing(self.builder, {name: tuple(numbers) for name, numbers in ports.items()}, places, self.own)
 
     def _port(self, place: Place) -> int:
         return self.builder.port(table_name(place), place[0])

@@ -88,12 +88,18 @@ class Speakers:
         route = self.view.filters[place[0]].apply(one.route_map, seen)
         if route is None:
             return None
-        gateways = {hop.gateway for hop in entry.hops}
-        hop = next(iter(gateways)) if len(gateways) == 1 else None
         return Path(
-            entry.prefix, "local", entry.next_hop, route.prepend, route.local_preference or 0, route.metric or 0, INCOMPLETE,
-            route.communities, tag=route.tag, line=told.line,
-        )  # fmt: skip
+            entry.prefix,
+            "local",
+            entry.next_hop,
+            route.prepend,
+            route.local_preference or 0,
+            route.metric or 0,
+            INCOMPLETE,
+            route.communities,
+            tag=route.tag,
+            line=told.line,
+        )
 
     def _exported(self, place: Place, chosen: Mapping[Place, Chosen]) -> Iterator[Path]:
         """Yield the VPN paths of the router's own VRFs (RFC 4364, 4.3.1); what was imported is not exported again."""

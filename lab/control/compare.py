@@ -1,0 +1,212 @@
+"""One random design, computed and run: tables against installed tables, packets against observed packets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address, IPv6Address
+from itertools import count
+from typing import NamedTuple
+
+from lab.control import gates, network
+from lab.control.packets import PROTOCOLS, Probe, Seen, observe
+from lab.control.topologies import Topology, draw
+from lab.control.world import World
+from orchestrator.forwarding.control.arrays import plumb
+from orchestrator.forwarding.control.compute import Result, compute
+from orchestrator.forwarding.engine.network import Packet
+from orchestrator.forwarding.engine.plain import Plain
+from orchestrator.forwarding.engine.trail import End, Ending, answer_to
+
+SERVICES = (
+    ("udp", 53),
+    ("udp", 80),
+    ("udp", 443),
+    ("udp", 1500),
+    ("tcp", 80),
+    ("tcp", 443),
+    ("tcp", 5000),
+    ("icmp", 2048),
+)
+SPECIAL = ("10.200.0.1", "10.200.7.10", "10.200.0.9", "10.201.0.1", "203.0.113.1", "198.51.100.1", "192.0.2.1")
+SETTLE = 25.0
+"""Seconds in which the routers must come to the computed tables; most do within 8."""
+
+
+class Compared(NamedTuple):
+    """What one design showed: how much was compared, and every difference as a line."""
+
+    seed: int
+    kind: str
+    routes: int
+    flows: int
+    delivered: int
+    answers: int
+    differences: tuple[str, ...]
+
+
+class Case(NamedTuple):
+    """A packet, and every end that it may come to."""
+
+    probe: Probe
+    ends: frozenset[End]
+
+
+def certain(seeds: Iterable[int], wanted: int) -> list[tuple[Topology, Result]]:
+    """Return the first designs of the seeds whose tables do not depend on the order of events."""
+    found: list[tuple[Topology, Result]] = []
+    for seed in seeds:
+        topology = draw(seed)
+        result = compute(topology.design)
+        if result.certain:
+            found.append((topology, result))
+        if len(found) == wanted:
+            break
+    return found
+
+
+def compare(topology: Topology, result: Result, settle: float = SETTLE) -> Compared:
+    """Run a design and compare everything; raise LabError when a part of it cannot be run."""
+    wanted = {place: network.predicted(table) for place, table in result.tables.items()}
+    routes = sum(len(table) for table in wanted.values())
+    kind = "isis" if any(router.isis for router in topology.design.routers) else "ospf"
+    with World() as world:
+        network.start(world, topology.design, topology.hosts, {one.router: gates.text(one) for one in topology.gates})
+        left = network.settle(world, topology.design, wanted, settle)
+        if left:
+            return Compared(
+                topology.seed, kind, routes, 0, 0, 0, tuple(f"seed {topology.seed}: {line}" for line in left)
+            )
+        sent, delivered, answers, differing = _packets(world, topology, result)
+    return Compared(
+        topology.seed,
+        kind,
+        routes,
+        sent,
+        delivered,
+        answers,
+        tuple(f"seed {topology.seed}: {line}" for line in differing),
+    )
+
+
+def walker(topology: Topology, result: Result) -> tuple[Plain, tuple[str, ...]]:
+    """Return the plain walker over the design's arrays, gates included, and the names of its zones."""
+    plumbing = plumb(topology.design, result, topology.zones)
+    for gate in topology.gates:
+        gates.install(plumbing, gate)
+    built = plumbing.builder.build()
+    return Plain(built), built.zone_names
+
+
+def flows(topology: Topology) -> Iterator[Probe]:
+    """Yield packets of every host to every other, to addresses that are translated, dropped or nobody's."""
+    ports = count(10000)
+    specials = [IPv4Address(text) for text in SPECIAL]
+    for host in topology.hosts:
+        for own in host.addresses:
+            others = [there.ip for other in topology.hosts if other is not host for there in other.addresses]
+            for to in [one for one in (*others, *specials) if one.version == own.version]:
+                for protocol, port in SERVICES:
+                    number = PROTOCOLS[protocol]
+                    if (protocol, own.version) == ("icmp", 6):
+                        number, port = PROTOCOLS["icmp6"], 128 * 256  # an echo request by its type
+                    yield Probe(host.name, Packet(own.version, int(own.ip), int(to), number, next(ports), port))
+
+
+def _packets(world: World, topology: Topology, result: Result) -> tuple[int, int, int, list[str]]:
+    plain, zones = walker(topology, result)
+    cases = [Case(probe, plain.ends(zones.index(probe.host), probe.packet)) for probe in flows(topology)]
+    seen = _observed(world, topology, cases)
+    lines = [line for case, found in zip(cases, seen, strict=True) for line in _judge(case, found, zones)]
+    answers = list(_answers(plain, zones, cases, seen))
+    returned = _observed(world, topology, answers)
+    lines += [line for case, found in zip(answers, returned, strict=True) for line in _judge(case, found, zones)]
+    return len(cases), sum(map(bool, seen)), len(answers), lines
+
+
+def _observed(world: World, topology: Topology, cases: list[Case]) -> list[list[Seen]]:
+    """Send every packet; what should have arrived for certain and did not is sent once more, for a lost one."""
+    hosts = [host.name for host in topology.hosts]
+    seen = observe(world, [case.probe for case in cases], hosts)
+    lost = [
+        at for at, case in enumerate(cases) if not seen[at] and all(_delivers(end) for end in case.ends) and case.ends
+    ]
+    if lost:
+        again = observe(world, [cases[at].probe for at in lost], hosts)
+        for at, found in zip(lost, again, strict=True):
+            seen[at] = found
+    return seen
+
+
+def _answers(plain: Plain, zones: tuple[str, ...], cases: list[Case], seen: list[list[Seen]]) -> Iterator[Case]:
+    """Yield the answer to every datagram that arrived, with its ends by what the devices on its way remember."""
+    for case, found in zip(cases, seen, strict=True):
+        if case.probe.packet.protocol != PROTOCOLS["udp"] or len(found) != 1:
+            continue
+        place = zones.index(found[0].host)
+        trails = plain.trails(zones.index(case.probe.host), case.probe.packet)
+        ends = frozenset(
+            end for trail in trails
+            if _delivers(trail.end) and _same(trail.end, found[0], zones)
+            for end in plain.ends(place, answer_to(trail.end.packet), trail.memories)
+        )  # fmt: skip
+        yield Case(Probe(found[0].host, answer_to(found[0].packet)), ends)
+
+
+def _judge(case: Case, found: list[Seen], zones: tuple[str, ...]) -> Iterator[str]:
+    delivered = [end for end in case.ends if _delivers(end)]
+    if any(end.ending == Ending.UNKNOWN for end in case.ends):
+        yield f"{_said(case.probe)}: the prediction is unknown, though everything here is modelled"
+    for one in found:
+        if not any(_same(end, one, zones) for end in delivered):
+            yield f"{_said(case.probe)}: seen as {_said(Probe(*one))}, predicted {_ends(case, zones)}"
+    if not found and case.ends and len(delivered) == len(case.ends):
+        yield f"{_said(case.probe)}: not seen anywhere, predicted {_ends(case, zones)}"
+
+
+def _delivers(end: End) -> bool:
+    return end.ending == Ending.DELIVERED
+
+
+def _same(end: End, seen: Seen, zones: tuple[str, ...]) -> bool:
+    """Source ports may be changed by a translation of many to one; everything else must agree."""
+    ours = end.packet._replace(source_port=0, established=False)
+    return zones[end.zone] == seen.host and ours == seen.packet._replace(source_port=0, established=False)
+
+
+def _said(probe: Probe) -> str:
+    packet = probe.packet
+    kind = IPv4Address if packet.family == 4 else IPv6Address
+    ends = f"{kind(packet.source)}:{packet.source_port} to {kind(packet.destination)}:{packet.destination_port}"
+    return f"{probe.host} protocol {packet.protocol} {ends}{' (answer)' if packet.established else ''}"
+
+
+def _ends(case: Case, zones: tuple[str, ...]) -> str:
+    said = {
+        _said(Probe(zones[end.zone], end.packet)) if _delivers(end) else f"{end.ending.name} {end.reason}"
+        for end in case.ends
+    }
+    return "; ".join(sorted(said)) or "nothing"
+
+
+def several(first: int, wanted: int, side_by_side: int = 3) -> Iterator[Compared]:
+    """Compare `wanted` designs from seed `first` on, some side by side: most of the time is spent on waiting."""
+    with ThreadPoolExecutor(side_by_side) as workers:
+        yield from workers.map(lambda pair: compare(*pair), certain(range(first, first + 10 * wanted), wanted))
+
+
+def main() -> int:
+    """``python -m lab.control.compare FIRST_SEED DESIGNS``: compare by hand; 0 when nothing differs."""
+    total = 0
+    for one in several(int(sys.argv[1]), int(sys.argv[2])):
+        figures = f"{one.routes} routes, {one.flows} packets, {one.delivered} delivered, {one.answers} answers"
+        print(f"seed {one.seed} ({one.kind}): {figures}, {len(one.differences)} differences", flush=True)
+        for line in one.differences[:20]:
+            print(f"  {line}", flush=True)
+        total += len(one.differences)
+    return 1 if total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
