@@ -139,27 +139,24 @@ def _meant(province: Province, room: int, random: np.random.Generator) -> _Meant
     return _Meant(allowed, permits, chosen[pair, 0])
 
 
-def _anchors(province: Province, family: int) -> Long:
-    """(2, zones) a row of network.zones of this family: published, and a department's private one (else published)."""
-    zones = province.network.zones
-    table = np.full((2, len(province.network.zone_names)), NONE)
-    for row in np.where(zones.source.family == family)[0][::-1].tolist():
-        table[int(not province.published[row]), zones.zone[row]] = row
-    table[1] = np.where(table[1] == NONE, table[0], table[1])
-    return table
-
-
-def _addressed(province: Province, pairs: Long, family: int) -> Long:
-    """Row of network.zones under which the first zone of each pair reaches the second; NONE: none of this family."""
+def _addressed(province: Province, pairs: Long, family: int, random: np.random.Generator) -> Long:
+    """A row of network.zones under which the first zone of each pair reaches the second; NONE: none of this family."""
+    zones, found = province.network.zones, np.full(len(pairs), NONE)
     inside = (province.scope[pairs[:, 1]] != GLOBAL_SCOPE) & (pairs[:, 0] != PLATFORM_ZONE)
-    row: Long = _anchors(province, family)[inside.astype(np.int64), pairs[:, 1]]
-    return row
+    for private in (False, True):
+        rows_of = np.where((zones.source.family == family) & (province.published != private))[0]
+        held = rows_of[np.argsort(zones.zone[rows_of], kind="stable")]
+        count = np.bincount(zones.zone[held], minlength=len(province.network.zone_names))
+        wanted = np.where((inside == private) & (count[pairs[:, 1]] > 0))[0]
+        zone = pairs[wanted, 1]
+        found[wanted] = held[starts(count)[zone] + (random.random(len(wanted)) * count[zone]).astype(np.int64)]
+    return found
 
 
 def _hosts(province: Province, pairs: Long, family: Long, random: np.random.Generator) -> Prefixes:
     """Destinations of permits: any in seven of ten, else one or a few hosts of the zone."""
     hosts = narrowed(
-        taken(province.network.zones.source, _addressed(province, pairs, 4)), np.full(len(pairs), 8), random
+        taken(province.network.zones.source, _addressed(province, pairs, 4, random)), np.full(len(pairs), 8), random
     )
     everybody = (random.random(len(pairs)) < 0.7) | (family != 4)
     zero = np.uint8(0)
@@ -193,7 +190,9 @@ def _openings(
     common = province.scope == GLOBAL_SCOPE
     pairs = np.argwhere(common[:, None] & common[None, :] & ~meant.allowed & _routed(province))
     pairs = pairs[np.sort(random.choice(len(pairs), min(faults, len(pairs)), replace=False))]
-    source = taken(province.network.zones.source, _anchors(province, 4)[0, pairs[:, 0]])
+    zones = province.network.zones
+    four = np.where(zones.source.family == 4)[0]
+    source = taken(zones.source, four[np.unique(zones.zone[four], return_index=True)[1]][pairs[:, 0]])
     service = np.broadcast_to(FORBIDDEN, (len(pairs), 3))
     wrong = rows(pairs[:, 1], 1.5, source, anywhere(len(pairs)), service, Action.PERMIT)
     return frozenset((int(a), int(b)) for a, b in pairs), wrong
@@ -209,7 +208,8 @@ def _registered(
     permits, zones = meant.permits, province.network.zones
     pairs = np.stack([meant.zone, permits.filter], axis=1)
     family = permits.source.family
-    there = np.where(family == 4, _addressed(province, pairs, 4), _addressed(province, pairs, 6))
+    four, six = (_addressed(province, pairs, number, random) for number in (4, 6))
+    there = np.where(family == 4, four, six)
     fit = np.where((pairs != INTERNET).all(axis=1) & (there != NONE))[0]
     chosen = np.sort(random.choice(fit, min(flows, len(fit)), replace=False))
     named = permits.destination.family[chosen] != 0

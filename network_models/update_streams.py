@@ -39,7 +39,7 @@ _Key = tuple[int, Prefix]
 _HALF: Final = (1 << 64) - 1
 
 
-class _Tables:
+class Tables:
     """Routes as they are after the updates so far: those of the network, but for what was touched."""
 
     def __init__(self, network: Network, random: np.random.Generator) -> None:
@@ -135,7 +135,7 @@ def stream(network: Network, kind: str, count: int, seed: int = 7) -> list[Updat
 
 def _routes(network: Network, random: np.random.Generator) -> Iterator[Update]:
     """A third each: added (a removed one again, or a part of one), removed, replaced."""
-    tables = _Tables(network, random)
+    tables = Tables(network, random)
     while True:
         key = tables.key(tables.somewhere())
         kind = random.integers(0, 3)
@@ -216,7 +216,7 @@ def _mixed(network: Network, random: np.random.Generator) -> Iterator[Update]:
 
 def _adversarial(network: Network, random: np.random.Generator) -> Iterator[Update]:
     """Default routes and the shortest prefixes of the largest tables are replaced, removed, announced; links go."""
-    tables = _Tables(network, random)
+    tables = Tables(network, random)
     most = np.argsort(-np.diff(tables.begin), kind="stable")[: max(4, len(network.tables) // 500)]
     rows = tables.row[np.isin(tables.table, most)]
     shortest = rows[np.argsort(network.routes.prefix.length[rows], kind="stable")][: 8 * len(most)]
