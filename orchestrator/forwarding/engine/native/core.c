@@ -63,6 +63,9 @@ Engine *engine_new(const Input *input, int32_t *status) {
 
 static void free_walks(Engine *e) {
     free(e->slot);
+    free(e->step);
+    free(e->chain);
+    free(e->mark);
     free(e->place);
     free(e->place_table);
     free(e->current);

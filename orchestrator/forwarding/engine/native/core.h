@@ -21,6 +21,7 @@
 #define ENGINE_ABI 2
 #define LABEL_END ((int64_t)1 << 62)
 #define NOBODY (-1)
+#define BRANCHES INT32_MIN
 
 enum { OK = 0, NO_MEMORY = -1, EXISTS = -2, MISSING = -3, TOO_MANY_WAYS = -4, TOO_DEEP = -5, BAD_ARGUMENT = -6 };
 
@@ -70,8 +71,13 @@ typedef struct Ints {
     int32_t *at;
     int64_t count, capacity;
 } Ints;
-int ints_push(Ints *ints, int32_t value);
 int ints_room(Ints *ints, int64_t more);
+
+static inline int ints_push(Ints *ints, int32_t value) {
+    if (ints->count == ints->capacity && ints_room(ints, 1)) return NO_MEMORY;
+    ints->at[ints->count++] = value;
+    return OK;
+}
 
 /* ---- nodes ---- */
 enum { DROP, LOOP, UNKNOWN, DELIVER, FILTER, EITHER, BRANCH_FILTER, BRANCH_RULE, REWRITE };
@@ -119,6 +125,11 @@ typedef struct Slot { /* what is known of one place at the label at hand */
     int32_t passes;   /* PASSES_WATCHED, MET_A_LOOP */
     int32_t state;    /* of the header, when it was met */
 } Slot;
+
+typedef struct Mark { /* the same for tables reached without branching, while sweeping */
+    uint32_t stamp;
+    int32_t node;
+} Mark;
 
 enum { PASSES_WATCHED = 1, MET_A_LOOP = 2 };
 
@@ -172,6 +183,9 @@ typedef struct Engine {
     int64_t here, end; /* the label at hand, and how far its answer holds */
     int64_t work, limit;
     int32_t *current; /* groups of all tables at `here`, while sweeping */
+    int32_t *step;    /* the same as the next table, or -1 - node, or BRANCHES */
+    Mark *mark;
+    int32_t *chain;
     bool sweeping;
     int32_t watched, passes, override_table, override_group;
     int32_t depth;
@@ -221,6 +235,7 @@ void nodes_free(Nodes *nodes);
 
 int32_t walk_attachment(Engine *e, int32_t attachment, int64_t label);
 int32_t walk_table(Engine *e, int32_t table, int64_t label);
+int32_t step_of(const Engine *e, int32_t group);
 int walk_start(Engine *e);
 void walk_begin(Engine *e, int64_t label);
 void group_refresh(Engine *e, int32_t group);

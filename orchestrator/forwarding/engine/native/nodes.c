@@ -14,12 +14,6 @@ int ints_room(Ints *ints, int64_t more) {
     return OK;
 }
 
-int ints_push(Ints *ints, int32_t value) {
-    if (ints->count == ints->capacity && ints_room(ints, 1)) return NO_MEMORY;
-    ints->at[ints->count++] = value;
-    return OK;
-}
-
 static uint64_t mix(uint64_t x) {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;

@@ -225,9 +225,14 @@ static const int32_t *row_of(Engine *e, Sweep *s, const Atom *atom) {
 static int answer_all(Engine *e, Sweep *s) {
     int64_t width = e->in.attachments, event = 0;
     for (int64_t a = 0; a < width; a++) s->last[a] = NOBODY;
+    for (int64_t t = 0; t < e->in.tables; t++) e->step[t] = step_of(e, e->current[t]);
     for (int64_t i = 0; i < s->atoms; i++) {
         const Atom *atom = &s->atom[i];
-        for (; event < atom->events; event++) e->current[s->events.at[event].column] = s->events.at[event].value;
+        for (; event < atom->events; event++) {
+            int32_t column = s->events.at[event].column, value = s->events.at[event].value;
+            e->current[column] = value;
+            if (column < e->in.tables) e->step[column] = step_of(e, value);
+        }
         const int32_t *row = row_of(e, s, atom);
         if (!row) return e->error;
         if (!memcmp(row, s->last, (size_t)width * sizeof *row)) continue;

@@ -13,9 +13,10 @@
 #define DEEPEST 4000
 #define NEVER INT32_MAX
 
-static int32_t walk_place(Engine *e, Place place, int32_t *low);
+static int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int64_t label, int32_t *low);
+static int32_t walk_steps(Engine *e, int32_t table);
 static int32_t walk_in(Engine *e, int32_t port, int32_t at, int32_t state, int64_t label, int32_t *low);
-static int32_t walk_out(Engine *e, int32_t port, int32_t at, Place place, int32_t *low);
+static int32_t walk_out(Engine *e, int32_t port, int32_t at, int32_t context, int32_t state, int64_t label, int32_t *low);
 
 int32_t group_at(const Engine *e, int32_t table, int64_t label, int64_t *end) {
     Cursor at = list_find(&e->table[table], label);
@@ -79,11 +80,9 @@ static int slot_room(Engine *e) {
     return OK;
 }
 
-/* The slot of a place. State NOBODY: whatever translations did to the header before. */
+/* The slot of a place off the plain way. State NOBODY: whatever translations did to the header before. */
 static int32_t slot_of(Engine *e, Place place) {
     int64_t base = e->in.tables + e->in.ports;
-    bool gate = place.table >= e->in.tables; /* a port with policies: its context is its own */
-    if (place.label == e->here && place.state == NOBODY && (gate || !place.context)) return place.table;
     int64_t count = e->slots - base;
     if (count * 2 >= e->place_slots && places_grow(e, count)) goto memory;
     int64_t at = (int64_t)(place_hash(place) & (uint64_t)(e->place_slots - 1));
@@ -161,36 +160,37 @@ static int64_t rewritten(Engine *e, int32_t rule, int64_t label) {
     return e->in.map_target[from];
 }
 
-static bool may_match(Engine *e, int32_t rule, Place place) {
+static bool may_match(Engine *e, int32_t rule, int32_t context, int64_t label) {
     int32_t named = e->in.rule_context[rule];
-    if (named && named != place.context) return false;
+    if (named && named != context) return false;
     int64_t low = e->in.rule_low[rule], high = e->in.rule_high[rule];
     int32_t column = (int32_t)e->in.tables + rule;
-    if (e->seeing && place.label == e->here && (ints_push(&e->seen, column) || ints_push(&e->seen, e->current[column])))
+    if (e->seeing && label == e->here && (ints_push(&e->seen, column) || ints_push(&e->seen, e->current[column])))
         e->error = NO_MEMORY;
-    if (place.label == e->here) { /* the answer holds as long as the label stays on its side of the rule's range */
-        if (place.label < low && low < e->end) e->end = low;
-        if (place.label >= low && place.label < high && high < e->end) e->end = high;
+    if (label == e->here) { /* the answer holds as long as the label stays on its side of the rule's range */
+        if (label < low && low < e->end) e->end = low;
+        if (label >= low && label < high && high < e->end) e->end = high;
     }
-    return place.label >= low && place.label < high;
+    return label >= low && label < high;
 }
 
-static int32_t walk_side(Engine *e, bool in, int32_t port, int32_t at, Place place, int32_t *low) {
-    return in ? walk_in(e, port, at, place.state, place.label, low) : walk_out(e, port, at, place, low);
+static int32_t walk_side(Engine *e, bool in, int32_t port, int32_t at, const Place *place, int32_t *low) {
+    if (in) return walk_in(e, port, at, place->state, place->label, low);
+    return walk_out(e, port, at, place->context, place->state, place->label, low);
 }
 
 static int32_t walk_rules(Engine *e, int32_t translation, bool in, int32_t port, int32_t at, Place place, int32_t *low) {
     int32_t from = e->in.translation_first[translation], to = e->in.translation_first[translation + 1];
     int64_t base = e->scratch.count;
     for (int32_t rule = from; rule < to; rule++)
-        if (may_match(e, rule, place) && ints_push(&e->scratch, rule)) e->error = NO_MEMORY;
-    int32_t node = walk_side(e, in, port, at, place, low); /* nothing matches */
-    while (e->scratch.count > base) {                      /* the last rule first: each wraps what follows it */
+        if (may_match(e, rule, place.context, place.label) && ints_push(&e->scratch, rule)) e->error = NO_MEMORY;
+    int32_t node = walk_side(e, in, port, at, &place, low); /* nothing matches */
+    while (e->scratch.count > base) {                       /* the last rule first: each wraps what follows it */
         int32_t rule = e->scratch.at[--e->scratch.count];
         Place after = place;
         after.state = state_after(e, place.state, rule);
         if (e->in.rule_kind[rule]) after.label = rewritten(e, rule, place.label);
-        int32_t child = walk_side(e, in, port, at, after, low);
+        int32_t child = walk_side(e, in, port, at, &after, low);
         int32_t pair[2] = {node_make(e, REWRITE, rule, &child, 1), node};
         node = node_make(e, BRANCH_RULE, rule, pair, 2);
     }
@@ -201,26 +201,29 @@ static int32_t walk_filter(Engine *e, int32_t filter, int32_t context, int32_t c
     return node_make(e, FILTER, variant(e, filter, context), &child, 1);
 }
 
-static int32_t walk_group(Engine *e, int32_t group, Place place, int32_t *low);
+static int32_t walk_group(Engine *e, int32_t group, int32_t context, int32_t state, int64_t label, int32_t *low);
 
-static int32_t walk_policy(Engine *e, int32_t policy, int32_t port, int32_t at, Place place, int32_t *low) {
-    int32_t node = walk_in(e, port, at + 1, place.state, place.label, low);
+static int32_t walk_policy(Engine *e, int32_t policy, int32_t port, int32_t at, int32_t state, int64_t label, int32_t *low) {
+    int32_t context = e->in.port_context[port], node = walk_in(e, port, at + 1, state, label, low);
     for (int32_t row = e->in.policy_first[policy + 1] - 1; row >= e->in.policy_first[policy]; row--) {
-        int32_t pair[2] = {walk_group(e, e->in.policy_group[row], place, low), node};
-        node = node_make(e, BRANCH_FILTER, variant(e, e->in.policy_filter[row], place.context), pair, 2);
+        int32_t pair[2] = {walk_group(e, e->in.policy_group[row], context, state, label, low), node};
+        node = node_make(e, BRANCH_FILTER, variant(e, e->in.policy_filter[row], context), pair, 2);
     }
     return node;
 }
 
 /* A packet enters by a port and has passed the first `at` of its ingress operations. */
 static int32_t walk_in(Engine *e, int32_t port, int32_t at, int32_t state, int64_t label, int32_t *low) {
-    Place place = {label, e->in.port_table[port], e->in.port_context[port], state};
+    int32_t table = e->in.port_table[port], context = e->in.port_context[port];
     int32_t row = e->in.ingress_first[port] + at;
-    if (row == e->in.ingress_first[port + 1]) return walk_place(e, place, low);
+    if (row == e->in.ingress_first[port + 1]) {
+        bool first = e->sweeping && !e->way.count && !context && !state && label == e->here;
+        return first ? walk_steps(e, table) : walk_place(e, table, context, state, label, low);
+    }
     int32_t index = e->in.ingress_index[row], kind = e->in.ingress_kind[row];
-    if (kind == 0) return walk_filter(e, index, place.context, walk_in(e, port, at + 1, state, label, low));
-    if (kind == 1) return walk_rules(e, index, true, port, at + 1, place, low);
-    return walk_policy(e, index, port, at, place, low);
+    if (kind == 0) return walk_filter(e, index, context, walk_in(e, port, at + 1, state, label, low));
+    if (kind == 1) return walk_rules(e, index, true, port, at + 1, (Place){label, table, context, state}, low);
+    return walk_policy(e, index, port, at, state, label, low);
 }
 
 static bool has_policy(const Engine *e, int32_t port) {
@@ -231,31 +234,30 @@ static bool has_policy(const Engine *e, int32_t port) {
 
 static int32_t walk_enter(Engine *e, int32_t port, int32_t state, int64_t label, int32_t *low) {
     if (!has_policy(e, port)) return walk_in(e, port, 0, state, label, low);
-    Place gate = {label, (int32_t)e->in.tables + port, e->in.port_context[port], state};
-    return walk_place(e, gate, low);
+    return walk_place(e, (int32_t)e->in.tables + port, e->in.port_context[port], state, label, low);
 }
 
 /* A packet leaves by a port and has passed the first `at` of its egress operations. */
-static int32_t walk_out(Engine *e, int32_t port, int32_t at, Place place, int32_t *low) {
+static int32_t walk_out(Engine *e, int32_t port, int32_t at, int32_t context, int32_t state, int64_t label, int32_t *low) {
     int32_t row = e->in.egress_first[port] + at;
     if (row == e->in.egress_first[port + 1]) {
         int32_t peer = e->in.port_peer[port];
-        if (peer >= 0) return e->up[peer] ? walk_enter(e, peer, place.state, place.label, low) : DROP;
+        if (peer >= 0) return e->up[peer] ? walk_enter(e, peer, state, label, low) : DROP;
         return e->in.port_zone[port] >= 0 ? node_make(e, DELIVER, e->in.port_zone[port], NULL, 0) : DROP;
     }
     int32_t index = e->in.egress_index[row];
-    if (e->in.egress_kind[row] == 1) return walk_rules(e, index, false, port, at + 1, place, low);
-    return walk_filter(e, index, place.context, walk_out(e, port, at + 1, place, low));
+    if (e->in.egress_kind[row] == 1)
+        return walk_rules(e, index, false, port, at + 1, (Place){label, NOBODY, context, state}, low);
+    return walk_filter(e, index, context, walk_out(e, port, at + 1, context, state, label, low));
 }
 
-static int32_t walk_hop(Engine *e, int32_t hop, Place place, int32_t *low) {
+static int32_t walk_hop(Engine *e, int32_t hop, int32_t context, int32_t state, int64_t label, int32_t *low) {
     int32_t target = e->hop_target.at[hop];
     switch (e->hop_kind.at[hop]) {
     case 0:
-        return e->up[target] ? walk_out(e, target, 0, place, low) : DROP;
+        return e->up[target] ? walk_out(e, target, 0, context, state, label, low) : DROP;
     case 1:
-        place.table = target;
-        return walk_place(e, place, low);
+        return walk_place(e, target, context, state, label, low);
     case 2:
         return DROP;
     default:
@@ -277,13 +279,16 @@ static void add_child(Engine *e, int64_t base, int32_t node) {
 }
 
 /* All next hops of a group: one outcome, or EITHER of several (those of an EITHER below count as our own). */
-static int32_t walk_group(Engine *e, int32_t group, Place place, int32_t *low) {
+static int32_t walk_group(Engine *e, int32_t group, int32_t context, int32_t state, int64_t label, int32_t *low) {
     if (group < 0) return DROP;
     const Fast *fast = &e->fast[group];
     if (fast->node >= 0) return fast->node;
     int64_t base = e->scratch.count;
+    int32_t last = NOBODY;
     for (int32_t hop = e->group_first.at[group]; hop < e->group_first.at[group + 1] && !e->error; hop++) {
-        int32_t child = walk_hop(e, hop, place, low);
+        int32_t child = walk_hop(e, hop, context, state, label, low);
+        if (child == last) continue;
+        last = child;
         if (e->nodes.kind.at[child] != EITHER) {
             add_child(e, base, child);
             continue;
@@ -326,16 +331,10 @@ void group_refresh(Engine *e, int32_t group) {
 }
 
 /* ---- the way ---- */
-static int32_t place_outcome(Engine *e, Place place, int32_t group, int32_t *low) {
+static bool too_far(Engine *e) {
     if (e->work > e->limit) e->error = TOO_MANY_WAYS;
-    if (++e->depth > DEEPEST) e->error = TOO_DEEP;
-    int32_t node = DROP;
-    if (!e->error && place.table >= e->in.tables)
-        node = walk_in(e, place.table - (int32_t)e->in.tables, 0, place.state, place.label, low);
-    else if (!e->error)
-        node = walk_group(e, group, place, low);
-    e->depth--;
-    return node;
+    if (e->depth > DEEPEST) e->error = TOO_DEEP;
+    return e->error != OK;
 }
 
 /* Remember what was found for the way from `base` on; places that a loop closes above hold only seen from there. */
@@ -350,21 +349,22 @@ static void remember(Engine *e, int64_t base, int32_t low, int32_t node, int32_t
 }
 
 /* Places are shared by all header states until one is met again with another state, or its answer holds a loop. */
-static int32_t slot_for(Engine *e, Place place) {
-    Place any = place;
-    any.state = NOBODY;
-    int32_t at = slot_of(e, any);
+static int32_t slot_for(Engine *e, int32_t table, int32_t context, int32_t state, int64_t label) {
+    bool gate = table >= e->in.tables; /* a port with policies: its context is its own */
+    bool plain = label == e->here && (gate || !context);
+    int32_t at = plain ? table : slot_of(e, (Place){label, table, context, NOBODY});
     const Slot *slot = &e->slot[at];
-    if (slot->stamp != e->stamp || slot->state == place.state) return at;
-    return slot->node == NOBODY || (slot->passes & MET_A_LOOP) ? slot_of(e, place) : at;
+    if (slot->stamp != e->stamp || slot->state == state) return at;
+    bool open = slot->node == NOBODY || (slot->passes & MET_A_LOOP);
+    return open ? slot_of(e, (Place){label, table, context, state}) : at;
 }
 
-static int32_t walk_place(Engine *e, Place place, int32_t *low) {
+static int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int64_t label, int32_t *low) {
     int64_t base = e->way.count;
     int32_t above = e->passes, mine = NEVER, node = LOOP;
     e->passes = 0;
     for (;;) {
-        int32_t at = slot_for(e, place);
+        int32_t at = slot_for(e, table, context, state, label);
         Slot *slot = &e->slot[at];
         if (slot->stamp == e->stamp) {
             if (slot->node != NOBODY) {
@@ -376,35 +376,80 @@ static int32_t walk_place(Engine *e, Place place, int32_t *low) {
             }
             break;
         }
-        *slot = (Slot){e->stamp, NOBODY, (int32_t)e->way.count, 0, place.state};
-        if (ints_push(&e->way, at) || e->error) {
-            e->error = e->error ? e->error : NO_MEMORY;
+        slot->stamp = e->stamp;
+        slot->node = NOBODY;
+        slot->position = (int32_t)e->way.count;
+        slot->state = state;
+        if (ints_push(&e->way, at)) e->error = NO_MEMORY;
+        if (e->error) {
             node = DROP;
             break;
         }
-        if (place.table == e->watched) e->passes |= PASSES_WATCHED;
+        if (table == e->watched) e->passes |= PASSES_WATCHED;
         int32_t group = NOBODY;
-        if (place.table < e->in.tables) {
-            group = lookup(e, place.table, place.label);
-            if (group < 0) {
-                node = DROP;
-                break;
-            }
-            const Fast *fast = &e->fast[group];
-            if (fast->next >= 0) {
-                place.table = fast->next;
-                if (fast->context >= 0) place.context = fast->context;
+        if (table < e->in.tables) {
+            group = lookup(e, table, label);
+            node = group < 0 ? DROP : e->fast[group].node;
+            if (node >= 0) break;
+            if (e->fast[group].next >= 0) {
+                table = e->fast[group].next;
+                if (e->fast[group].context >= 0) context = e->fast[group].context;
                 continue;
             }
-            node = fast->node;
-            if (node >= 0) break;
         }
-        node = place_outcome(e, place, group, &mine);
+        e->depth++;
+        if (too_far(e))
+            node = DROP;
+        else if (table >= e->in.tables)
+            node = walk_in(e, table - (int32_t)e->in.tables, 0, state, label, &mine);
+        else
+            node = walk_group(e, group, context, state, label, &mine);
+        e->depth--;
         break;
     }
     remember(e, base, mine, node, e->passes);
     if (mine < base && mine < *low) *low = mine;
     e->passes |= above;
+    return node;
+}
+
+/* A table's step while sweeping, for packets that entered by no named port. */
+int32_t step_of(const Engine *e, int32_t group) {
+    if (group < 0) return -1 - DROP;
+    const Fast *fast = &e->fast[group];
+    if (fast->next >= 0) return fast->context > 0 ? BRANCHES : fast->next;
+    return fast->node >= 0 ? -1 - fast->node : BRANCHES;
+}
+
+/* The outcome of a table that nothing led to yet, while sweeping: follow steps as long as nothing branches. */
+static int32_t walk_steps(Engine *e, int32_t table) {
+    int32_t *chain = e->chain, count = 0, node;
+    for (;;) {
+        Mark *mark = &e->mark[table];
+        if (mark->stamp == e->stamp) {
+            node = mark->node == NOBODY ? LOOP : mark->node;
+            break;
+        }
+        int32_t step = e->step[table];
+        if (step == BRANCHES) {
+            int32_t low = NEVER;
+            node = walk_place(e, table, 0, 0, e->here, &low);
+            *mark = (Mark){e->stamp, node};
+            break;
+        }
+        *mark = (Mark){e->stamp, NOBODY};
+        chain[count++] = table;
+        if (step < 0) {
+            node = -1 - step;
+            break;
+        }
+        table = step;
+    }
+    for (int32_t i = 0; i < count; i++) e->mark[chain[i]].node = node;
+    if (e->seeing)
+        for (int32_t i = 0; i < count; i++)
+            if (ints_push(&e->seen, chain[i]) || ints_push(&e->seen, e->current[chain[i]])) e->error = NO_MEMORY;
+    e->work += count;
     return node;
 }
 
@@ -414,6 +459,10 @@ int walk_start(Engine *e) {
     e->slots = e->slot_room = base;
     e->slot = calloc((size_t)(base + 1), sizeof *e->slot);
     e->state_after_start = calloc((size_t)e->in.rules + 1, sizeof *e->state_after_start);
+    e->step = malloc(((size_t)e->in.tables + 1) * sizeof *e->step);
+    e->chain = malloc(((size_t)e->in.tables + 1) * sizeof *e->chain);
+    e->mark = calloc((size_t)e->in.tables + 1, sizeof *e->mark);
+    if (!e->step || !e->chain || !e->mark) return e->error = NO_MEMORY;
     State start = {0, NOBODY, {0}};
     if (!e->slot || !e->state_after_start) return e->error = NO_MEMORY;
     state_find(e, &start);
@@ -430,6 +479,7 @@ void walk_begin(Engine *e, int64_t label) {
     }
     if (!++e->stamp) {
         for (int64_t i = 0; i < e->slot_room; i++) e->slot[i].stamp = 0;
+        for (int64_t i = 0; i < e->in.tables; i++) e->mark[i].stamp = 0;
         e->stamp = 1;
     }
     e->here = label;
@@ -445,7 +495,6 @@ int32_t walk_attachment(Engine *e, int32_t attachment, int64_t label) {
 
 int32_t walk_table(Engine *e, int32_t table, int64_t label) {
     int32_t low = NEVER;
-    Place place = {label, table, 0, 0};
     e->passes = 0;
-    return walk_place(e, place, &low);
+    return walk_place(e, table, 0, 0, label, &low);
 }
