@@ -117,7 +117,7 @@ class _Prover:
     def __init__(self, network: Network, policy: Policy, world: World, most_asked: int) -> None:
         self.network, self.policy, self.world, self.most_asked = network, policy, world, most_asked
         self.base = Base(network)
-        self.flows = [_ends(flow.packet) for flow in policy.flows]
+        self.flows = [flow_ends(flow.packet) for flow in policy.flows]
         broken = world.broken()
         self.before = Promises(frozenset(broken.isolation) | frozenset(broken.flows), frozenset(broken.unknown))
         self.findings: list[StateFinding] = []
@@ -198,7 +198,7 @@ class _Prover:
         return sorted(self.before.all - left, key=self.name)
 
 
-def _ends(packet: Packet) -> tuple[Interval, Interval]:
+def flow_ends(packet: Packet) -> tuple[Interval, Interval]:
     """Both addresses of a flow."""
     there, back = packet.destination, packet.source
     return (packet.family, there, there + 1), (packet.family, back, back + 1)

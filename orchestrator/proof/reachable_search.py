@@ -69,12 +69,12 @@ class Search:
         self.members = tuple(members)
         self.units = [unit for member in members for unit in batch.units_of[member]]
         self.found = Found()
-        self.fixed: dict[int, int] = {}
+        self.fixed = batch.fixed
         rows = batch.rows
-        keys = {key for member in members for key in batch.keys[member]}
-        self.routes = [row for key, row in rows.routes.items() if key in keys]
-        self.filters = [row for row in rows.filters.values() if ("filter", row.filter) in keys]
-        self.ports = [row for row in rows.ports.values() if ("port", row.port) in keys]
+        keys = list(dict.fromkeys(key for member in members for key in batch.keys[member]))
+        self.routes = [rows.routes[key] for key in keys if key in rows.routes]
+        self.filters = [rows.filters[key[1]] for key in keys if key[0] == "filter"]
+        self.ports = [rows.ports[key[1]] for key in keys if key[0] == "port"]
         self.stiff = self._stiff()
         self.outage = self._outages()
 
@@ -88,7 +88,8 @@ class Search:
             for item in row.items
             for condition in (item.since, item.until)
         ]
-        return frozenset(condition.unit.number for condition in conditions if condition)
+        own = {unit.number for unit in self.units}
+        return frozenset(condition.unit.number for condition in conditions if condition) & own
 
     def _outages(self) -> dict[int, list[int]]:
         """Flow -> members that declare it."""
@@ -100,6 +101,8 @@ class Search:
 
     def run(self) -> Found:
         """Judge every state; afterwards every unit stands at its top."""
+        for unit in self.units:
+            del self.fixed[unit.number]
         suspects = self._ask(None)
         if suspects or suspects is None:
             self._cases(suspects)
@@ -108,7 +111,12 @@ class Search:
 
     def finish(self) -> None:
         """Bring the world to the state with all steps done."""
-        self.fixed = {unit.number: unit.top for unit in self.units}
+        self.fixed.update((unit.number, unit.top) for unit in self.units)
+        self._set(wide=True)
+
+    def back(self) -> None:
+        """Bring the world to the state with none of the steps done."""
+        self.fixed.update((unit.number, 0) for unit in self.units)
         self._set(wide=True)
 
     def _cases(self, suspects: frozenset[Subject] | None) -> None:
@@ -125,7 +133,7 @@ class Search:
                 continue
             if self.found.asked >= self.most_asked:
                 self.found.exhausted, self.found.open = True, wanted or frozenset()
-                return
+                return  # finish() gives every unit its last value
             self.fixed[unit.number] = value
             left = self._ask(wanted)
             if left or left is None:
@@ -141,7 +149,8 @@ class Search:
             return
         answer = self._answer()
         for subject in sorted(answer.all & (suspects or frozenset()), key=str):
-            self.found.broke.append(Broke(subject, subject not in answer.fail, dict(self.fixed)))
+            values = {unit.number: self.fixed[unit.number] for unit in self.units}
+            self.found.broke.append(Broke(subject, subject not in answer.fail, values))
 
     def _settled(self) -> frozenset[Subject]:
         """Subjects of which a state is known in which they do not hold."""

@@ -7,9 +7,10 @@ of one batch insert beside each other like lines with numbers of their own.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Literal
 
 from orchestrator.errors import PlanError
 from orchestrator.forwarding.engine.updates import (
@@ -17,6 +18,7 @@ from orchestrator.forwarding.engine.updates import (
     InsertEntry,
     PortDown,
     PortUp,
+    Prefix,
     RemoveEntry,
     RemoveRoute,
     ReplaceEntry,
@@ -25,6 +27,8 @@ from orchestrator.forwarding.engine.updates import (
 )
 from orchestrator.proof.reachable_base import EVERY_ADDRESS, Base, Interval, intervals
 from orchestrator.proof.reachable_rows import Condition, FilterRow, Item, PortRow, RouteRow, Rows, Unit, conflict
+
+RowKey = tuple[int, Prefix] | tuple[Literal["port", "filter"], int]
 
 
 class Mode(StrEnum):
@@ -64,21 +68,23 @@ class Batch:
         self.units: list[Unit] = []
         self.units_of: list[list[Unit]] = []
         self.touched: list[list[Interval]] = []  # destinations, step by step
-        self.keys: list[set[object]] = []  # rows, step by step
+        self.keys: list[dict[RowKey, None]] = []  # rows, step by step
+        self.items: dict[tuple[int, int], list[tuple[FilterRow, Item]]] = {}  # (step, line) -> entries coming, going
         for number in range(len(self.steps)):
             self._read(number)
+        self.fixed: dict[int, int] = dict.fromkeys(range(len(self.units)), 0)  # where every unit stands
 
     def _read(self, number: int) -> None:
         step = self.steps[number]
         self.units_of.append([])
         self.touched.append([])
-        self.keys.append(set())
+        self.keys.append({})
         shared = None
         if step.mode is not Mode.CONVERGING and step.lines:
             shared = self._unit(number, 1 if step.mode is Mode.ATOMIC else len(step.lines))
         for index, line in enumerate(step.lines):
             unit = shared or self._unit(number, 1)
-            self._line(step, Condition(unit, index + 1 if step.mode is Mode.LINES else 1), line)
+            self._line(step, Condition(unit, index + 1 if step.mode is Mode.LINES else 1), line, index)
 
     def _unit(self, step: int, top: int) -> Unit:
         unit = Unit(len(self.units), step, top)
@@ -86,20 +92,22 @@ class Batch:
         self.units_of[step].append(unit)
         return unit
 
-    def _line(self, step: Step, when: Condition, line: Update) -> None:
+    def _line(self, step: Step, when: Condition, line: Update, index: int) -> None:
         touched, keys = self.touched[when.unit.step], self.keys[when.unit.step]
         if isinstance(line, AddRoute | RemoveRoute | ReplaceRoute):
             self._route(step, when, line)
-            keys.add((line.table, line.prefix))
+            keys[line.table, line.prefix] = None
             touched.extend(intervals(line.prefix))
         elif isinstance(line, PortDown | PortUp):
             self._port(step, when, line)
-            keys.add(("port", line.port))
+            keys["port", line.port] = None
             touched.extend(EVERY_ADDRESS)
         else:
-            for item in self._entry(step, when, line):
+            items = list(self._entry(step, when, line))
+            self.items[when.unit.step, index] = [(self.rows.filters[line.filter], item) for item in items]
+            for item in items:
                 touched.extend(intervals(item.entry.match.destination))
-            keys.add(("filter", line.filter))
+            keys["filter", line.filter] = None
             if line.filter in self.base.policed:  # packets go elsewhere, and may be judged there by anything
                 touched.extend(EVERY_ADDRESS)
 
@@ -162,6 +170,34 @@ class Batch:
         item = Item(self.base.entry(row.filter, found), found, new=False, until=when, present=True)
         row.put(item)
         return item
+
+    def moved(self, number: int, done: Collection[int]) -> Step:
+        """The step as it reads once the steps `done` are: its positions count the filter's entries at that moment."""
+        step = self.steps[number]
+        if all((number, index) not in self.items for index in range(len(step.lines))):
+            return step
+        there = set(done)
+        lines = list(step.lines)
+        for index, line in enumerate(step.lines):
+            if isinstance(line, InsertEntry | RemoveEntry | ReplaceEntry):
+                row, item = self.items[number, index][0 if isinstance(line, RemoveEntry) else -1]
+                lines[index] = replace(line, position=self._position(row, item, number, index, there))
+        return replace(step, lines=tuple(lines))
+
+    def _position(self, row: FilterRow, item: Item, number: int, line: int, done: set[int]) -> int:
+        """Where an item stands, or comes to stand, when the steps `done` are done and this step up to this line."""
+        came, gone = set[int](), set[int]()
+        for earlier in range(line):
+            changed = [other for _row, other in self.items.get((number, earlier), ())]
+            if isinstance(self.steps[number].lines[earlier], InsertEntry | ReplaceEntry):
+                came.add(id(changed.pop()))
+            gone |= set(map(id, changed))
+        shift = 0
+        for other in row.items[: row.items.index(item)]:
+            began = other.since is None or other.since.unit.step in done or id(other) in came
+            ended = (other.until is not None and other.until.unit.step in done) or id(other) in gone
+            shift += (began and not ended) - (not other.new)
+        return item.at + shift
 
     def components(self, flows: Iterable[Sequence[Interval]] = ()) -> list[tuple[int, ...]]:
         """Steps that may touch the same packets, directly or over others, ascending.

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from random import Random
 
 import numpy as np
-import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orchestrator.errors import PlanError
-from orchestrator.forwarding.engine.builder import Entry as BuiltEntry
-from orchestrator.forwarding.engine.builder import Match as BuiltMatch
-from orchestrator.forwarding.engine.builder import NetworkBuilder
-from orchestrator.forwarding.engine.network import Action, HopKind, Network, OperationKind, Packet
-from orchestrator.forwarding.engine.plain import Plain
+from orchestrator.forwarding.engine.network import Action, Network, Packet
+from orchestrator.forwarding.engine.plain import Plain, TooManyTrailsError
 from orchestrator.forwarding.engine.plain_flow import works
 from orchestrator.forwarding.engine.policy import Flow, Policy
 from orchestrator.forwarding.engine.updates import (
-    EVERYWHERE,
     AddRoute,
     Entry,
     Hop,
@@ -30,7 +24,6 @@ from orchestrator.forwarding.engine.updates import (
     Match,
     PortDown,
     PortUp,
-    Prefix,
     RemoveEntry,
     RemoveRoute,
     ReplaceEntry,
@@ -86,14 +79,14 @@ def line(rows: Rows, random: Random, take: Callable[[object], bool]) -> Update |
 
 def entry_line(rows: Rows, random: Random, take: Callable[[object], bool]) -> Update | None:
     number = random.randrange(len(rows.entries))
-    if not take(("filter", number)):
-        return None
     entries = rows.entries[number]
     position = random.randint(0, len(entries))
     pool = [entry for one in rows.entries for entry in one] or [Entry(Match(), Action.PERMIT)]
     entry = random.choice(pool)._replace(action=random.choice((Action.PERMIT, Action.DENY)))
     if position == len(entries) or random.random() < 0.5:
         return InsertEntry(number, position, entry)
+    if not take(("entry", number, id(entries[position]))):
+        return None
     return RemoveEntry(number, position) if random.random() < 0.5 else ReplaceEntry(number, position, entry)
 
 
@@ -113,10 +106,12 @@ def random_batches(rows: Rows, random: Random, flows: int) -> list[list[Step]]:
                 update = line(own, random, partial(taken.take, step=name, mode=mode))
                 if update is not None:
                     own.apply(update)
-                    after.apply(update)
                     lines.append(update)
+                    if not hasattr(update, "filter"):
+                        after.apply(update)
             outage = frozenset(flow for flow in range(flows) if random.random() < 0.15)
             steps.append(Step(name, tuple(lines), mode, outage))
+        after.entries = merged(now, steps, [(True,) * len(step.lines) for step in steps])
         now = after
         batches.append(steps)
     return batches
@@ -132,32 +127,58 @@ def values(step: Step) -> list[tuple[bool, ...]]:
     return list(product((False, True), repeat=count))
 
 
+def state_of(rows: Rows, steps: list[Step], chosen: Sequence[tuple[bool, ...]]) -> Rows:
+    """The rows with some lines of each step done."""
+    state = rows.copy()
+    state.entries = merged(rows, steps, chosen)
+    for step, lines in zip(steps, chosen, strict=True):
+        for update, done in zip(step.lines, lines, strict=True):
+            if done and not hasattr(update, "filter"):
+                state.apply(update)
+    return state
+
+
 def by_exhaustion(
     rows: Rows, batches: list[list[Step]], policy: Policy, packets: list[tuple[int, Packet]]
-) -> tuple[set[object], set[object], int]:
-    """(subjects that fail somewhere, subjects unknown somewhere, number of states)."""
+) -> tuple[set[object], set[object], int, Rows]:
+    """(subjects that fail somewhere, subjects unknown somewhere, number of states, the target)."""
     before = judged(rows, policy, packets)
     fail: set[object] = set()
     unknown: set[object] = set()
     count = 1
     for steps in batches:
         for chosen in product(*map(values, steps)):
-            state = rows.copy()
-            excused: set[int] = set()
-            for step, lines in zip(steps, chosen, strict=True):
-                for update, done in zip(step.lines, lines, strict=True):
-                    if done:
-                        state.apply(update)
-                if any(lines) and not all(lines):
-                    excused |= step.outage
+            begun = [step for step, lines in zip(steps, chosen, strict=True) if any(lines) and not all(lines)]
+            excused = frozenset[int]().union(*(step.outage for step in begun))
             count += any(any(lines) for lines in chosen)
-            answer = judged(state, policy, packets)
+            answer = judged(state_of(rows, steps, chosen), policy, packets)
             fail |= (answer.isolation | (answer.flows - excused)) - before.isolation - before.flows
             unknown |= answer.unknown - before.isolation - before.unknown
-        for step in steps:
-            for update in step.lines:
-                rows.apply(update)
-    return fail, unknown, count
+        rows = state_of(rows, steps, [(True,) * len(step.lines) for step in steps])
+    return fail, unknown, count, rows
+
+
+def merged(rows: Rows, steps: list[Step], chosen: Sequence[tuple[bool, ...]]) -> list[list[Entry]]:
+    """The entries of every filter with some lines done, each step counting positions as it sees them by itself."""
+    result = []
+    for number, entries in enumerate(rows.entries):
+        all_ = [[entry, True] for entry in entries]  # every entry there ever is, and whether it is there
+        for step, lines in zip(steps, chosen, strict=True):
+            view = [item for item in all_ if any(item[0] is entry for entry in entries)]
+            for update, done in zip(step.lines, lines, strict=True):
+                if getattr(update, "filter", None) != number:
+                    continue
+                position = update.position
+                right = view[position] if position < len(view) else None
+                before = next((index for index, item in enumerate(all_) if item is right), len(all_))
+                if not isinstance(update, InsertEntry):
+                    view.pop(position)[1] &= not done
+                if not isinstance(update, RemoveEntry):
+                    new = [update.entry, done]
+                    all_.insert(before, new)
+                    view.insert(position, new)
+        result.append([entry for entry, there in all_ if there])
+    return result
 
 
 def random_policy(network: Network, random: Random, packets: list[tuple[int, Packet]]) -> Policy:
@@ -177,9 +198,7 @@ def plainly(rows: Rows) -> dict[object, set[Hop]]:
     return {key: set(hops) for key, hops in rows.routes.items()}
 
 
-@given(st.integers(0, 2**32))
-@hypothesis_settings(max_examples=examples(80, 20_000), deadline=None)
-def test_the_proof_finds_what_walking_through_every_state_finds(seed: int) -> None:
+def the_proof_holds(seed: int) -> None:
     random = Random(seed)
     network = random_network(random)
     packets = some_packets(network, random, 25)
@@ -187,7 +206,7 @@ def test_the_proof_finds_what_walking_through_every_state_finds(seed: int) -> No
     batches = random_batches(Rows(network), random, len(policy.flows))
     world = PlainWorld(network, policy, packets)
     proof = prove_states(network, batches, policy, world)
-    fail, unknown, count = by_exhaustion(Rows(network), batches, policy, packets)
+    fail, unknown, count, final = by_exhaustion(Rows(network), batches, policy, packets)
     names = {
         pair: f"isolation: {network.zone_names[pair[0]]} -> {network.zone_names[pair[1]]}"
         for pair in product(range(len(network.zone_names)), repeat=2)
@@ -200,10 +219,14 @@ def test_the_proof_finds_what_walking_through_every_state_finds(seed: int) -> No
         assert proof.result in ("fail", "unknown")
     if not expected:
         assert all(finding.batch == 0 for finding in proof.findings)
-    final = Rows(network)
-    for steps in batches:
-        for step in steps:
-            for update in step.lines:
-                final.apply(update)
     assert plainly(world.rows) == plainly(final)
     assert (world.rows.entries, world.rows.up) == (final.entries, final.up)
+
+
+@given(st.integers(0, 2**32))
+@hypothesis_settings(max_examples=examples(80, 20_000), deadline=None)
+def test_the_proof_finds_what_walking_through_every_state_finds(seed: int) -> None:
+    try:
+        the_proof_holds(seed)
+    except TooManyTrailsError:  # the walker counts branches one by one
+        reject()
