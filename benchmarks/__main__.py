@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import inspect
 import json
 import pkgutil
 import sys
@@ -19,9 +20,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", choices=[*names(), []], help="which; none means all")
     parser.add_argument("--json", action="store_true", help="one JSON object a line (else indented)")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that the benchmarks with sizes work")
     arguments = parser.parse_args()
     for name in arguments.name or names():
-        result = importlib.import_module(f"benchmarks.{name}").run()
+        run = importlib.import_module(f"benchmarks.{name}").run
+        sized = "quick" in inspect.signature(run).parameters
+        result = run(quick=arguments.quick) if sized else run()
         print(
             json.dumps({"benchmark": name, **result}, ensure_ascii=False, indent=None if arguments.json else 1),
             flush=True,

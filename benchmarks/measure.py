@@ -1,8 +1,10 @@
 """Timing of functions and of whole processes."""
 
+import json
 import resource
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,3 +41,32 @@ def timed(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
 def peak_megabytes() -> float:
     """Peak resident memory of this process so far, in MiB (getrusage(2))."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+_ALONE = """
+import importlib, json, sys
+from benchmarks.measure import peak_megabytes
+part = getattr(importlib.import_module(sys.argv[1]), sys.argv[2])(**json.loads(sys.argv[3]))
+print(json.dumps(part | {"peak_megabytes": peak_megabytes()}))
+"""
+
+
+def alone(work: Callable[..., dict[str, Any]], **sizes: Any) -> dict[str, Any]:
+    """A part of a benchmark in a process of its own: its figures and the peak memory of just this part.
+
+    Raises CalledProcessError when the part fails; what it wrote to stderr is shown.
+    """
+    command = [sys.executable, "-c", _ALONE, work.__module__, work.__name__, json.dumps(sizes)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    """Median, 90th and 99th percentile and maximum of many short runs, in microseconds."""
+    ordered = sorted(seconds)
+
+    def at(share: float) -> float:
+        return round(1e6 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
+
+    return {"median": at(0.5), "p90": at(0.9), "p99": at(0.99), "maximum": at(1.0), "runs": len(ordered)}
