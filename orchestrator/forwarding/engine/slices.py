@@ -129,6 +129,22 @@ class Sets:
         start = int(library().bitsets_words(self.handle)) + number * size
         return int.from_bytes(ctypes.string_at(start, size), "little")
 
+    def intern(self, bits: int) -> int:
+        """The number of a set."""
+        words = np.frombuffer(bits.to_bytes(self.services.width * 8, "little"), "<u8").astype(np.uint64)
+        number = int(library().bitsets_intern(self.handle, pointer(words)))
+        if number < 0:
+            raise NativeError("no memory is left for sets of services: ask about a smaller network")
+        return number
+
+    def union(self, left: int, right: int) -> int:
+        """The number of two sets' union."""
+        return left if left == right else self.intern(self.bits(left) | self.bits(right))
+
+    def intersection(self, left: int, right: int) -> int:
+        """The number of what two sets share."""
+        return left if left == right else self.intern(self.bits(left) & self.bits(right))
+
 
 def check(status: int, what: str) -> None:
     """Raise what a status of the native part means."""

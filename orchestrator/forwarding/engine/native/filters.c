@@ -131,6 +131,14 @@ int32_t bitsets_intern(bitsets *sets, const uint64_t *words)
     return id;
 }
 
+uint64_t bitsets_word(bitsets *sets, int32_t id)
+{
+    pthread_mutex_lock(&sets->lock);
+    uint64_t word = sets->words[(int64_t)id * sets->width];
+    pthread_mutex_unlock(&sets->lock);
+    return word;
+}
+
 /* ---- scratch of one thread ---- */
 
 typedef struct {
@@ -923,4 +931,20 @@ slice_result *filters_slice(const filter_view *view, const graph_view *graph, in
         return NULL;
     }
     return result;
+}
+
+void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites, uint8_t *unknown)
+{
+    for (int64_t n = 0; n < graph->nodes; n++) {
+        zone[n] = graph->kind[n] == NODE_DELIVER ? graph->a[n] : -1;
+        rewrites[n] = graph->kind[n] == NODE_REWRITE;
+        unknown[n] = graph->kind[n] == NODE_UNKNOWN;
+        for (int32_t c = graph->first[n]; c < graph->first[n + 1]; c++) {
+            int32_t child = graph->children[c];
+            rewrites[n] |= rewrites[child];
+            unknown[n] |= unknown[child];
+            if (zone[child] != -1)
+                zone[n] = zone[n] == -1 || zone[n] == zone[child] ? zone[child] : -2;
+        }
+    }
 }

@@ -51,6 +51,7 @@ void bitsets_free(bitsets *sets);
 int64_t bitsets_count(const bitsets *sets);
 const uint64_t *bitsets_words(const bitsets *sets);
 int32_t bitsets_intern(bitsets *sets, const uint64_t *words); /* -1: no memory */
+uint64_t bitsets_word(bitsets *sets, int32_t id);               /* the first word of a set */
 
 int32_t filters_decide(const filter_view *view, const graph_view *graph, const unit_view *units, bitsets *sets,
                        int64_t keys, const int32_t *node, const int32_t *unit, const int32_t *zone,
@@ -74,5 +75,8 @@ slice_result *filters_slice(const filter_view *view, const graph_view *graph, in
                             int64_t destinations, const int64_t *low, const int64_t *high, uint32_t flags,
                             int64_t limit, int32_t *status);
 void filters_slice_free(slice_result *result);
+
+/* Per node: the zone it delivers to (-1 none, -2 several), whether translations are below it, and unknown next hops. */
+void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites, uint8_t *unknown);
 
 #endif

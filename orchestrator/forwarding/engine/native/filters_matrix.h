@@ -1,0 +1,29 @@
+/* Zone by zone, where ways are chains of filters: see filters_matrix.c. */
+#ifndef ONEFOLD_FILTERS_MATRIX_H
+#define ONEFOLD_FILTERS_MATRIX_H
+
+#include "filters.h"
+
+enum { MATRIX_ATOMS = 62, MATRIX_ENTRIES = 64, MATRIX_CLASSES = 65535 };
+
+typedef struct matrix matrix;
+
+/* Attachment i sends from units[i] for zone[i]; destination d is destinations[d], row `row[d]` of node[., attachments].
+   All addresses are of one family. Attachments of one zone stand side by side. The arrays have to outlive the matrix. */
+matrix *matrix_new(const filter_view *view, const graph_view *graph, const unit_view *units, const int32_t *zone,
+                   int64_t zones, const unit_view *destinations, const int32_t *row, const int32_t *node,
+                   uint32_t flags, int32_t threads, int32_t *status);
+void matrix_free(matrix *m);
+
+/* some, every: [zones, zones] numbers of sets, -1 where no destination leads there. Pairs that need a closer look are
+   left out and counted: matrix_rest copies them (attachment, destination). */
+int32_t matrix_answer(matrix *m, bitsets *sets, uint64_t services, int32_t *some, int32_t *every, int64_t *rest);
+void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination);
+
+/* A filter variant has changed (the view is the new one): recomputes the pairs it decides about. `changed`: how many
+   pairs differ now; matrix_changes copies (pair, some before, every before). */
+int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t variant, int32_t *some,
+                      int32_t *every, int64_t *changed, int64_t *rest);
+void matrix_changes(const matrix *m, int64_t *pair, int32_t *some, int32_t *every);
+
+#endif
