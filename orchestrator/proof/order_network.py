@@ -56,11 +56,10 @@ class NetworkVerifier:
     """Steps applied to a world one after the other, each judged with the states it goes through."""
 
     def __init__(self, base: Base, steps: Sequence[Step], policy: Policy, world: World) -> None:
-        self.batch = Batch(base, steps)
+        self.batch = Batch(base, steps, [flow_ends(flow.packet) for flow in policy.flows])
         self.world = world
-        flows = [flow_ends(flow.packet) for flow in policy.flows]
-        groups = self.batch.components(flows)
-        self.component = {step: number for number, group in enumerate(groups) for step in group}
+        self.component = {step: number for number, group in enumerate(self.batch.components()) for step in group}
+        self._near: dict[int, frozenset[int]] = {}
         self._midway: Promises = NOTHING
         self._static: Promises | None = None  # None: not asked in this state
         self._start = self._ask()
@@ -94,10 +93,18 @@ class NetworkVerifier:
         """Promises broken in this state, and on the way of the last step into it."""
         if self._static is None:
             self._static = self._ask()
-        found = [Violation(promise) for promise in _promises(self._static)]
+        found = [Violation(promise, self._because(promise[1])) for promise in _promises(self._static)]
         there = {violation.promise for violation in found}
         midway = [promise for promise in _promises(self._midway) if promise not in there]
-        return found + [Violation(promise, None, midway=True) for promise in midway]
+        return found + [Violation(promise, self._because(promise[1]), midway=True) for promise in midway]
+
+    def _because(self, subject: Subject) -> frozenset[int] | None:
+        """The steps that an answer can hang on: for a flow those that touch its packets or their answers."""
+        if not isinstance(subject, int):
+            return None
+        if subject not in self._near:
+            self._near[subject] = frozenset(self.batch.near(subject))
+        return self._near[subject]
 
 
 def _promises(answer: Promises) -> list[Promise]:

@@ -127,10 +127,10 @@ class _Prover:
     def batch(self, steps: Sequence[Step]) -> None:
         """Judge the states of one batch; afterwards all its steps are done."""
         self.number += 1
-        batch = Batch(self.base, steps)
-        members = batch.components(self.flows) if len(steps) > 1 else [tuple(range(len(steps)))]
-        for component in members:
-            search = Search(self.world, batch, component, self.before, self.most_asked)
+        batch = Batch(self.base, steps, self.flows)
+        for component in batch.components():
+            before = Promises(self.before.fail | self._told, self.before.unknown)
+            search = Search(self.world, batch, component, before, self.most_asked)
             found = search.run()
             self.asked += found.asked
             self.cases += found.asked > 1

@@ -7,7 +7,7 @@ nothing open is a state that breaks the promise. So only what the promise hangs 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -67,16 +67,24 @@ class Search:
     def __init__(self, world: World, batch: Batch, members: Sequence[int], before: Promises, most_asked: int) -> None:
         self.world, self.batch, self.before, self.most_asked = world, batch, before, most_asked
         self.members = tuple(members)
-        self.units = [unit for member in members for unit in batch.units_of[member]]
+        self.units = self._units(self.members)
+        self.active = self.units  # those that are taken apart
         self.found = Found()
         self.fixed = batch.fixed
-        rows = batch.rows
-        keys = list(dict.fromkeys(key for member in members for key in batch.keys[member]))
+        self._choose_rows(self.members)
+        self.stiff = self._stiff()
+        self.outage = self._outages()
+
+    def _units(self, members: Iterable[int]) -> list[Unit]:
+        return [unit for member in members for unit in self.batch.units_of[member]]
+
+    def _choose_rows(self, members: Iterable[int]) -> None:
+        """Rows that `_set` brings up to date: those of some members."""
+        rows = self.batch.rows
+        keys = list(dict.fromkeys(key for member in members for key in self.batch.keys[member]))
         self.routes = [rows.routes[key] for key in keys if key in rows.routes]
         self.filters = [rows.filters[key[1]] for key in keys if key[0] == "filter"]
         self.ports = [rows.ports[key[1]] for key in keys if key[0] == "port"]
-        self.stiff = self._stiff()
-        self.outage = self._outages()
 
     def _stiff(self) -> frozenset[int]:
         """Units without an envelope: they change filters that decide where packets go."""
@@ -101,26 +109,63 @@ class Search:
 
     def run(self) -> Found:
         """Judge every state; afterwards every unit stands at its top."""
-        for unit in self.units:
-            del self.fixed[unit.number]
+        self._release(self.units)
         suspects = self._ask(None)
-        if suspects or suspects is None:
+        if suspects is None or len(self.members) == 1:
             self._cases(suspects)
+        elif suspects:
+            self._flows([subject for subject in suspects if isinstance(subject, int)])
+            self._pairs(frozenset(subject for subject in suspects if not isinstance(subject, int)))
         self.finish()
         return self.found
 
     def finish(self) -> None:
         """Bring the world to the state with all steps done."""
-        self.fixed.update((unit.number, unit.top) for unit in self.units)
-        self._set(wide=True)
+        self._hold(self.units, top=True)
 
     def back(self) -> None:
         """Bring the world to the state with none of the steps done."""
-        self.fixed.update((unit.number, 0) for unit in self.units)
+        self._hold(self.units)
+
+    def _release(self, units: Iterable[Unit]) -> None:
+        for unit in units:
+            self.fixed.pop(unit.number, None)
+
+    def _hold(self, units: Iterable[Unit], *, top: bool = False) -> None:
+        self.fixed.update((unit.number, unit.top if top else 0) for unit in units)
+        self._choose_rows(self.members)
         self._set(wide=True)
 
+    def _flows(self, flows: list[int]) -> None:
+        """Take apart, for flows that hang on the same steps, those steps; the others do not matter to them."""
+        groups: dict[tuple[int, ...], list[Subject]] = {}
+        for flow in sorted(flows):
+            near = self.batch.near(flow) | set(self.outage.get(flow, ()))
+            groups.setdefault(tuple(sorted(near & set(self.members))), []).append(flow)
+        for members, subjects in groups.items():
+            self.active = self._units(members)
+            self._choose_rows(members)
+            self._cases(frozenset(subjects))
+            self._release(self.active)
+            self._set(wide=True)
+
+    def _pairs(self, pairs: frozenset[Subject]) -> None:
+        """Take apart, for pairs of zones, steps that touch the same destinations, with the other steps not done."""
+        if not pairs:
+            return
+        for members in self.batch.meeting(self.members):
+            self._hold(self.units)
+            self.active = self._units(members)
+            self._choose_rows(members)
+            self._release(self.active)
+            suspects = self._ask(pairs - self._settled())
+            if suspects:
+                self._cases(suspects)
+
     def _cases(self, suspects: frozenset[Subject] | None) -> None:
-        """Depth first over the values of the units, as long as something is suspect."""
+        """Depth first over the values of the active units, as long as something is suspect."""
+        if suspects is not None and not suspects:
+            return
         trail: list[tuple[Unit, Iterator[int], frozenset[Subject] | None]] = []
         self._open(trail, suspects)
         while trail:
@@ -132,8 +177,8 @@ class Search:
                 self.fixed.pop(unit.number, None)
                 continue
             if self.found.asked >= self.most_asked:
-                self.found.exhausted, self.found.open = True, wanted or frozenset()
-                return  # finish() gives every unit its last value
+                self.found.exhausted, self.found.open = True, self.found.open | (wanted or frozenset())
+                return
             self.fixed[unit.number] = value
             left = self._ask(wanted)
             if left or left is None:
@@ -149,7 +194,7 @@ class Search:
             return
         answer = self._answer()
         for subject in sorted(answer.all & (suspects or frozenset()), key=str):
-            values = {unit.number: self.fixed[unit.number] for unit in self.units}
+            values = {unit.number: self.fixed.get(unit.number, 0) for unit in self.units}
             self.found.broke.append(Broke(subject, subject not in answer.fail, values))
 
     def _settled(self) -> frozenset[Subject]:
@@ -158,7 +203,7 @@ class Search:
 
     def _choose(self, suspects: frozenset[Subject] | None) -> Unit | None:
         """The open unit to take apart next: those without envelope, then declared outages, then what moves together."""
-        open_units = [unit for unit in self.units if unit.number not in self.fixed]
+        open_units = [unit for unit in self.active if unit.number not in self.fixed]
         if not open_units:
             return None
         declaring = {member for flow in suspects or () if isinstance(flow, int) for member in self.outage.get(flow, ())}

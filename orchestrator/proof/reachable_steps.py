@@ -6,10 +6,10 @@ of one batch insert beside each other like lines with numbers of their own.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 from orchestrator.errors import PlanError
@@ -26,6 +26,7 @@ from orchestrator.forwarding.engine.updates import (
     Update,
 )
 from orchestrator.proof.reachable_base import EVERY_ADDRESS, Base, Interval, intervals
+from orchestrator.proof.reachable_groups import Spans, grouped, overlap
 from orchestrator.proof.reachable_rows import Condition, FilterRow, Item, PortRow, RouteRow, Rows, Unit, conflict
 
 RowKey = tuple[int, Prefix] | tuple[Literal["port", "filter"], int]
@@ -62,8 +63,9 @@ class Batch:
     Raises PlanError when a line does not fit the base, or two steps change the same row.
     """
 
-    def __init__(self, base: Base, steps: Sequence[Step]) -> None:
-        self.base, self.steps = base, tuple(steps)
+    def __init__(self, base: Base, steps: Sequence[Step], flows: Sequence[Sequence[Interval]] = ()) -> None:
+        """`flows`: the addresses of each flow of the policy, both ends."""
+        self.base, self.steps, self.flows = base, tuple(steps), flows
         self.rows = Rows(base)
         self.units: list[Unit] = []
         self.units_of: list[list[Unit]] = []
@@ -199,84 +201,32 @@ class Batch:
             shift += (began and not ended) - (not other.new)
         return item.at + shift
 
-    def components(self, flows: Iterable[Sequence[Interval]] = ()) -> list[tuple[int, ...]]:
-        """Steps that may touch the same packets, directly or over others, ascending.
+    def components(self) -> list[tuple[int, ...]]:
+        """Steps that may touch the same promises, directly or over others, ascending.
 
         Two steps meet when their destinations overlap, when a translation leads from one's to the other's, or when
-        one touches a flow's way there and the other its way back. `flows`: the addresses of each flow, both ends.
+        one touches a flow's way there and the other its way back.
         """
-        return _grouped(self.touched, [*self.base.links], flows)
+        return grouped(self.touched, self.base.links, self.flows)
 
+    def meeting(self, members: Sequence[int]) -> list[tuple[int, ...]]:
+        """Some steps in groups whose destinations meet: no packet is touched by two groups on its way."""
+        groups = grouped([self.touched[member] for member in members], self.base.links)
+        return [tuple(members[index] for index in group) for group in groups]
 
-def _grouped(
-    touched: Sequence[Sequence[Interval]], links: list[tuple[Interval, ...]], flows: Iterable[Sequence[Interval]]
-) -> list[tuple[int, ...]]:
-    """Groups of members whose intervals overlap, directly or over others."""
-    groups = _Groups(len(touched))
-    rows = [(interval, member) for member, found in enumerate(touched) for interval in found]
-    rows += [(interval, groups.further(number)) for number, link in enumerate(links) for interval in link]
-    spans = _spans(rows, groups)
-    for flow in flows:
-        met = [owner for interval in flow for owner in spans.owners(interval)]
-        for other in met[1:]:
-            groups.join(met[0], other)
-    found: dict[int, list[int]] = {}
-    for member in range(len(touched)):
-        found.setdefault(groups.top(member), []).append(member)
-    return [tuple(members) for members in found.values()]
+    def near(self, flow: int) -> set[int]:
+        """The steps that touch packets of a flow or their answers."""
+        found = set[int]()
+        wanted = list(self.flows[flow])
+        links = list(self.base.links)
+        while wanted:
+            interval = wanted.pop()
+            found |= self._index.members(interval)
+            met = [link for link in links if any(overlap(interval, other) for other in link)]
+            links = [link for link in links if link not in met]
+            wanted += [other for link in met for other in link]
+        return found
 
-
-class _Groups:
-    """Union and find."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._parent = list(range(count))
-
-    def further(self, number: int) -> int:
-        """A member beyond the first ones."""
-        while len(self._parent) <= self._count + number:
-            self._parent.append(len(self._parent))
-        return self._count + number
-
-    def top(self, member: int) -> int:
-        parent = self._parent
-        while parent[member] != member:
-            parent[member] = parent[parent[member]]
-            member = parent[member]
-        return member
-
-    def join(self, one: int, other: int) -> None:
-        one, other = self.top(one), self.top(other)
-        self._parent[max(one, other)] = min(one, other)
-
-
-class _Spans:
-    """Disjoint intervals in order, each with the member it belongs to."""
-
-    def __init__(self) -> None:
-        self.ends: list[tuple[int, int]] = []  # (family, address after the last)
-        self.begins: list[tuple[int, int]] = []
-        self.owner: list[int] = []
-
-    def owners(self, interval: Interval) -> Iterator[int]:
-        """Whom an interval meets."""
-        family, low, high = interval
-        index = bisect_left(self.ends, (family, low + 1))
-        while index < len(self.begins) and self.begins[index] < (family, high):
-            yield self.owner[index]
-            index += 1
-
-
-def _spans(rows: list[tuple[Interval, int]], groups: _Groups) -> _Spans:
-    """Sweep: members whose intervals overlap are joined; what remains is disjoint."""
-    spans = _Spans()
-    for (family, low, high), member in sorted(rows):
-        if spans.ends and spans.ends[-1] > (family, low):
-            groups.join(spans.owner[-1], member)
-            spans.ends[-1] = max(spans.ends[-1], (family, high))
-        else:
-            spans.begins.append((family, low))
-            spans.ends.append((family, high))
-            spans.owner.append(member)
-    return spans
+    @cached_property
+    def _index(self) -> Spans:
+        return Spans([(interval, member) for member, found in enumerate(self.touched) for interval in found])
