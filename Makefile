@@ -13,7 +13,7 @@ READY := .venv/.ready
 NATIVE := orchestrator/forwarding/engine/native
 LIBRARY := $(NATIVE)/libforwarding.so
 
-.PHONY: help setup lock demo test test-fast test-lab test-night lint bench soak clean
+.PHONY: help setup lock demo test test-fast test-lab lint bench soak clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -51,15 +51,11 @@ test-fast: setup ## the tests that need neither lab nor patience
 
 test-lab: setup ## the tests on real parts (routers, cloud, engine)
 	$(PYTHON) -m lab.door prepare
-	$(PYTHON) -m pytest -q -m "lab and not night"
+	$(PYTHON) -m pytest -q -m lab
 
-test-night: setup ## the district's whole way, killed at more than twenty points, and back (half an hour)
+test: lint ## every check and every test
 	$(PYTHON) -m lab.door prepare
-	$(PYTHON) -m pytest -q -s -m night
-
-test: lint ## every check and every test but the long ones of test-night
-	$(PYTHON) -m lab.door prepare
-	$(PYTHON) -m pytest -q -m "not night" --durations=20
+	$(PYTHON) -m pytest -q --durations=20
 
 demo: setup ## the main job, end to end on the lab, and back
 	$(PYTHON) -m lab.demo
