@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple
 
 from lab.control import gates, network
@@ -53,17 +53,13 @@ class Case(NamedTuple):
     ends: frozenset[End]
 
 
-def certain(seeds: Iterable[int], wanted: int) -> list[tuple[Topology, Result]]:
-    """Return the first designs of the seeds whose tables do not depend on the order of events."""
-    found: list[tuple[Topology, Result]] = []
+def certain(seeds: Iterable[int]) -> Iterator[tuple[Topology, Result]]:
+    """Yield the designs of the seeds whose tables do not depend on the order of events, one after the other."""
     for seed in seeds:
         topology = draw(seed)
         result = compute(topology.design)
         if result.certain:
-            found.append((topology, result))
-        if len(found) == wanted:
-            break
-    return found
+            yield topology, result
 
 
 def compare(topology: Topology, result: Result, settle: float = SETTLE) -> Compared:
@@ -78,7 +74,7 @@ def compare(topology: Topology, result: Result, settle: float = SETTLE) -> Compa
             return Compared(
                 topology.seed, kind, routes, 0, 0, 0, tuple(f"seed {topology.seed}: {line}" for line in left)
             )
-        sent, delivered, answers, differing = _packets(world, topology, result)
+        sent, delivered, answers, differing = packets(world, topology, result)
     return Compared(
         topology.seed,
         kind,
@@ -114,7 +110,8 @@ def flows(topology: Topology) -> Iterator[Probe]:
                     yield Probe(host.name, Packet(own.version, int(own.ip), int(to), number, next(ports), port))
 
 
-def _packets(world: World, topology: Topology, result: Result) -> tuple[int, int, int, list[str]]:
+def packets(world: World, topology: Topology, result: Result) -> tuple[int, int, int, list[str]]:
+    """Send all packets and their answers; return how many were sent, arrived and answered, and the differences."""
     plain, zones = walker(topology, result)
     cases = [Case(probe, plain.ends(zones.index(probe.host), probe.packet)) for probe in flows(topology)]
     seen = _observed(world, topology, cases)
@@ -140,9 +137,12 @@ def _observed(world: World, topology: Topology, cases: list[Case]) -> list[list[
 
 
 def _answers(plain: Plain, zones: tuple[str, ...], cases: list[Case], seen: list[list[Seen]]) -> Iterator[Case]:
-    """Yield the answer to every datagram that arrived, with its ends by what the devices on its way remember."""
+    """Yield the answer to every datagram that arrived, with its ends by what the devices on its way remember.
+
+    What a router turns back to where it came from is left out: its answer never leaves the host.
+    """
     for case, found in zip(cases, seen, strict=True):
-        if case.probe.packet.protocol != PROTOCOLS["udp"] or len(found) != 1:
+        if case.probe.packet.protocol != PROTOCOLS["udp"] or len(found) != 1 or found[0].host == case.probe.host:
             continue
         place = zones.index(found[0].host)
         trails = plain.trails(zones.index(case.probe.host), case.probe.packet)
@@ -193,7 +193,7 @@ def _ends(case: Case, zones: tuple[str, ...]) -> str:
 def several(first: int, wanted: int, side_by_side: int = 3) -> Iterator[Compared]:
     """Compare `wanted` designs from seed `first` on, some side by side: most of the time is spent on waiting."""
     with ThreadPoolExecutor(side_by_side) as workers:
-        yield from workers.map(lambda pair: compare(*pair), certain(range(first, first + 10 * wanted), wanted))
+        yield from workers.map(lambda pair: compare(*pair), islice(certain(count(first)), wanted))
 
 
 def main() -> int:

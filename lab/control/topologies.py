@@ -213,10 +213,10 @@ class _Drawing:
 
     def _host(self, one: _Draft, vrf: str = "default") -> None:
         number = one.number + (0 if vrf == "default" else 50)
-        network = ip_network(f"10.{100 + one.area}.{number}.0/24")
+        inside = one.autonomous_system == INSIDE_AS
+        network = ip_network(f"10.{100 + one.area if inside else 110}.{number}.0/24")
         six = self._six(one) and vrf == "default"
         addresses = [f"{network[1]}/24", *([f"2001:db8:100:{number:x}::1/64"] if six else [])]
-        inside = one.autonomous_system == INSIDE_AS
         name = f"h{number}"
         told = self._speaks(one.area, 10, passive=True) if inside and vrf == "default" else {}
         one.interfaces.append(
@@ -299,7 +299,7 @@ class _Drawing:
         rules = (
             PrefixRule(permit=True, prefix=ip_network("203.0.113.0/24"), at_most=27),
             PrefixRule(permit=True, prefix=ip_network("198.51.100.0/24"), at_most=32),
-            PrefixRule(permit=True, prefix=ip_network("10.100.0.0/16"), at_least=24, at_most=24),
+            PrefixRule(permit=True, prefix=ip_network("10.110.0.0/16"), at_least=24, at_most=24),
         )
         border.lists.append(PrefixList(name="exterior", rules=rules))
         border.maps.append(RouteMap(name="exterior", entries=(MapEntry(permit=True, match_prefixes="exterior"),)))
@@ -326,7 +326,11 @@ class _Drawing:
             ports = [port.name for port in one.interfaces if not port.loopback and port.vrf == "default"]
             rules = tuple(self._rule(ports) for _ in range(self.random.randint(2, 6)))
             forwardings, renumberings = self._translations(ports)
-            self.gates.append(Gate(one.name, rules, self.random.random() < 0.5, self.random.random() < 0.8,
+            loopbacks = ip_network("192.0.2.0/24")
+            sessions = GateRule(
+                True, source=loopbacks, destination=loopbacks
+            )  # BGP between routers passes other routers
+            self.gates.append(Gate(one.name, (sessions, *rules), self.random.random() < 0.5, self.random.random() < 0.8,
                                    forwardings, renumberings))  # fmt: skip
 
     def _rule(self, ports: list[str]) -> GateRule:

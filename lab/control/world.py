@@ -48,6 +48,8 @@ class World:
             self._process.stdin.close()
         self._process.wait(_SECONDS)
         self._reader.join(_SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     @property
     def process(self) -> int:

@@ -30,7 +30,7 @@ from orchestrator.forwarding.control.ospf_external import External
 from orchestrator.forwarding.control.tables import DISCARD, Entry, Hop, Place, Table
 from orchestrator.forwarding.control.view import View
 
-_DISORDERLY = 6
+_DISORDERLY = 8
 """How many disorderly beginnings are tried, and how many rounds each lasts."""
 FAMILIES: tuple[Family, ...] = (4, 6)
 
@@ -78,11 +78,12 @@ def compute(design: Design, bound: int | None = None, shakes: int = 32) -> Resul
 def _again(view: View, most: int, run: _Run, shakes: int) -> Iterator[Result]:
     """Yield the results of other beginnings and of restarts; each must be the first one again."""
     late = _Run(view, most, forward=False)
+    cold = late.tables, late.chosen
     late.without_redistribution()
     begun = late.tables, late.chosen
     yield late.settle()
     for number in range(min(shakes, _DISORDERLY)):
-        late.tables, late.chosen = begun
+        late.tables, late.chosen = cold if number % 2 else begun
         late.disorderly(Random(number))  # noqa: S311  # repeatable, nothing secret
         yield late.settle()
     tables, chosen = run.tables, run.chosen
