@@ -7,8 +7,22 @@ from functools import cached_property
 
 import numpy as np
 
+from orchestrator.errors import PlanError
 from orchestrator.forwarding.engine.network import Action, HopKind, Matches, Network, Prefixes
-from orchestrator.forwarding.engine.updates import Entry, Hop, Match, Prefix
+from orchestrator.forwarding.engine.updates import (
+    AddRoute,
+    Entry,
+    Hop,
+    InsertEntry,
+    Match,
+    PortDown,
+    PortUp,
+    Prefix,
+    RemoveEntry,
+    RemoveRoute,
+    ReplaceRoute,
+    Update,
+)
 
 Hops = tuple[Hop, ...]
 Interval = tuple[int, int, int]
@@ -54,6 +68,18 @@ class Base:
         self._tables: dict[int, dict[Prefix, Hops]] = {}
         self._entries: dict[int, list[int | Entry]] = {}
         self._ports: dict[int, bool] = {}
+        self._lengths: dict[tuple[int, int], list[int]] = {}
+
+    def copy(self) -> Base:
+        """The same rows, to be changed apart."""
+        other = Base(self.network)
+        other.__dict__ |= {
+            name: self.__dict__[name] for name in ("_by_table", "policed", "links") if name in self.__dict__
+        }
+        other._tables = {table: dict(routes) for table, routes in self._tables.items()}
+        other._entries = {number: list(rows) for number, rows in self._entries.items()}
+        other._ports = dict(self._ports)
+        return other
 
     @cached_property
     def _by_table(self) -> tuple[np.ndarray, np.ndarray]:
@@ -77,6 +103,14 @@ class Base:
         rows = range(int(groups.first[group]), int(groups.first[group + 1]))
         return tuple(sorted(Hop(HopKind(int(groups.kind[row])), int(groups.target[row])) for row in rows))
 
+    def lengths(self, table: int, family: int) -> list[int]:
+        """Prefix lengths that a table may hold, longest first."""
+        known = self._lengths.get((table, family))
+        if known is None:
+            found = {prefix.length for prefix in self.table(table) if prefix.family == family}
+            known = self._lengths[table, family] = sorted(found, reverse=True)
+        return known
+
     def hops(self, table: int, prefix: Prefix) -> Hops | None:
         """The next hops of exactly this prefix."""
         return self.table(table).get(prefix)
@@ -87,6 +121,8 @@ class Base:
             self.table(table).pop(prefix, None)
         else:
             self.table(table)[prefix] = hops
+            if prefix.length not in self.lengths(table, prefix.family):
+                del self._lengths[table, prefix.family]
 
     @staticmethod
     def outer(prefix: Prefix) -> Iterator[Prefix]:
@@ -103,6 +139,10 @@ class Base:
             first = self.network.filters.first
             known = self._entries[number] = list(range(int(first[number]), int(first[number + 1])))
         return known
+
+    def touched(self, number: int) -> bool:
+        """Whether anybody looked at a filter's entries here: they may differ from the network's."""
+        return number in self._entries
 
     def count(self, number: int) -> int:
         """How many entries a filter has."""
@@ -123,6 +163,21 @@ class Base:
             rows.insert(position, new)
         elif new is None and not there:
             del rows[position]
+
+    def apply(self, update: Update) -> None:
+        """Any update, one after the other. Raises PlanError when it does not fit."""
+        if isinstance(update, PortDown | PortUp):
+            self.set_port(update.port, isinstance(update, PortUp))
+        elif isinstance(update, AddRoute | RemoveRoute | ReplaceRoute):
+            if (self.hops(update.table, update.prefix) is None) != isinstance(update, AddRoute):
+                raise PlanError(f"{update} does not fit the table: plan it anew")
+            self.set_route(update.table, update.prefix, None if isinstance(update, RemoveRoute) else update.hops)
+        else:
+            rows = self._rows(update.filter)
+            if not 0 <= update.position < len(rows) + isinstance(update, InsertEntry):
+                raise PlanError(f"{update} does not fit the filter: plan it anew")
+            after = update.position + (not isinstance(update, InsertEntry))
+            rows[update.position : after] = [] if isinstance(update, RemoveEntry) else [update.entry]
 
     def port(self, port: int) -> bool:
         """Whether a port is up."""

@@ -252,6 +252,15 @@ class Rows:
         else:
             yield ReplaceRoute(row.table, row.prefix, wanted, row.line)
 
+    def state(self, values: Fixed) -> Iterator[Update]:
+        """What leads from the rows as they are to the state in which every unit has its value."""
+        for route in self.routes.values():
+            yield from self.route_update(route, values)
+        for row in self.filters.values():
+            yield from row.updates(values, wide=True)
+        for port in self.ports.values():
+            yield from port.updates(port.wanted(values, wide=True))
+
     def commit(self) -> None:
         """Take over the values that the engine has now: every unit stands at its top."""
         for key, hops in self.present.items():

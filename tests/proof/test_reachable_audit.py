@@ -1,0 +1,98 @@
+"""An audit agrees with a right proof and contradicts a wrong one."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, reject
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import StaleError
+from orchestrator.forwarding.engine.plain import TooManyTrailsError
+from orchestrator.proof.reachable import Mode, StatesProof, Step, prove_states
+from orchestrator.proof.reachable_audit import audit
+from orchestrator.proof.reachable_walker import Walker
+from tests.forwarding.engine.networks import random_network
+from tests.forwarding.engine.points import some_packets
+from tests.laws import examples
+from tests.proof.plain_world import PlainWorld, Rows
+from tests.proof.test_order_network import Square
+from tests.proof.test_reachable import line, random_batches, random_policy
+
+
+@given(st.integers(0, 2**32))
+@hypothesis_settings(max_examples=examples(30, 5_000), deadline=None)
+def test_an_audit_agrees_with_a_proof_about_flows(seed: int) -> None:
+    random = Random(seed)
+    network = random_network(random)
+    packets = some_packets(network, random, 20)
+    try:
+        policy = random_policy(network, random, packets)
+        policy.allowed[:] = True  # the proof of these tests knows isolation for its few packets only
+        batches = random_batches(Rows(network), random, len(policy.flows))
+        proof = prove_states(network, batches, policy, PlainWorld(network, policy, packets))
+    except TooManyTrailsError:
+        reject()
+    found = audit(network, batches, policy, proof, 5, seed)
+    assert found.contradictions == ()
+    assert found.states >= 5
+
+
+@given(st.integers(0, 2**32))
+@hypothesis_settings(max_examples=examples(30, 5_000), deadline=None)
+def test_the_walker_over_changing_rows_is_the_walker_over_new_arrays(seed: int) -> None:
+    random = Random(seed)
+    network = random_network(random)
+    rows, walker = Rows(network), Walker(network)
+    for _turn in range(4):
+        fresh = Walker(rows.arrays())
+        for zone, packet in some_packets(network, random, 8):
+            assert zones(walker, zone, packet) == zones(fresh, zone, packet)
+            assert walker.works(zone, packet) == fresh.works(zone, packet)
+        update = line(rows, random, lambda _row: True)
+        if update is not None:
+            rows.apply(update)
+            walker.apply(update)
+
+
+def zones(walker: Walker, zone: int, packet: object) -> set[object]:
+    return {(end.ending, end.zone) for end in walker.ends(zone, packet)}
+
+
+def detour(mode: Mode) -> tuple[Square, list[list[Step]], StatesProof]:
+    square = Square()
+    batches = [[Step("detour", (square.to_b("r2", "r3"), square.to_b("r3", "r4")), mode)]]
+    return square, batches, prove_states(square.network, batches, square.policy, square.world())
+
+
+def test_a_failing_state_is_walked_through_again() -> None:
+    square, batches, proof = detour(Mode.LINES)
+    assert proof.result == "fail"
+    found = audit(square.network, batches, square.policy, proof, 4, 1)
+    assert (found.states, found.contradictions) == (5, ())
+
+
+def test_a_proof_that_hides_a_failure_is_contradicted() -> None:
+    square, batches, proof = detour(Mode.LINES)
+    hidden = proof.model_copy(update={"findings": (), "result": "pass"})
+    found = audit(square.network, batches, square.policy, hidden, 12, 1)
+    assert "batch 1, units {0: 1}: flow 0 fails" in found.contradictions
+
+
+def test_a_proof_that_invents_a_failure_is_contradicted() -> None:
+    square, batches, proof = detour(Mode.LINES)
+    (finding,) = proof.findings
+    invented = finding.model_copy(update={"partial": (), "done": ("detour",), "state": "batch 1 with detour done"})
+    lying = proof.model_copy(update={"findings": (invented,)})
+    found = audit(square.network, batches, square.policy, lying, 0, 1)
+    assert found.contradictions == ("batch 1 with detour done: flow 0 is said to fail and works",)
+
+
+def test_a_proof_of_another_plan_is_refused() -> None:
+    square, _batches, proof = detour(Mode.ATOMIC)
+    with pytest.raises(StaleError, match=r"the proof is for \w{8}…, this is \w{8}…: prove this one"):
+        audit(square.network, [], square.policy, proof, 1, 1)
+    assert proof.result == "pass"
+    assert proof.states == 2
