@@ -18,7 +18,7 @@ from orchestrator.model.lock import Lock
 from orchestrator.model.plan import Plan
 from orchestrator.plan import build
 from orchestrator.plan.seal import load
-from orchestrator.proof import ProvenPlan, Verdict, prove, verify
+from orchestrator.proof import ProvenPlan, Rechecked, Verdict, prove, recheck, verify
 
 Progress = Callable[[str], None]
 
@@ -48,6 +48,12 @@ def verdict_of(reading: Reading, plan: Plan, progress: Progress = silent) -> Ver
     return verify(
         reading.estate, plan, reading.policy, unparsed=reading.unparsed, facts=reading.facts, progress=progress
     )
+
+
+def audited(reading: Reading, plan: Plan, number: int, seed: int = 0, progress: Progress = silent) -> Rechecked:
+    """Sampled states judged once more by a walker that shares nothing with the one that proved them."""
+    _same_origin(reading, plan)
+    return recheck(reading.estate, plan, reading.policy, number, reading.unparsed, seed, progress)
 
 
 def proven(reading: Reading, plan: Plan, progress: Progress = silent) -> ProvenPlan:
@@ -89,6 +95,7 @@ def _same_origin(reading: Reading, plan: Plan) -> None:
 __all__ = [
     "ProvenPlan",
     "RefusedError",
+    "audited",
     "author_of_this_call",
     "designed",
     "opened",

@@ -2,8 +2,9 @@
 
 from orchestrator.forwarding.predict import predict
 from orchestrator.proof.proven import ProvenPlan, prove
+from orchestrator.proof.second_walk import Rechecked, recheck
 from orchestrator.proof.states import State, states
 from orchestrator.proof.verdict import Verdict
 from orchestrator.proof.verify import verify
 
-__all__ = ["ProvenPlan", "State", "Verdict", "predict", "prove", "states", "verify"]
+__all__ = ["ProvenPlan", "Rechecked", "State", "Verdict", "predict", "prove", "recheck", "states", "verify"]

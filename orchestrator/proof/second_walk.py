@@ -1,0 +1,112 @@
+"""Sampled states of a plan judged once more, by a walker that shares nothing with the one that proved it.
+
+The proof walks the estate's own rows; the other walker knows only the arrays that `forwarding.lowering` makes of them.
+Every packet of every point has to end in the same place for both.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+
+from orchestrator.errors import InputError
+from orchestrator.forwarding.engine.network import Packet
+from orchestrator.forwarding.engine.plain import Plain
+from orchestrator.forwarding.engine.trail import End, Ending
+from orchestrator.forwarding.lowering import DEVICE, PROTOCOLS, lower
+from orchestrator.forwarding.matrix import Matrix
+from orchestrator.forwarding.points import Classes, classes_of
+from orchestrator.forwarding.world import UnparsedLine, World, text_of
+from orchestrator.model.base import Noun
+from orchestrator.model.estate import Estate
+from orchestrator.model.plan import Plan
+from orchestrator.model.policy import Policy
+from orchestrator.proof.states import State, states
+
+SOURCE_PORT = 40000
+Outcome = tuple[str, str]
+"""(delivered, unknown or dropped; where it was delivered)."""
+
+
+class Rechecked(Noun):
+    """What an audit compared: labels of the states, packets, and each packet that went two ways."""
+
+    states: tuple[str, ...]
+    packets: int
+    differences: tuple[str, ...] = ()
+
+
+def recheck(
+    now: Estate,
+    plan: Plan,
+    policy: Policy,
+    number: int,
+    unparsed: Iterable[UnparsedLine] = (),
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Rechecked:
+    """Compare `number` states (the first and the last always among them), chosen by `seed`.
+
+    Raises InputError for a number below 1.
+    """
+    if number < 1:
+        raise InputError(f"an audit of {number} states compares nothing: ask for 1 or more")
+    lines = tuple(unparsed)
+    edits = [edit for step in plan.steps for edit in step.edits]
+    classes = classes_of(now, edits, [(flow.protocol, flow.port) for flow in policy.flows])
+    packets = 0
+    differences: list[str] = []
+    labels: list[str] = []
+    for state in _sampled(list(states(now, plan, policy.planned_from)), number, seed):
+        progress(f"audit of {len(labels) + 1} of {number}: {state.label}")
+        labels.append(state.label)
+        compared = list(_compared(state.estate, classes, lines))
+        packets += len(compared)
+        differences += [f"{state.label}: {text}" for text in compared if text]
+    return Rechecked(states=tuple(labels), packets=packets, differences=tuple(differences))
+
+
+def _sampled(every: list[State], number: int, seed: int) -> list[State]:
+    ends = [0, len(every) - 1][:number]
+    inner = range(1, len(every) - 1)
+    chosen = random.Random(seed).sample(inner, min(max(number - 2, 0), len(inner)))  # noqa: S311  # no secret
+    return [every[index] for index in sorted({*ends, *chosen})]
+
+
+def _compared(estate: Estate, classes: Classes, lines: tuple[UnparsedLine, ...]) -> Iterator[str]:
+    """One text for each packet: empty when both walkers agree."""
+    matrix = Matrix.of(estate, classes, lines)
+    network = lower(World.of(estate, matrix.world.guests.values(), lines))
+    plain = Plain(network)
+    zones = {name: number for number, name in enumerate(network.zone_names)}
+    for node, destination in matrix.keys:
+        endpoint = matrix.world.endpoint(node)
+        if endpoint is None or endpoint.address == destination:
+            continue
+        proved = _proved(matrix, node, destination)
+        for index, (protocol, port) in enumerate(classes.ports):
+            packet = Packet(4, endpoint.address, destination, PROTOCOLS[protocol][0], SOURCE_PORT, port)
+            other = {_outcome(end, network.zone_names) for end in plain.ends(zones[node], packet)}
+            this = proved.get(index, ("dropped", ""))
+            same = other == {this} or (this[0] == "unknown" and len(other) > 1)  # ways that disagree are unknown
+            told = f"{node} to {text_of(destination)} {protocol}/{port}: proved {this}, found {sorted(other)}"
+            yield "" if same else told
+
+
+def _proved(matrix: Matrix, node: str, destination: int) -> dict[int, Outcome]:
+    """Port class -> outcome, where it is not dropped."""
+    found: dict[int, Outcome] = {}
+    for reach in matrix.alive.get((node, destination), ()):
+        if reach.way.outcome != "dropped":
+            found.update(dict.fromkeys(reach.ports, (reach.way.outcome, _end(matrix, reach.way.outcome, reach.end))))
+    return found
+
+
+def _end(matrix: Matrix, outcome: str, node: str) -> str:
+    if outcome != "delivered":
+        return ""
+    return node if matrix.world.endpoint(node) else DEVICE + node
+
+
+def _outcome(end: End, zones: tuple[str, ...]) -> Outcome:
+    if end.ending == Ending.DELIVERED:
+        return "delivered", zones[end.zone]
+    return ("unknown" if end.ending == Ending.UNKNOWN else "dropped"), ""

@@ -1,0 +1,45 @@
+"""An audit by the other walker: silent on what agrees, loud about one filter entry turned round."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from network_models.district import now
+from orchestrator.errors import InputError
+from orchestrator.forwarding.engine.network import Action, Network
+from orchestrator.forwarding.lowering import lower
+from orchestrator.forwarding.world import World
+from orchestrator.proof import recheck
+from tests.design.estates import policy
+from tests.whole import planned
+
+
+def test_sampled_states_agree_with_the_proof() -> None:
+    found = recheck(now(), planned(), policy(), 3, seed=7)
+    assert found.differences == ()
+    assert found.packets > 10_000
+    assert found.states[0] == "now"
+    assert found.states[-1] == f"after batch {len(planned().batches())}"
+    assert found.states == recheck(now(), planned(), policy(), 3, seed=7).states
+
+
+def test_an_entry_that_works_the_other_way_round_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def turned(world: World) -> Network:
+        network = lower(world)
+        action = network.filters.action.copy()
+        action[0] = Action.DENY if action[0] == Action.PERMIT else Action.PERMIT
+        return dataclasses.replace(network, filters=network.filters._replace(action=action))
+
+    monkeypatch.setattr("orchestrator.proof.second_walk.lower", turned)
+    found = recheck(now(), planned(), policy(), 1)
+    assert found.states == ("now",)
+    assert found.differences
+    assert found.differences[0].startswith("now: ")
+    assert ": proved (" in found.differences[0]
+
+
+def test_an_audit_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^an audit of 0 states compares nothing: ask for 1 or more$"):
+        recheck(now(), planned(), policy(), 0)
