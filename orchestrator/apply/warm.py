@@ -6,11 +6,12 @@ ends as the playbook ends. Whenever that cannot be, it becomes the real ansible-
 
 The process lives as long as this one: it reads from a pipe whose other end is ours alone, and when that end is closed,
 by whatever death, it ends its playbooks (a task that is under way on a device ends as it would have), takes its folder
-away and is gone.
+away and is gone. Only a kill of both leaves the folder: the next one takes it away.
 """
 
 import atexit
 import contextlib
+import os
 import shlex
 import shutil
 import socket
@@ -18,10 +19,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 _HERE = Path(__file__).parent
 _SECONDS = 10
+_PREFIX = "onefold-warm-"
+_YOUNG = 60.0  # seconds in which a folder may still be without a process
 
 
 class Warm:
@@ -61,7 +65,8 @@ class Warm:
         if self._process is None:
             atexit.register(self.end)
         self._end()
-        self._folder = Path(tempfile.mkdtemp(prefix="onefold-warm-"))
+        _sweep(Path(tempfile.gettempdir()))
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         door = self._folder / "door"
         real = Path(sys.executable).parent / "ansible-playbook"
         words = [sys.executable, "-I", "-S", str(_HERE / "warm_client.py"), str(door), str(real)]
@@ -80,3 +85,13 @@ class Warm:
                 stderr=subprocess.DEVNULL,
                 pass_fds=(listening.fileno(),),
             )
+
+
+def _sweep(place: Path) -> None:
+    """Take away what dead ones left: folders of ours behind whose door nobody is."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+            status = folder.stat()
+            ours = status.st_uid == os.getuid() and time.time() - status.st_ctime > _YOUNG
+            if ours and asking.connect_ex(str(folder / "door")) != 0:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from network_models.district import now
 from orchestrator.apply.access import Access, load_access
-from orchestrator.apply.cloud import _compare, stacks_changed, stacks_of
+from orchestrator.apply.cloud import stacks_changed, stacks_of
+from orchestrator.apply.cloud_stack import compare
 from orchestrator.apply.device import rows_of_estate, rows_of_texts
 from orchestrator.apply.endpoints import names_seen
 from orchestrator.apply.inventory import inventory
@@ -113,14 +114,14 @@ def test_provider_networks_are_made_before_tenants_and_every_resource_names_its_
 def test_a_preview_that_is_the_plan_passes_and_any_other_does_not() -> None:
     planned = changes((), stacks_of(with_tenant())["tenant-cz"])
     assert set(planned.values()) == {"create"}
-    _compare("tenant-cz", planned, planned, set(), resuming=False)
-    _compare("tenant-cz", planned, {"project": "create"}, set(), resuming=True)
+    compare("tenant-cz", planned, planned, set(), resuming=False)
+    compare("tenant-cz", planned, {"project": "create"}, set(), resuming=True)
     with pytest.raises(SurpriseError, match="the engine would delete network-net, the plan says create"):
-        _compare("tenant-cz", planned, {**planned, "network-net": "delete"}, set(), resuming=True)
+        compare("tenant-cz", planned, {**planned, "network-net": "delete"}, set(), resuming=True)
     with pytest.raises(SurpriseError, match="the engine would update other, the plan says leave it alone"):
-        _compare("tenant-cz", planned, {**planned, "other": "update"}, set(), resuming=True)
+        compare("tenant-cz", planned, {**planned, "other": "update"}, set(), resuming=True)
     with pytest.raises(SurpriseError, match="the engine sees nothing to create at"):
-        _compare("tenant-cz", planned, {"project": "create"}, set(), resuming=False)
+        compare("tenant-cz", planned, {"project": "create"}, set(), resuming=False)
 
 
 def test_the_inventory_holds_every_managed_node_and_no_secret() -> None:

@@ -109,6 +109,22 @@ time.sleep(60)
 """
 
 
+def test_the_folder_of_a_dead_one_is_taken_away_by_the_next_and_that_of_a_live_one_stays(
+    warm: Warm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("orchestrator.apply.warm._YOUNG", -1.0)
+    left = tmp_path / "onefold-warm-left"
+    left.mkdir()
+    alive, other = warm.folder(), Warm()
+    try:
+        assert other.folder() != alive
+        assert (left.exists(), alive.exists()) == (False, True)
+        assert run(warm, tmp_path, "true").returncode == 0
+    finally:
+        other.end()
+
+
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
 def test_an_owner_that_is_killed_leaves_neither_process_nor_folder(tmp_path: Path, ending: signal.Signals) -> None:
     here = Path(__file__).parents[2]

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -97,6 +98,27 @@ def test_a_tenant_comes_is_what_the_plan_says_and_goes(cloud: Cloud) -> None:
     assert cloud.preview(STACK, estate) == {"network-net": "update"}
     cloud.connection.network.update_network(mine, name="net")
     clear(cloud, estate)
+
+
+def with_tenants(*names: str) -> Estate:
+    return NOW.with_nouns(
+        *(Tenant(name=name, cloud=CLOUD, organisation="cz", zone="vpn-cz") for name in names),
+        *(CloudNetwork(tenant=name, name="net", prefix=IPv4Network("198.18.137.0/24")) for name in names),
+        *(SecurityGroup(tenant=name, name=f"of-{name}") for name in names),
+    )
+
+
+def test_tenants_side_by_side_get_each_their_own(cloud: Cloud) -> None:
+    names = ("one", "two", "three")
+    estate = with_tenants(*names)
+    with ThreadPoolExecutor(len(names)) as pool:
+        there = list(pool.map(lambda name: cloud.push(f"tenant-{name}", NOW, with_tenants(name)).changed, names))
+        assert [set(changed.values()) for changed in there] == [{"create"}] * 3
+        assert [f"group-of-{name}" in changed for name, changed in zip(names, there, strict=True)] == [True] * 3
+        assert cloud_rows(cloud.connection, estate) == expected_rows(estate)
+        back = list(pool.map(lambda name: cloud.push(f"tenant-{name}", with_tenants(name), NOW).changed, names))
+        assert [set(changed.values()) for changed in back] == [{"delete"}] * 3
+    assert cloud_rows(cloud.connection, NOW) == {}
 
 
 KILLED = """
