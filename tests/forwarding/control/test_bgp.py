@@ -1,0 +1,219 @@
+"""BGP tables derived by hand from RFC 4271, RFC 4456 and RFC 4364."""
+
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from orchestrator.forwarding.control.bgp_paths import Path, choose
+from orchestrator.forwarding.control.design import (
+    Bgp,
+    MapEntry,
+    Neighbour,
+    PrefixList,
+    Redistribution,
+    RouteMap,
+    StaticRoute,
+    Vrf,
+)
+from tests.forwarding.control.build import computed, lines, one, port, router
+
+NET = "203.0.113.0/24"
+TOLD = Bgp.model_validate({"autonomous_system": 65000, "router_id": "192.0.2.1"})
+
+
+def path(peer: int, **told: Any) -> Path:
+    values = {"learned": "external", "as_path": (65100 + peer,), "peer_identifier": peer, **told}
+    return Path(ip_network(NET), next_hop=ip_address(f"10.0.0.{peer}"), peer=ip_address(f"10.0.0.{peer}"), **values)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [  # RFC 4271, 9.1.2.2, each step with everything after it against it
+        (path(9, local_preference=200, as_path=(1, 2, 3)), path(1)),
+        (path(9, as_path=(1,), origin=2), path(1, as_path=(1, 2))),
+        (path(9, as_path=(1,), origin=0, med=9), path(1, as_path=(1,), origin=2)),
+        (path(9, as_path=(1,), med=5, learned="internal"), path(1, as_path=(1,), med=6)),
+        (path(9), path(1, learned="internal")),
+        (path(1), path(9)),
+        (path(9, originator=1, clusters=(1, 2)), path(8, originator=2)),
+        (path(9, originator=1, clusters=(1,)), path(8, originator=1, clusters=(1, 2))),
+        (path(8, peer_identifier=1), path(9, peer_identifier=1)),
+        (path(9, learned="local", as_path=()), path(1, local_preference=100, as_path=())),
+    ],
+)
+def test_the_better_path_wins_in_either_order(better: Path, worse: Path) -> None:
+    def flat(_: Path) -> int:
+        return 0
+
+    assert choose([better, worse], TOLD, flat)[0] == choose([worse, better], TOLD, flat)[0] == better
+
+
+def test_the_nearer_next_hop_wins_and_an_unreachable_one_does_not_count() -> None:
+    near, far = path(9, learned="internal", as_path=(1,)), path(1, learned="internal", as_path=(1,))
+    assert choose([near, far], TOLD, {near: 5, far: 6}.get)[0] == near
+    assert choose([near, far], TOLD, {far: 6}.get)[0] == far
+    assert choose([near, far], TOLD, lambda _: None) == ()
+
+
+def test_med_counts_only_among_paths_of_one_neighbouring_as() -> None:
+    # 9.1.2.2 c: B loses to A inside AS 1 by MED; A loses to C by router identifier, whatever their MEDs
+    a, b, c = path(5, as_path=(1,), med=1), path(1, as_path=(1,), med=2), path(3, as_path=(2,), med=9)
+    for order in ([a, b, c], [c, b, a], [b, c, a]):
+        assert choose(order, TOLD, lambda _: 0)[0] == c
+    always = TOLD.model_copy(update={"always_compare_med": True})
+    assert choose([a, b, c], always, lambda _: 0)[0] == a
+
+
+def test_equal_paths_share_the_load_as_far_as_told() -> None:
+    paths = [path(number, as_path=(1,)) for number in (3, 1, 2)]
+    assert [one.peer_identifier for one in choose(paths, TOLD, lambda _: 0)] == [1]
+    two = TOLD.model_copy(update={"external_paths": 2})
+    assert [one.peer_identifier for one in choose(paths, two, lambda _: 0)] == [1, 2]
+
+
+def speaker(
+    name: str, number: int, system: int, links: list[tuple[str, str, str]], neighbours: list[Any], **told: Any
+) -> Any:
+    """A router with links (name, address, segment) and neighbours (address, AS) or dictionaries."""
+    peers = [Neighbour.model_validate(one if isinstance(one, dict) else {"address": one[0], "remote_as": one[1]})
+             for one in neighbours]  # fmt: skip
+    of_bgp = {key: told.pop(key) for key in list(told) if key in Bgp.model_fields}
+    bgp = Bgp.model_validate(
+        {"autonomous_system": system, "router_id": f"192.0.2.{number}", "neighbours": peers, **of_bgp}
+    )
+    interfaces = [port(link, address, segment=segment) for link, address, segment in links]
+    return router(name, port("lo", f"192.0.2.{number}/32"), *interfaces, bgp=(bgp,), **told)
+
+
+NULL = (StaticRoute.model_validate({"prefix": NET, "discard": True}),)
+
+
+def test_a_network_goes_through_two_systems_and_not_back() -> None:
+    found = computed(
+        speaker("r1", 1, 65001, [("a", "10.0.0.1/30", "12")], [("10.0.0.2", 65002)], networks=(NET,), static=NULL),
+        speaker("r2", 2, 65002, [("a", "10.0.0.2/30", "12"), ("b", "10.0.0.5/30", "23")],
+                [("10.0.0.1", 65001), ("10.0.0.6", 65003)]),
+        speaker("r3", 3, 65003, [("b", "10.0.0.6/30", "23")], [("10.0.0.5", 65002)]),
+    )  # fmt: skip
+    assert one(found, "r2", NET) == f"{NET} bgp/ebgp [20/0] a 10.0.0.1"
+    assert one(found, "r3", NET) == f"{NET} bgp/ebgp [20/0] b 10.0.0.5"
+    assert found.bgp["r3", "default"]["", ip_network(NET)][0].as_path == (65002, 65001)
+
+
+def test_a_network_that_is_not_in_the_table_is_not_announced() -> None:
+    ends = ([("a", "10.0.0.1/30", "12")], [("10.0.0.2", 65002)])
+    far = speaker("r2", 2, 65002, [("a", "10.0.0.2/30", "12")], [("10.0.0.1", 65001)])
+    assert one(computed(speaker("r1", 1, 65001, *ends, networks=(NET,)), far), "r2", NET) == "nothing"
+    assert one(computed(speaker("r1", 1, 65001, *ends, networks=(NET,), static=NULL), far), "r2", NET) != "nothing"
+
+
+def chain(reflector: bool, self_as_next_hop: bool = True) -> Any:
+    """x (65009) - r1 - r2 - r3, the three inside 65000 with sessions only between neighbours."""
+    inside = {"next_hop_self": self_as_next_hop}
+    r2 = [{"address": address, "remote_as": 65000, "reflector_client": reflector, **inside}
+          for address in ("10.0.0.1", "10.0.0.6")]  # fmt: skip
+    return computed(
+        speaker("x", 9, 65009, [("x", "10.0.9.1/30", "x1")], [("10.0.9.2", 65000)], networks=(NET,), static=NULL),
+        speaker("r1", 1, 65000, [("x", "10.0.9.2/30", "x1"), ("a", "10.0.0.1/30", "12")],
+                [("10.0.9.1", 65009), {"address": "10.0.0.2", "remote_as": 65000, **inside}]),
+        speaker("r2", 2, 65000, [("a", "10.0.0.2/30", "12"), ("b", "10.0.0.5/30", "23")], r2,
+                static=(StaticRoute.model_validate({"prefix": "10.0.9.0/30", "via": "10.0.0.1"}),)),
+        speaker("r3", 3, 65000, [("b", "10.0.0.6/30", "23")], [("10.0.0.5", 65000)],
+                static=(StaticRoute.model_validate({"prefix": "10.0.0.0/30", "via": "10.0.0.5"}),)),
+    )  # fmt: skip
+
+
+def test_inside_an_as_only_a_reflector_passes_routes_on() -> None:
+    # RFC 4271, 9.2; RFC 4456, 6: the next hop stays the first router's, and r3 finds it by its static route
+    assert one(chain(reflector=False), "r3", NET) == "nothing"
+    found = chain(reflector=True)
+    assert one(found, "r3", NET) == f"{NET} bgp/ibgp [200/0] b 10.0.0.5"
+    path = found.bgp["r3", "default"]["", ip_network(NET)][0]
+    assert (str(path.next_hop), path.originator, path.clusters) == (
+        "10.0.0.1", int(ip_address("192.0.2.1")), (int(ip_address("192.0.2.2")),),
+    )  # fmt: skip
+
+
+def test_the_next_hop_stays_outside_unless_told_otherwise() -> None:
+    # RFC 4271, 5.1.3 (1): r2 gets 10.0.9.1 and reaches it by its static route to r1
+    path = chain(reflector=False, self_as_next_hop=False).bgp["r2", "default"]["", ip_network(NET)][0]
+    assert str(path.next_hop) == "10.0.9.1"
+
+
+def test_route_maps_and_prefix_lists_decide_at_both_ends() -> None:
+    rules = ({"permit": True, "prefix": "203.0.113.0/24", "at_least": 25, "at_most": 26},)
+    lists = (PrefixList.model_validate({"name": "some", "rules": rules}),)
+    maps = (RouteMap(name="in", entries=(MapEntry(permit=True, match_prefixes="some", set_local_preference=300),)),)
+    static = tuple(StaticRoute.model_validate({"prefix": prefix, "discard": True})
+                   for prefix in ("203.0.113.0/24", "203.0.113.0/25", "203.0.113.64/27"))  # fmt: skip
+    found = computed(
+        speaker("r1", 1, 65001, [("a", "10.0.0.1/30", "12")], [("10.0.0.2", 65002)], static=static,
+                redistribute=(Redistribution(source="static"),)),
+        speaker("r2", 2, 65002, [("a", "10.0.0.2/30", "12")],
+                [{"address": "10.0.0.1", "remote_as": 65001, "import_map": "in"}], prefix_lists=lists, route_maps=maps),
+    )  # fmt: skip
+    assert lines(found, "r2") == ["203.0.113.0/25 bgp/ebgp [20/0] a 10.0.0.1"]
+    assert found.bgp["r2", "default"]["", ip_network("203.0.113.0/25")][0].local_preference == 300
+
+
+def test_no_export_stays_inside() -> None:
+    # RFC 1997
+    maps = (RouteMap(name="out", entries=(MapEntry(permit=True, set_communities=("no-export",)),)),)
+    found = computed(
+        speaker("r1", 1, 65001, [("a", "10.0.0.1/30", "12")],
+                [{"address": "10.0.0.2", "remote_as": 65002, "export_map": "out"}], networks=(NET,), static=NULL,
+                route_maps=maps),
+        speaker("r2", 2, 65002, [("a", "10.0.0.2/30", "12"), ("b", "10.0.0.5/30", "23")],
+                [("10.0.0.1", 65001), ("10.0.0.6", 65003)]),
+        speaker("r3", 3, 65003, [("b", "10.0.0.6/30", "23")], [("10.0.0.5", 65002)]),
+    )  # fmt: skip
+    assert (one(found, "r2", NET) != "nothing", one(found, "r3", NET)) == (True, "nothing")
+
+
+def edge(number: int, other: int, imports: tuple[str, ...], exports: tuple[str, ...], **of_vpn: Any) -> Any:
+    """A provider edge with VRF "blue": a customer network, and a VPN session to the other edge's loopback."""
+    vrf = Vrf(name="blue", route_distinguisher=f"65000:{number}", import_targets=imports, export_targets=exports)
+    peer = {
+        "address": f"192.0.2.{other}",
+        "remote_as": 65000,
+        "source": f"192.0.2.{number}",
+        "unicast": False,
+        "vpn": True,
+    }
+    core = Bgp.model_validate({"autonomous_system": 65000, "router_id": f"192.0.2.{number}", "neighbours": (peer,)})
+    blue = Bgp.model_validate({"autonomous_system": 65000, "router_id": f"192.0.2.{number}", "vrf": "blue",
+                               "redistribute": (Redistribution(source="connected"),)})  # fmt: skip
+    return router(
+        f"pe{number}", port("lo", f"192.0.2.{number}/32"), port("core", f"10.0.0.{number}/30", segment="core"),
+        port("lan", f"198.18.{number}.1/24", vrf="blue"), vrfs=(vrf,), bgp=(core, blue), **of_vpn,
+        static=(StaticRoute.model_validate({"prefix": f"192.0.2.{other}/32", "via": f"10.0.0.{other}"}),),
+    )  # fmt: skip
+
+
+def test_route_targets_decide_what_a_vrf_hears() -> None:
+    # RFC 4364, 4.3.1 and 4.3.5: the next hop is the other edge, whose label leads into its VRF
+    found = computed(edge(1, 2, ("65000:100",), ("65000:100",)), edge(2, 1, ("65000:100",), ("65000:100",)))
+    assert lines(found, "pe1", "blue") == ["198.18.2.0/24 bgp/vpn [200/0] table pe2/blue"]
+    assert lines(found, "pe2", "blue") == ["198.18.1.0/24 bgp/vpn [200/0] table pe1/blue"]
+    assert one(found, "pe1", "198.18.2.0/24") == "nothing"
+    apart = computed(edge(1, 2, ("65000:100",), ("65000:100",)), edge(2, 1, ("65000:200",), ("65000:200",)))
+    assert lines(apart, "pe1", "blue") == lines(apart, "pe2", "blue") == []
+    one_way = computed(edge(1, 2, ("65000:200",), ("65000:100",)), edge(2, 1, (), ("65000:200",)))
+    assert (lines(one_way, "pe1", "blue") != [], lines(one_way, "pe2", "blue")) == (True, [])
+
+
+def test_two_vrfs_of_one_router_exchange_routes_by_their_targets() -> None:
+    vrfs = tuple(
+        Vrf(name=name, route_distinguisher=f"65000:{at}", import_targets=("65000:9",), export_targets=("65000:9",))
+        for at, name in enumerate(("blue", "red"))
+    )
+    told = [{"autonomous_system": 65000, "router_id": "192.0.2.1", "vrf": name,
+             "redistribute": (Redistribution(source="connected"),)} for name in ("blue", "red")]  # fmt: skip
+    core = {"autonomous_system": 65000, "router_id": "192.0.2.1"}
+    found = computed(
+        router("pe", port("b", "198.18.1.1/24", vrf="blue"), port("r", "198.18.2.1/24", vrf="red"), vrfs=vrfs,
+               bgp=(core, *told))
+    )  # fmt: skip
+    assert lines(found, "pe", "blue") == ["198.18.2.0/24 bgp/vpn [200/0] table pe/red"]
+    assert lines(found, "pe", "red") == ["198.18.1.0/24 bgp/vpn [200/0] table pe/blue"]

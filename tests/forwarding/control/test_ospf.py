@@ -1,0 +1,208 @@
+"""OSPF tables derived by hand from RFC 2328."""
+
+from ipaddress import ip_network
+from typing import Any
+
+from orchestrator.forwarding.control.design import (
+    Interface,
+    Ospf,
+    OspfDefault,
+    OspfPort,
+    OspfRange,
+    Redistribution,
+    StaticRoute,
+)
+from tests.forwarding.control.build import computed, lines, one, port, router
+
+
+def link(name: str, address: str, segment: str, cost: int = 10, area: int = 0, **told: Any) -> Interface:
+    return port(name, address, segment=segment, ospf=OspfPort(area=area, cost=cost, **told))
+
+
+def loopback(number: int, area: int = 0, cost: int = 0) -> Interface:
+    return port("lo", f"192.0.2.{number}/32", ospf=OspfPort(area=area, cost=cost))
+
+
+def ospf(number: int, **told: Any) -> tuple[Ospf, ...]:
+    return (Ospf.model_validate({"router_id": f"192.0.2.{number}", **told}),)
+
+
+def square() -> Any:
+    """r1 - r2 - r4 and r1 - r3 - r4, every cost 10; r4 announces a stub network of cost 7."""
+    return computed(
+        router("r1", loopback(1), link("a", "10.0.0.1/30", "12"), link("b", "10.0.0.5/30", "13"), ospf=ospf(1)),
+        router("r2", loopback(2), link("a", "10.0.0.2/30", "12"), link("b", "10.0.0.9/30", "24"), ospf=ospf(2)),
+        router("r3", loopback(3), link("a", "10.0.0.6/30", "13"), link("b", "10.0.0.13/30", "34"), ospf=ospf(3)),
+        router("r4", loopback(4), link("a", "10.0.0.10/30", "24"), link("b", "10.0.0.14/30", "34"),
+               port("lan", "198.18.4.1/24", ospf=OspfPort(cost=7, passive=True)), ospf=ospf(4)),
+    )  # fmt: skip
+
+
+def test_equal_costs_keep_every_next_hop() -> None:
+    # RFC 2328, 16.1: 10 + 10 both ways; stub networks add their own cost (12.4.1), a loopback nothing (12.4.1.1)
+    assert lines(square(), "r1") == [
+        "10.0.0.12/30 ospf/intra [110/20] b 10.0.0.6",
+        "10.0.0.8/30 ospf/intra [110/20] a 10.0.0.2",
+        "192.0.2.2/32 ospf/intra [110/10] a 10.0.0.2",
+        "192.0.2.3/32 ospf/intra [110/10] b 10.0.0.6",
+        "192.0.2.4/32 ospf/intra [110/20] a 10.0.0.2, b 10.0.0.6",
+        "198.18.4.0/24 ospf/intra [110/27] a 10.0.0.2, b 10.0.0.6",
+    ]
+
+
+def test_the_cost_is_that_of_the_sending_side() -> None:
+    # RFC 2328, 9: a cost belongs to the output side of an interface, so the two directions may differ
+    found = computed(
+        router("r1", loopback(1), link("a", "10.0.0.1/30", "12", cost=3), ospf=ospf(1)),
+        router("r2", loopback(2), link("a", "10.0.0.2/30", "12", cost=9), ospf=ospf(2)),
+    )
+    assert one(found, "r1", "192.0.2.2/32") == "192.0.2.2/32 ospf/intra [110/3] a 10.0.0.2"
+    assert one(found, "r2", "192.0.2.1/32") == "192.0.2.1/32 ospf/intra [110/9] a 10.0.0.1"
+
+
+def test_neighbours_need_the_same_area_subnet_and_network_type_and_to_speak() -> None:
+    # RFC 2328, 10.5; a passive interface announces its network and makes no neighbour
+    def met(address: str = "10.0.0.2/30", **told: Any) -> str:
+        return one(
+            computed(
+                router("r1", loopback(1), link("a", "10.0.0.1/30", "12"), ospf=ospf(1)),
+                router("r2", loopback(2), link("a", address, "12", **told), ospf=ospf(2)),
+            ),
+            "r1", "192.0.2.2/32",
+        )  # fmt: skip
+
+    assert met() == "192.0.2.2/32 ospf/intra [110/10] a 10.0.0.2"
+    assert met(area=1) == met(passive=True) == met(point_to_point=False) == met(address="10.0.0.6/30") == "nothing"
+
+
+def test_a_segment_of_three_costs_the_sender_once() -> None:
+    # RFC 2328, 16.1 (2): the cost from a network vertex to its routers is 0
+    def on(number: int, cost: int) -> Any:
+        return router(
+            f"r{number}", loopback(number),
+            link("lan", f"10.0.0.{number}/24", "lan", cost=cost, point_to_point=False), ospf=ospf(number),
+        )  # fmt: skip
+
+    found = computed(on(1, 4), on(2, 5), on(3, 6))
+    assert lines(found, "r1") == [
+        "192.0.2.2/32 ospf/intra [110/4] lan 10.0.0.2",
+        "192.0.2.3/32 ospf/intra [110/4] lan 10.0.0.3",
+    ]
+    assert one(found, "r3", "192.0.2.1/32") == "192.0.2.1/32 ospf/intra [110/6] lan 10.0.0.1"
+
+
+def areas(**of_border: Any) -> Any:
+    """r1 (area 0) - r2 (border) - r3 (area 1); r1 also has a null route that it announces with metric 15."""
+    redistribute = (Redistribution(source="static", metric=15, external_type=of_border.pop("kind", 2)),)
+    null = (StaticRoute.model_validate({"prefix": "203.0.113.0/24", "discard": True, "tag": 7}),)
+    of_area = {key: of_border[key] for key in ("stub_areas", "closed_areas") if key in of_border}
+    return computed(
+        router("r1", loopback(1), link("a", "10.0.0.1/30", "12"), ospf=ospf(1, redistribute=redistribute), static=null),
+        router("r2", loopback(2), link("a", "10.0.0.2/30", "12"), link("b", "10.1.0.1/30", "23", area=1),
+               ospf=ospf(2, **of_border)),
+        router("r3", loopback(3, area=1), link("a", "10.1.0.2/30", "23", area=1),
+               port("lan", "10.1.1.1/24", ospf=OspfPort(area=1, cost=5, passive=True)), ospf=ospf(3, **of_area)),
+    )  # fmt: skip
+
+
+def test_areas_hear_of_each_other_through_the_border_router() -> None:
+    # RFC 2328, 12.4.3 and 16.2: the border's own cost, plus the cost to the border; externals flood (type 4 for r1)
+    found = areas()
+    assert lines(found, "r1", without=("connected", "static")) == [
+        "10.1.0.0/30 ospf/inter [110/20] a 10.0.0.2",
+        "10.1.1.0/24 ospf/inter [110/25] a 10.0.0.2",
+        "192.0.2.2/32 ospf/intra [110/10] a 10.0.0.2",
+        "192.0.2.3/32 ospf/inter [110/20] a 10.0.0.2",
+    ]
+    assert lines(found, "r3") == [
+        "10.0.0.0/30 ospf/inter [110/20] a 10.1.0.1",
+        "192.0.2.1/32 ospf/inter [110/20] a 10.1.0.1",
+        "192.0.2.2/32 ospf/inter [110/10] a 10.1.0.1",
+        "203.0.113.0/24 ospf/E2 [110/15] a 10.1.0.1",
+    ]
+
+
+def test_type_1_externals_add_the_way_to_their_router() -> None:
+    # RFC 2328, 16.4 (6) d: X + Y = 20 + 15
+    assert one(areas(kind=1), "r3", "203.0.113.0/24") == "203.0.113.0/24 ospf/E1 [110/35] a 10.1.0.1"
+    assert areas(kind=1).tables["r3", "default"][ip_network("203.0.113.0/24")].tag == 7
+
+
+def test_a_stub_area_has_a_default_instead_of_externals() -> None:
+    # RFC 2328, 3.6 and 12.4.3.1; a totally stub area has no summaries either
+    found = areas(stub_areas=(1,))
+    assert lines(found, "r3") == [
+        "0.0.0.0/0 ospf/inter [110/11] a 10.1.0.1",
+        "10.0.0.0/30 ospf/inter [110/20] a 10.1.0.1",
+        "192.0.2.1/32 ospf/inter [110/20] a 10.1.0.1",
+        "192.0.2.2/32 ospf/inter [110/10] a 10.1.0.1",
+    ]
+    assert lines(areas(closed_areas=(1,)), "r3") == ["0.0.0.0/0 ospf/inter [110/11] a 10.1.0.1"]
+    assert one(found, "r2", "203.0.113.0/24") == "203.0.113.0/24 ospf/E2 [110/15] a 10.0.0.1"
+
+
+def test_a_range_stands_for_its_components_and_is_discarded_at_the_border() -> None:
+    # RFC 2328, 12.4.3: the cost is the largest component's, 15 by 10 + 5; 11.1 and C.2: the border drops the rest
+    found = areas(ranges=(OspfRange.model_validate({"area": 1, "prefix": "10.1.0.0/16"}),))
+    assert one(found, "r1", "10.1.0.0/16") == "10.1.0.0/16 ospf/inter [110/25] a 10.0.0.2"
+    assert one(found, "r1", "10.1.1.0/24") == "nothing"
+    assert one(found, "r1", "192.0.2.3/32") == "192.0.2.3/32 ospf/inter [110/20] a 10.0.0.2"
+    assert one(found, "r2", "10.1.0.0/16") == "10.1.0.0/16 ospf/range [110/0] discard"
+    assert one(found, "r2", "10.1.1.0/24") == "10.1.1.0/24 ospf/intra [110/15] b 10.1.0.2"
+    hidden = areas(ranges=(OspfRange.model_validate({"area": 1, "prefix": "10.1.0.0/16", "hide": True}),))
+    assert one(hidden, "r1", "10.1.0.0/16") == "nothing"
+
+
+def test_inside_beats_between_beats_outside_whatever_the_cost() -> None:
+    # RFC 2328, 11: path types in order of preference. Area 1 also joins r1 and r3 directly, at cost 500.
+    found = computed(
+        router("r1", loopback(1), link("a", "10.0.0.1/30", "12"), link("c", "10.1.0.5/30", "13", cost=500, area=1),
+               ospf=ospf(1)),
+        router("r2", loopback(2), link("a", "10.0.0.2/30", "12"), link("b", "10.1.0.1/30", "23", area=1), ospf=ospf(2)),
+        router("r3", loopback(3, area=1), link("a", "10.1.0.2/30", "23", area=1, cost=1),
+               link("c", "10.1.0.6/30", "13", area=1, cost=500), ospf=ospf(3)),
+    )  # fmt: skip
+    # r1 is a border of area 1: the way inside the area (500) is taken, not the one over the backbone (10 + 10)
+    assert one(found, "r1", "192.0.2.3/32") == "192.0.2.3/32 ospf/intra [110/500] c 10.1.0.6"
+
+
+def test_a_default_is_announced_only_when_told_and_never_by_redistribution() -> None:
+    default = StaticRoute.model_validate({"prefix": "0.0.0.0/0", "discard": True})
+
+    def seen(static: tuple[StaticRoute, ...] = (default,), **told: Any) -> str:
+        return one(
+            computed(
+                router("r1", loopback(1), link("a", "10.0.0.1/30", "12"), ospf=ospf(1, **told), static=static),
+                router("r2", loopback(2), link("a", "10.0.0.2/30", "12"), ospf=ospf(2)),
+            ),
+            "r2", "0.0.0.0/0",
+        )  # fmt: skip
+
+    assert seen(redistribute=(Redistribution(source="static"),)) == "nothing"
+    assert seen(default=OspfDefault()) == "0.0.0.0/0 ospf/E2 [110/10] a 10.0.0.1"
+    assert seen(static=(), default=OspfDefault()) == "nothing"
+    assert seen(static=(), default=OspfDefault(always=True)) == "0.0.0.0/0 ospf/E2 [110/10] a 10.0.0.1"
+
+
+def test_an_external_next_hop_on_an_ospf_network_is_taken_directly() -> None:
+    # RFC 2328, 2.3 and 16.4 (3): the forwarding address; r1 and r2 share the segment on which 10.0.0.9 stands
+    static = (StaticRoute.model_validate({"prefix": "203.0.113.0/24", "via": "10.0.0.9"}),)
+    told = ospf(1, redistribute=(Redistribution(source="static"),))
+    found = computed(
+        router("r1", loopback(1), link("lan", "10.0.0.1/24", "lan", point_to_point=False), ospf=told, static=static),
+        router("r2", loopback(2), link("lan", "10.0.0.2/24", "lan", point_to_point=False), ospf=ospf(2)),
+    )
+    assert one(found, "r2", "203.0.113.0/24") == "203.0.113.0/24 ospf/E2 [110/20] lan 10.0.0.9"
+
+
+def test_version_3_computes_the_same_for_ipv6() -> None:
+    # RFC 5340: next hops are link-local, so only the neighbour is known
+    def end(number: int) -> Any:
+        return router(
+            f"r{number}", port("lo", f"2001:db8::{number}/128", ospf6=OspfPort(cost=0)),
+            port("a", f"2001:db8:1::{number}/64", segment="12", ospf6=OspfPort(cost=4)), ospf=ospf(number, family=6),
+        )  # fmt: skip
+
+    assert one(computed(end(1), end(2)), "r1", "2001:db8::2/128") == (
+        "2001:db8::2/128 ospf6/intra [110/4] a ('r2', 'a')"
+    )
