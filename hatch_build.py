@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent
 NATIVE = Path("orchestrator", "forwarding", "engine", "native")
 LIBRARY = "libforwarding.so"
-FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-pthread", "-Wall", "-Wextra", "-Werror")
+FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-pthread", "-Wl,-Bsymbolic", "-Wall", "-Wextra", "-Werror")
 ZIG = "ziglang==0.13.0"  # pinned: what it writes runs on every Linux with the same C library or a newer one
 
 

@@ -65,6 +65,8 @@ _SIGNATURES: Final = {
     "engine_classes": (_INT, (_POINTER,)),
     "engine_class_arrays": (None, (_POINTER, *(_POINTER,) * 4)),
     "engine_route": (_INT, (_POINTER, _INT, _LONG, _POINTER, _POINTER)),
+    "engine_routes": (_LONG, (_POINTER, *(_POINTER,) * 4)),
+    "engine_ups": (None, (_POINTER, _POINTER)),
     "engine_pairs": (None, (_POINTER, _POINTER, _POINTER, _POINTER)),
 }
 
@@ -230,6 +232,20 @@ class Core:
         start, node = np.zeros(count, np.int64), np.zeros(count, np.int32)
         self._library.engine_segments(self._handle, attachment, pointer(start), pointer(node), count)
         return start, node
+
+    def routes(self) -> tuple[Int, Label, Label, Int]:
+        """Columns table, low, high, group of all routes there are now, in no order."""
+        count = self._library.engine_routes(self._handle, None, None, None, None)
+        table, group = np.zeros(count, np.int32), np.zeros(count, np.int32)
+        low, high = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self._library.engine_routes(self._handle, *_pointers((table, low, high, group)))
+        return table, low, high, group
+
+    def ups(self) -> NDArray[np.bool_]:
+        """Which ports carry."""
+        up = np.zeros(self._compiled.counts["ports"], np.uint8)
+        self._library.engine_ups(self._handle, pointer(up))
+        return up.astype(np.bool_)
 
     def at(self, attachment: int, label: int) -> int:
         """The node that says what becomes of packets to a label."""

@@ -8,14 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import OnefoldError
 
 LIBRARY: Final = Path(__file__).parent / "native" / "libforwarding.so"
 OTHER_LIBRARY: Final = "ONEFOLD_ENGINE_LIBRARY"  # path of another build (tests load broken ones to see them noticed)
-ABI: Final = 2
+ABI: Final = 3
 
 
 class NativeError(OnefoldError):

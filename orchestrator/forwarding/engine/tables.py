@@ -16,7 +16,6 @@ from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Label, 
 from orchestrator.forwarding.engine.native import Input, pointer
 from orchestrator.forwarding.engine.network import NONE, Action, Int, Network, TranslationKind
 from orchestrator.forwarding.engine.outcomes import Attachments, Variants
-from orchestrator.forwarding.engine.updates import Prefix
 
 MOST_PARTS: Final = 20_000_000
 
@@ -258,13 +257,6 @@ def _map_arrays(rules: int, parts: dict[int, dict[int, int]]) -> dict[str, NDArr
 MAPS: Final = ("map_first", "map_start", "map_target")
 
 
-def cuts_a_rule(network: Network, labels: Labels, ends: tuple[int, int]) -> bool:
-    """Whether an interval's end falls inside what a rule rewrites to, so that the rules have to be cut anew."""
-    rules = network.translations
-    to, to_end = labels.low(rules.to), labels.high(rules.to)
-    return bool(any(((to < end) & (end < to_end)).any() for end in ends))
-
-
-def prefix_interval(labels: Labels, prefix: Prefix) -> tuple[int, int]:
-    """[low, high) of a prefix; boundaries that are new get labels. Raises LabelsError when there are none left."""
-    return labels.interval(prefix)
+def rule_targets(network: Network, labels: Labels) -> tuple[Label, Label]:
+    """[low, high) of what each translation rule rewrites to. A boundary inside means: cut the rules anew."""
+    return labels.low(network.translations.to), labels.high(network.translations.to)

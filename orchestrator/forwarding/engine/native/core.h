@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ENGINE_ABI 2
+#define ENGINE_ABI 3
 #define LABEL_END ((int64_t)1 << 62)
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
@@ -112,6 +112,7 @@ typedef struct Input {
 typedef struct Route {
     int64_t low, high;
     int32_t group, parent; /* parent: the next wider route of the table */
+    int32_t table;         /* NOBODY: none any more */
 } Route;
 
 typedef struct Fast { /* what a group does when it needs no branching: go on at table `next`, or end in `node` */
@@ -282,6 +283,8 @@ void engine_counts(const Engine *e, int64_t *counts);
 void engine_nodes(const Engine *e, int32_t *kind, int32_t *a, int32_t *first, int32_t *children);
 void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node);
 void engine_pairs(const Engine *e, int64_t *wrong, int64_t *suspect, int64_t *unread);
+int64_t engine_routes(const Engine *e, int32_t *table, int64_t *low, int64_t *high, int32_t *group);
+void engine_ups(const Engine *e, uint8_t *up);
 int32_t engine_route(const Engine *e, int32_t table, int64_t label, int64_t *low, int64_t *high);
 
 #endif

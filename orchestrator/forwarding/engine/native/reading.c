@@ -67,3 +67,24 @@ int32_t engine_route(const Engine *e, int32_t table, int64_t label, int64_t *low
     *high = e->route[route].high;
     return e->route[route].group;
 }
+
+/* All routes, in no order; `table` NULL: only how many. */
+int64_t engine_routes(const Engine *e, int32_t *table, int64_t *low, int64_t *high, int32_t *group) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < e->routes; i++) {
+        const Route *route = &e->route[i];
+        if (route->table < 0) continue;
+        if (table) {
+            table[count] = route->table;
+            low[count] = route->low;
+            high[count] = route->high;
+            group[count] = route->group;
+        }
+        count++;
+    }
+    return count;
+}
+
+void engine_ups(const Engine *e, uint8_t *up) {
+    if (e->in.ports) memcpy(up, e->up, (size_t)e->in.ports);
+}

@@ -1,9 +1,9 @@
 /* From a place and a label to an outcome: depth first, memoised per label, loops recognised.
  *
  * A place is (table, the named port by which the device was entered, what translations did to the header, label). A
- * place on the way that is met again is a loop. What was found below such a place holds only seen from it, so it is
- * remembered only when nothing on the way above was met (`low`); a chain of single next hops that bites its own tail
- * is a loop for all of it. Ports with policies are places too: policies forward without a lookup.
+ * place on the way that is met again is a loop. What is found inside a loop holds only seen from where it was entered,
+ * so only places outside are remembered (`low`: the highest place on the way that was met again); a chain of single
+ * next hops that bites its own tail is a loop for all of it. Ports with policies are places too: policies forward without a lookup.
  */
 #include "core.h"
 
@@ -337,13 +337,14 @@ static bool too_far(Engine *e) {
     return e->error != OK;
 }
 
-/* Remember what was found for the way from `base` on; places that a loop closes above hold only seen from there. */
+/* Remember what was found for the way from `base` on, but for places of a branching loop: what they lead to depends on
+ * where the loop is entered. Places before it are on no loop with it, and what is known of them holds from anywhere. */
 static void remember(Engine *e, int64_t base, int32_t low, int32_t node, int32_t passes) {
     for (int64_t i = e->way.count - 1; i >= base; i--) {
         Slot *slot = &e->slot[e->way.at[i]];
         slot->node = node;
         slot->passes = passes;
-        if (i > low) slot->stamp = 0;
+        if (i >= low) slot->stamp = 0;
     }
     e->way.count = base;
 }
@@ -361,7 +362,7 @@ static int32_t slot_for(Engine *e, int32_t table, int32_t context, int32_t state
 
 static int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int64_t label, int32_t *low) {
     int64_t base = e->way.count;
-    int32_t above = e->passes, mine = NEVER, node = LOOP;
+    int32_t above = e->passes, mine = NEVER, node;
     e->passes = 0;
     for (;;) {
         int32_t at = slot_for(e, table, context, state, label);
@@ -371,6 +372,7 @@ static int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t sta
                 node = slot->node;
                 e->passes |= slot->passes;
             } else {
+                node = LOOP;
                 e->passes |= MET_A_LOOP;
                 if (slot->position < base) mine = slot->position;
             }

@@ -1,0 +1,333 @@
+"""The engine: a network's answers, kept up to date change by change, and every change can be taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.forwarding.engine.changed import UpdateError, changed
+from orchestrator.forwarding.engine.check import check_network
+from orchestrator.forwarding.engine.core import RECORD, Core, Counts, Kind
+from orchestrator.forwarding.engine.decide import Decider
+from orchestrator.forwarding.engine.digest import digest_of
+from orchestrator.forwarding.engine.entries import Entries
+from orchestrator.forwarding.engine.labels import Labels, LabelsError
+from orchestrator.forwarding.engine.network import NONE, Action, HopKind, Network
+from orchestrator.forwarding.engine.outcomes import Attachments, Classes, Outcomes, Variants
+from orchestrator.forwarding.engine.tables import MAPS, compile_network, cut_rules, rule_targets
+from orchestrator.forwarding.engine.updates import (
+    AddRoute,
+    EntryUpdate,
+    Hop,
+    InsertEntry,
+    PortDown,
+    PortUp,
+    Prefix,
+    RemoveEntry,
+    RemoveRoute,
+    ReplaceEntry,
+    ReplaceRoute,
+    RouteUpdate,
+    Update,
+)
+
+_NO_RECORDS: Final = np.zeros(0, RECORD)
+_INVERSE: Final = {
+    Kind.ADD_ROUTE: Kind.REMOVE_ROUTE,
+    Kind.REMOVE_ROUTE: Kind.ADD_ROUTE,
+    Kind.REPLACE_ROUTE: Kind.REPLACE_ROUTE,
+    Kind.PORT_DOWN: Kind.PORT_UP,
+    Kind.PORT_UP: Kind.PORT_DOWN,
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one update did.
+
+    `records`: rows of attachment, label interval [low, high), and the nodes of its outcome before and after; they are
+    all the answers that changed by other ways. A filter entry changes none of them: `filter` says which filter did.
+    """
+
+    update: Update
+    records: NDArray[Any]
+    filter: int = NONE
+    back: EntryUpdate | None = None  # takes a changed entry back
+    native: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)  # kind that undoes, at, low, high, group
+    hops: tuple[Hop, ...] = ()  # of the route that went or was replaced
+    line: int | None = None  # of that route, when an update made it
+    generation: int = 0
+
+
+class Engine:
+    """Answers about one network. Not for two threads at a time.
+
+    Raises NetworkError for a network that is not sound, AnswerError and CompileError beyond the engine's bounds.
+    """
+
+    def __init__(self, network: Network, *, checked: bool = False) -> None:
+        """Build and answer everything; `checked`: `check_network` has seen the network already."""
+        if not checked:
+            check_network(network)
+        self.generation = 0
+        self.version = 0
+        self._build(network)
+
+    def _build(self, network: Network) -> None:
+        self._base = network
+        self._updates: list[Update] = []
+        self._groups: dict[tuple[Hop, ...], int] = {}
+        self._hops: dict[int, tuple[Hop, ...]] = {}
+        self._lines: dict[tuple[int, Prefix], int] = {}
+        self._compiled = compile_network(network)
+        self._core = Core(self._compiled)
+        self._ends: list[int] = []
+        self._targets = rule_targets(network, self.labels)
+        self.entries = Entries(network)
+        self.__dict__.pop("_decider", None)
+        self.generation += 1
+
+    def _rebuild(self) -> None:
+        """Everything anew from the network as it is: labels or variants do not suffice any more."""
+        self._build(self.network)
+
+    # ---- what there is ----
+
+    @property
+    def base(self) -> Network:
+        """The network as it was built: everything in it but routes, entries and port states is as it is now."""
+        return self._base
+
+    @property
+    def network(self) -> Network:
+        """The network as it is after all updates."""
+        return changed(self._base, self._updates) if self._updates else self._base
+
+    @property
+    def labels(self) -> Labels:
+        """Addresses as labels."""
+        return self._compiled.labels
+
+    @property
+    def variants(self) -> Variants:
+        """Filters as packets meet them by named ports."""
+        return self._compiled.variants
+
+    @property
+    def attachments(self) -> Attachments:
+        """Columns of `Classes.node`."""
+        return self._compiled.attachments
+
+    @property
+    def core(self) -> Core:
+        """The native part, for questions in its own numbers."""
+        return self._core
+
+    def counts(self) -> Counts:
+        """How much of everything there is."""
+        return self._core.counts()
+
+    def outcomes(self) -> Outcomes:
+        """The decision graph, with every node made so far."""
+        return self._core.outcomes()
+
+    def classes(self) -> Classes:
+        """Destinations by what becomes of them at every attachment."""
+        return self._core.classes()
+
+    def segments(self, attachment: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """One attachment's answers: labels where stretches begin, and their nodes."""
+        return self._core.segments(attachment)
+
+    @cached_property
+    def _decider(self) -> Decider:
+        decider = Decider(self._base, self.labels, self.outcomes(), self.variants)
+        for update in self._updates:
+            if isinstance(update, InsertEntry | RemoveEntry | ReplaceEntry):
+                decider.table.apply(update)
+        return decider
+
+    @property
+    def decider(self) -> Decider:
+        """Which packets pass the filters and translations of a node; knows all nodes and entries there are now."""
+        decider = self._decider
+        if len(decider.slicer.outcomes.kind) != self._core.counts().nodes:
+            decider.slicer.set_outcomes(self.outcomes())
+        return decider
+
+    # ---- changes ----
+
+    def apply(self, update: Update) -> Change:
+        """Change the network and every answer. Raises UpdateError when the update does not fit; nothing is changed."""
+        self.version += 1
+        if isinstance(update, AddRoute | RemoveRoute | ReplaceRoute):
+            return self._route(update)
+        if isinstance(update, PortDown | PortUp):
+            return self._port(update)
+        return self._entry(update)
+
+    def undo(self, change: Change) -> None:
+        """Take a change back: exactly and at once the last one that is not taken back, else by its inverse."""
+        self.version += 1
+        last = bool(self._updates) and self._updates[-1] is change.update and change.generation == self.generation
+        if last and change.filter == NONE:
+            self._core.restore(*change.native, change.records)
+            self._note(change)
+            self._updates.pop()
+            return
+        self.apply(self.inverse(change))
+        if last and change.generation == self.generation:
+            del self._updates[-2:]
+
+    def inverse(self, change: Change) -> Update:
+        """The update that takes a change back."""
+        update = change.update
+        if change.back is not None:
+            return change.back
+        if isinstance(update, PortDown | PortUp):
+            return PortUp(update.port) if change.native[0] == Kind.PORT_UP else PortDown(update.port)
+        if not isinstance(update, RemoveRoute | ReplaceRoute):
+            return RemoveRoute(update.table, update.prefix) if isinstance(update, AddRoute) else update
+        line = self._base_line(update.table, update.prefix) if change.line is None else change.line
+        made = AddRoute if isinstance(update, RemoveRoute) else ReplaceRoute
+        return made(update.table, update.prefix, change.hops, line)
+
+    def _note(self, change: Change) -> None:
+        """Lines of routes as they were before a change."""
+        update = change.update
+        if isinstance(update, AddRoute | RemoveRoute | ReplaceRoute):
+            key = update.table, update.prefix
+            if change.line is None:
+                self._lines.pop(key, None)
+            else:
+                self._lines[key] = change.line
+
+    def _route(self, update: RouteUpdate) -> Change:
+        if not 0 <= update.table < len(self._base.tables):
+            raise UpdateError(f"table {update.table} is none of {len(self._base.tables)}: correct the update")
+        check_prefix(update.prefix)
+        group = NONE if isinstance(update, RemoveRoute) else self.group(update.hops)
+        try:
+            low, high = self.labels.interval(update.prefix)
+            self._cut((low, high))
+        except LabelsError:
+            self._rebuild()
+            low, high = self.labels.interval(update.prefix)
+            self._cut((low, high))
+        kind = _KINDS[type(update)]
+        applied = self._core.apply(kind, update.table, low, high, group)
+        key = update.table, update.prefix
+        line = self._lines.get(key)
+        if not isinstance(update, RemoveRoute):
+            self._lines[key] = update.line
+        self._updates.append(update)
+        old = () if isinstance(update, AddRoute) else self.hops(applied.before)
+        native = (int(_INVERSE[kind]), update.table, low, high, applied.before)
+        return Change(update, applied.records, native=native, hops=old, line=line, generation=self.generation)
+
+    def _port(self, update: PortDown | PortUp) -> Change:
+        if not 0 <= update.port < len(self._base.ports.table):
+            raise UpdateError(f"port {update.port} is none of {len(self._base.ports.table)}: correct the update")
+        kind = Kind.PORT_UP if isinstance(update, PortUp) else Kind.PORT_DOWN
+        applied = self._core.apply(kind, update.port, 0, 1, NONE)
+        was_up = bool(applied.before)
+        self._updates.append(update)
+        native = (int(Kind.PORT_UP if was_up else Kind.PORT_DOWN), update.port, 0, 1, NONE)
+        return Change(update, applied.records, native=native, generation=self.generation)
+
+    def _entry(self, update: EntryUpdate) -> Change:
+        back = self.entries.apply(update)
+        self._updates.append(update)
+        if self._needs_variant(update, back):
+            self._rebuild()
+        elif "_decider" in self.__dict__:
+            try:
+                self._decider.table.apply(update)
+            except LabelsError:
+                self._rebuild()
+        return Change(update, _NO_RECORDS, filter=update.filter, back=back, generation=self.generation)
+
+    def _needs_variant(self, update: EntryUpdate, back: EntryUpdate) -> bool:
+        """Whether the filter names other ports than before, or has got its first or lost its last unread entry."""
+        entries = [one.entry for one in (update, back) if not isinstance(one, RemoveEntry)]
+        if any(entry.action == Action.UNKNOWN for entry in entries):
+            first = int(self._compiled.arrays["variant_first"][update.filter])
+            if self.entries.unread(update.filter) != bool(self._compiled.arrays["variant_unread"][first]):
+                return True
+        if all(entry.match.in_port == NONE for entry in entries):
+            return False
+        named = self.variants.in_port[self.variants.filter == update.filter]
+        return self.entries.named(update.filter) != set(named.tolist()) - {NONE}
+
+    def _cut(self, ends: tuple[int, int]) -> None:
+        """New boundaries inside what translations rewrite to cut the translations finer."""
+        to, to_end = self._targets
+        if not len(to) or not any(((to < end) & (end < to_end)).any() for end in ends):
+            return
+        self._ends += ends
+        arrays = self._compiled.arrays
+        boundaries = np.concatenate([arrays["route_low"], arrays["route_high"], np.array(self._ends, np.int64)])
+        maps = cut_rules(self._base, self.labels, boundaries)
+        self._core.set_maps(*(maps[name] for name in MAPS))
+
+    def digest(self) -> str:
+        """SHA-256 of every answer, route, entry and port state; independent of the way that led here."""
+        return digest_of(self)
+
+    # ---- groups and lines ----
+
+    def group(self, hops: tuple[Hop, ...]) -> int:
+        """The number of a group of next hops, for batches of route updates. Raises NativeError for bad numbers."""
+        if hops not in self._groups:
+            kinds = np.array([hop.kind for hop in hops], np.int32)
+            self._groups[hops] = self._core.group(kinds, np.array([hop.target for hop in hops], np.int32))
+            self._hops[self._groups[hops]] = hops
+        return self._groups[hops]
+
+    def hops(self, group: int) -> tuple[Hop, ...]:
+        """The next hops of a group."""
+        groups = self._base.groups
+        if group >= len(groups.first) - 1:
+            return self._hops[group]
+        rows = range(int(groups.first[group]), int(groups.first[group + 1]))
+        return tuple(Hop(HopKind(int(groups.kind[row])), int(groups.target[row])) for row in rows)
+
+    def line(self, table: int, prefix: Prefix) -> int:
+        """Where a route stands that is there now (index into Network.lines), or NONE."""
+        found = self._lines.get((table, prefix))
+        return self._base_line(table, prefix) if found is None else found
+
+    def _base_line(self, table: int, prefix: Prefix) -> int:
+        rows, low = self._by_table
+        begin, end = np.searchsorted(self._base.routes.table[rows], [table, table + 1])
+        start, stop = self.labels.interval(prefix)
+        arrays = self._compiled.arrays
+        for row in rows[begin:end][(low[begin:end] == start)].tolist():
+            if arrays["route_high"][row] == stop:
+                return int(self._base.route_line[row])
+        return NONE
+
+    @property
+    def _by_table(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        rows = self._compiled.arrays.get("rows_by_table")
+        if rows is None:
+            rows = np.argsort(self._base.routes.table, kind="stable")
+            self._compiled.arrays["rows_by_table"] = rows
+        return rows, self._compiled.arrays["route_low"][rows]
+
+
+_KINDS: Final = {AddRoute: Kind.ADD_ROUTE, RemoveRoute: Kind.REMOVE_ROUTE, ReplaceRoute: Kind.REPLACE_ROUTE}
+_WIDTH: Final = {4: 32, 6: 128}
+
+
+def check_prefix(prefix: Prefix) -> None:
+    """Raise UpdateError when a route's prefix is none."""
+    width = _WIDTH.get(prefix.family)
+    if width is None or not 0 <= prefix.length <= width:
+        raise UpdateError(f"{tuple(prefix)} is no prefix: family 4 or 6, length up to 32 or 128")
+    if not 0 <= prefix.address < 1 << width or prefix.address & ((1 << (width - prefix.length)) - 1):
+        raise UpdateError(f"{tuple(prefix)} has bits beyond its length: clear them")
