@@ -1,0 +1,269 @@
+"""Registered flows over the engine: looked at again only when an answer of the engine that they hang on has changed.
+
+The engine says what becomes of a flow's packet at each of its zone's ports, and of its answer. Where that settles the
+flow it is taken; where it hangs on what devices remember beyond the two ends, or on translations, the plain walker
+decides. Both agree with `plain_flow.works`, which `tests/proof/test_reachable_engine.py` looks at.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from orchestrator.forwarding.engine.engine import Engine
+from orchestrator.forwarding.engine.network import NONE, Action, OperationKind, Packet
+from orchestrator.forwarding.engine.outcomes import Outcome
+from orchestrator.forwarding.engine.policy import Flow
+from orchestrator.forwarding.engine.rows import holds
+from orchestrator.forwarding.engine.trail import answer_to
+from orchestrator.forwarding.engine.updates import InsertEntry, RemoveEntry, ReplaceEntry, Update
+from orchestrator.proof.reachable_walker import Walker
+
+
+class Verdict(Enum):
+    """What the engine's answers say of a flow, or of a part of its way."""
+
+    WORKS = "works"
+    FAILS = "fails"  # on some equal-cost way at least
+    UNREAD = "unread"  # something nobody could read decides
+    SLOW = "slow"  # the walker has to decide
+
+
+Fate = frozenset[int] | Verdict
+"""Zones a packet is surely delivered to, or what else becomes of it."""
+Answers = tuple[tuple[int, ...], tuple[tuple[int, tuple[int, ...]], ...]]
+"""The engine's nodes that a verdict hangs on: of the packet, and of its answer from each zone."""
+
+_BOOL: Final = {Verdict.WORKS: True, Verdict.FAILS: False, Verdict.UNREAD: None}
+_ENDS: Final = {Outcome.DROP: Verdict.FAILS, Outcome.LOOP: Verdict.FAILS, Outcome.UNKNOWN: Verdict.UNREAD}
+
+
+class Way(NamedTuple):
+    """One direction of a flow: where it starts (attachment rows), and its header in the engine's numbers."""
+
+    attachments: tuple[int, ...]
+    packet: Packet
+    source: int  # labels
+    destination: int
+
+
+class Flows:
+    """The flows of a policy over one engine. `failing` and `unread` hold their numbers after `refresh`."""
+
+    def __init__(self, engine: Engine, walker: Walker, flows: tuple[Flow, ...]) -> None:
+        self.engine, self.walker, self.flows = engine, walker, flows
+        self.failing: set[int] = set()
+        self.unread: set[int] = set()
+        self.walked = 0
+        self._devices = _devices_of_filters(engine)
+        self._ends = _devices_of_zones(engine)
+        self._rows: dict[tuple[int, int], list[int]] = {}  # (zone, port) -> rows of attachments
+        self._owned: dict[tuple[int, int], list[int]] = {}  # address -> zones that send with it
+        self.reset()
+
+    def reset(self) -> None:
+        """Everything anew: the engine gave its labels or nodes new numbers, or filters have changed."""
+        self._generation = self.engine.generation
+        self._fates: list[dict[tuple[int, frozenset[int] | None], Fate]] = [{} for _flow in self.flows]
+        self._verdicts: list[dict[Answers, Verdict]] = [{} for _flow in self.flows]
+        self._met: dict[int, set[int]] = {}  # filter -> flows whose packets or answers meet it
+        self._slow: set[int] = set()  # flows that the walker last decided
+        self._nodes: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+        self._rows.clear()
+        attachments = self.engine.attachments
+        for row, place in enumerate(zip(attachments.zone.tolist(), attachments.port.tolist(), strict=True)):
+            self._rows.setdefault(place, []).append(row)
+        self._there = [self._way(flow.zone, flow.packet) for flow in self.flows]
+        self._back = [self._ways_back(flow.packet) for flow in self.flows]
+        places: dict[int, list[tuple[int, int]]] = {}
+        for number in range(len(self.flows)):
+            for way in (self._there[number], *self._back[number].values()):
+                for attachment in way.attachments:
+                    places.setdefault(attachment, []).append((way.destination, number))
+        self._places = {attachment: sorted(set(found)) for attachment, found in places.items()}
+        self._dirty = set(range(len(self.flows)))
+
+    def _way(self, zone: int, packet: Packet) -> Way:
+        engine = self.engine
+        senders = self.walker.still.rows.senders[zone]
+        ports = {port for port, source in senders if holds(source, packet.family, packet.source)}
+        rows = tuple(row for port in sorted(ports) for row in self._rows.get((zone, port), ()))
+        source, destination = (engine.labels.boundary(packet.family, at) for at in (packet.source, packet.destination))
+        return Way(rows, packet, source, destination)
+
+    def _ways_back(self, packet: Packet) -> dict[int, Way]:
+        """The answer's way from every zone that can send it."""
+        answer = answer_to(packet)
+        zones = self._owners(packet)
+        return {zone: self._way(zone, answer) for zone in zones}
+
+    def _owners(self, packet: Packet) -> list[int]:
+        senders = self.walker.still.rows.senders
+        key = packet.family, packet.destination
+        if key not in self._owned:
+            self._owned[key] = [
+                zone
+                for zone, rows in enumerate(senders)
+                if any(holds(source, packet.family, packet.destination) for _port, source in rows)
+            ]
+        return self._owned[key]
+
+    def changed(self, update: Update, records: Any) -> None:
+        """An update, and the engine's answers that it made others: rows of attachment, low, high."""
+        if isinstance(update, InsertEntry | RemoveEntry | ReplaceEntry):
+            for number in self._met.get(update.filter, ()):
+                self._fates[number].clear()
+                self._verdicts[number].clear()
+                self._dirty.add(number)
+        for attachment, low, high in zip(
+            records["attachment"].tolist(), records["low"].tolist(), records["high"].tolist(), strict=True
+        ):
+            places = self._places.get(attachment)
+            if places:
+                index = bisect_left(places, (low, -1))
+                while index < len(places) and places[index][0] < high:
+                    self._dirty.add(places[index][1])
+                    index += 1
+        if self._slow:
+            self._dirty |= self._slow  # other ways may lead to the same end over other memories
+
+    def refresh(self) -> None:
+        """Look again at the flows whose answers have changed."""
+        if self._generation != self.engine.generation:
+            self.reset()
+        for number in self._dirty:
+            verdict = self._verdict(number)
+            (self.failing.add if verdict is False else self.failing.discard)(number)
+            (self.unread.add if verdict is None else self.unread.discard)(number)
+        self._dirty.clear()
+
+    def _verdict(self, number: int) -> bool | None:
+        at, there = self.engine.core.at, self._there[number]
+        nodes = tuple(sorted({at(row, there.destination) for row in there.attachments}))
+        back = {
+            zone: tuple(sorted({at(row, way.destination) for row in way.attachments}))
+            for zone, way in self._back[number].items()
+        }
+        key = nodes, tuple(back.items())
+        verdict = self._verdicts[number].get(key)
+        if verdict is None:
+            verdict = self._verdicts[number][key] = self._judge(number, nodes, back)
+        (self._slow.add if verdict is Verdict.SLOW else self._slow.discard)(number)
+        if verdict is Verdict.SLOW:
+            self.walked += 1
+            return self.walker.works(self.flows[number].zone, self.flows[number].packet)
+        return _BOOL[verdict]
+
+    def _judge(self, number: int, nodes: tuple[int, ...], back: dict[int, tuple[int, ...]]) -> Verdict:
+        """The verdict as far as the engine's answers give it."""
+        there = self._fate(number, nodes, None)
+        if isinstance(there, Verdict):
+            return there
+        if len(there) != 1:
+            return Verdict.FAILS
+        (zone,) = there
+        if not back.get(zone):
+            return Verdict.FAILS
+        again = self._fate(number, back[zone], self._crossed(number, zone))
+        return Verdict.WORKS if again == frozenset({self.flows[number].zone}) else Verdict.SLOW
+
+    def _crossed(self, number: int, zone: int) -> frozenset[int]:
+        """Devices that the flow's packet crosses for certain: the one it enters by and the one it leaves by."""
+        ports = self.engine.attachments.port
+        device = self.engine.base.ports.device
+        starts = {int(device[ports[row]]) for row in self._there[number].attachments}
+        found = starts if len(starts) == 1 else set()
+        ends = self._ends.get(zone, frozenset())
+        return frozenset(found) | (ends if len(ends) == 1 else frozenset())
+
+    def _fate(self, number: int, nodes: Iterable[int], crossed: frozenset[int] | None) -> Fate:
+        """What becomes of the packet (of its answer, when devices `crossed` know it) at some nodes together."""
+        return _together([self._node(number, node, crossed) for node in nodes])
+
+    def _node(self, number: int, node: int, crossed: frozenset[int] | None) -> Fate:
+        known, key = self._fates[number], (node, crossed)
+        if key not in known:
+            known[key] = self._follow(number, node, crossed)
+        return known[key]
+
+    def _follow(self, number: int, node: int, crossed: frozenset[int] | None) -> Fate:
+        kind, a, first, children = self._graph(node)
+        what, below = kind[node], children[first[node] : first[node + 1]]
+        if what in _ENDS:
+            return _ENDS[Outcome(what)]
+        if what == Outcome.DELIVER:
+            return frozenset({a[node]})
+        if what == Outcome.EITHER:
+            return _together([self._node(number, child, crossed) for child in below])
+        if what not in (Outcome.FILTER, Outcome.BRANCH_FILTER):
+            return Verdict.SLOW
+        action = self._decide(number, a[node], crossed)
+        if action == Action.UNKNOWN:
+            return Verdict.UNREAD
+        if action == Action.PERMIT:
+            return self._node(number, below[0], crossed)
+        return self._node(number, below[1], crossed) if what == Outcome.BRANCH_FILTER else Verdict.FAILS
+
+    def _graph(self, node: int) -> tuple[list[int], list[int], list[int], list[int]]:
+        if node >= len(self._nodes[0]):
+            found = self.engine.outcomes()
+            self._nodes = (found.kind.tolist(), found.a.tolist(), found.first.tolist(), found.children.tolist())
+        return self._nodes
+
+    def _decide(self, number: int, variant: int, crossed: frozenset[int] | None) -> int:
+        """What a filter does with the packet; a stateful one passes answers of what its device has seen for certain."""
+        table = self.engine.decider.table
+        filter_number = int(table.variant_filter[variant])
+        self._met.setdefault(filter_number, set()).add(number)
+        devices = self._devices.get(filter_number)
+        if crossed and devices and devices <= crossed and table.stateful[filter_number]:
+            return int(Action.PERMIT)
+        way = self._there[number] if crossed is None else next(iter(self._back[number].values()))
+        rows, columns = table.rows(filter_number), table.columns
+        hit = columns["source_low"][rows] <= way.source
+        hit &= way.source < columns["source_high"][rows]
+        hit &= columns["destination_low"][rows] <= way.destination
+        hit &= way.destination < columns["destination_high"][rows]
+        atom = 1 << table.services.atom(way.packet)
+        port = int(table.variant_port[variant])
+        for row in (np.flatnonzero(hit) + rows.start).tolist():
+            if int(columns["in_port"][row]) in (NONE, port) and table.services.bits(int(columns["match"][row])) & atom:
+                return int(columns["action"][row])
+        return int(table.otherwise[filter_number])
+
+
+def _together(fates: list[Fate]) -> Fate:
+    """Equal-cost ways: lost when any is lost, else for the walker when any is, else unread, else all the zones."""
+    for verdict in (Verdict.FAILS, Verdict.SLOW, Verdict.UNREAD):
+        if verdict in fates:
+            return verdict
+    zones = frozenset[int]().union(*(fate for fate in fates if isinstance(fate, frozenset)))
+    return zones or Verdict.FAILS
+
+
+def _devices_of_filters(engine: Engine) -> dict[int, frozenset[int]]:
+    """Filter -> devices at whose ports packets meet it."""
+    ports = engine.base.ports
+    found: dict[int, set[int]] = {}
+    for first, kind, index in (
+        (ports.ingress_first, ports.ingress_kind, ports.ingress_index),
+        (ports.egress_first, ports.egress_kind, ports.egress_index),
+    ):
+        owner = np.repeat(np.arange(len(ports.table)), np.diff(first))
+        chosen = kind == OperationKind.FILTER
+        for port, number in zip(owner[chosen].tolist(), index[chosen].tolist(), strict=True):
+            found.setdefault(number, set()).add(int(ports.device[port]))
+    return {number: frozenset(devices) for number, devices in found.items()}
+
+
+def _devices_of_zones(engine: Engine) -> dict[int, frozenset[int]]:
+    """Zone -> devices at which it is attached."""
+    zones, device = engine.base.zones, engine.base.ports.device
+    found: dict[int, set[int]] = {}
+    for zone, port in zip(zones.zone.tolist(), zones.port.tolist(), strict=True):
+        found.setdefault(zone, set()).add(int(device[port]))
+    return {zone: frozenset(devices) for zone, devices in found.items()}
