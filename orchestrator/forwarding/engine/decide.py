@@ -18,7 +18,7 @@ from orchestrator.forwarding.engine.network import NONE, Action, Network
 from orchestrator.forwarding.engine.outcomes import Outcome, Outcomes, Variants
 from orchestrator.forwarding.engine.packets import Interval, PacketSet
 from orchestrator.forwarding.engine.rewriting import Rewrite, Rewriter
-from orchestrator.forwarding.engine.slices import EVERY_PATH, NO_ANSWER, Slicer, positions
+from orchestrator.forwarding.engine.slices import EVERY_PATH, NO_ANSWER, UPPER, Slicer, positions
 
 LABEL_FAMILIES: Final = ((0, V4_END), (V6_FIRST, END))
 
@@ -100,11 +100,13 @@ class Decider:
 
     def delivered(self, node: int, packets: PacketSet, zone: int, every_path: bool) -> PacketSet:
         """The packets of a set that `node` delivers to a zone (or ANY_ZONE, NO_ANSWER)."""
+        return self.reached(node, packets, zone, EVERY_PATH if every_path else 0)
+
+    def reached(self, node: int, packets: PacketSet, zone: int, flags: int) -> PacketSet:
+        """As `delivered`, with the flags of slices.py (UPPER: what is unknown may be permitted)."""
         if self._version != self.table.version:
             self._forget()
-        packets = packets.lifted(self.table.services)
-        flags = EVERY_PATH if every_path else 0
-        return self._value(node, packets, zone, flags)
+        return self._value(node, packets.lifted(self.table.services), zone, flags)
 
     def _value(self, node: int, packets: PacketSet, zone: int, flags: int) -> PacketSet:
         if not packets:
@@ -133,11 +135,14 @@ class Decider:
             return self._rewriter.back(answer, rewrite, packets, every=bool(flags & EVERY_PATH))
         variant = argument + (self.table.rule_base if kind == Outcome.BRANCH_RULE else 0)
         through, unknown = self.split(variant, packets)
+        refused = packets - through - unknown
+        if flags & UPPER:
+            through, refused = through | unknown, refused | unknown
         answer = self._value(children[0], through, zone, flags)
         if zone == NO_ANSWER:
             answer |= unknown
         if kind != Outcome.FILTER:
-            answer |= self._value(children[1], packets - through - unknown, zone, flags)
+            answer |= self._value(children[1], refused, zone, flags)
         return answer
 
     def split(self, variant: int, packets: PacketSet) -> tuple[PacketSet, PacketSet]:

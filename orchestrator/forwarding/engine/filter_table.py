@@ -138,6 +138,12 @@ class FilterTable:
         begin = int(self.start[filter_number])
         return slice(begin, begin + int(self.count[filter_number]))
 
+    def area(self, number: int, position: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The labels, [low, high) of sources and of destinations, that an entry is about."""
+        row = int(self.start[number]) + position
+        low, high, to, end = (int(self.columns[name][row]) for name in _ADDRESSES)
+        return (low, high), (to, end)
+
     def apply(self, update: EntryUpdate) -> None:
         """Take an update of one entry; columns move only when room is used up. The update has to fit (changed.py)."""
         number, at = update.filter, update.position

@@ -137,6 +137,11 @@ class Sets:
             raise NativeError("no memory is left for sets of services: ask about a smaller network")
         return number
 
+    def masked(self, number: int, services: int) -> int:
+        """The number of a set's part in `services`."""
+        bits = self.bits(number)
+        return number if bits & services == bits else self.intern(bits & services)
+
     def union(self, left: int, right: int) -> int:
         """The number of two sets' union."""
         return left if left == right else self.intern(self.bits(left) | self.bits(right))

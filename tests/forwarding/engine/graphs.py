@@ -85,7 +85,9 @@ def variants_of(network: Network) -> Variants:
 class Graph:
     """A random decision graph over a network's filters and rules, children before parents."""
 
-    def __init__(self, random: Random, network: Network, *, size: int = 8, rules: bool = True) -> None:
+    def __init__(
+        self, random: Random, network: Network, *, size: int = 8, rules: bool = True, chains: bool = False
+    ) -> None:
         self.network, self.plain = network, Plain(network)
         self.variants = variants_of(network)
         self.nodes: list[tuple[Outcome, int, tuple[int, ...]]] = [
@@ -94,7 +96,8 @@ class Graph:
             (Outcome.UNKNOWN, 0, ()),
             *((Outcome.DELIVER, zone, ()) for zone in range(ZONES)),
         ]
-        kinds = [Outcome.FILTER, Outcome.FILTER, Outcome.EITHER, Outcome.BRANCH_FILTER]
+        kinds = [Outcome.FILTER, Outcome.FILTER]
+        kinds += [] if chains else [Outcome.EITHER, Outcome.BRANCH_FILTER]
         if rules and len(network.translations.kind):
             kinds += [Outcome.BRANCH_RULE, Outcome.BRANCH_RULE]
         for _ in range(size):

@@ -948,3 +948,13 @@ void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites, ui
         }
     }
 }
+
+void filters_below(const graph_view *graph, int32_t variant, uint8_t *below)
+{
+    for (int64_t n = 0; n < graph->nodes; n++) {
+        int32_t kind = graph->kind[n];
+        below[n] = (kind == NODE_FILTER || kind == NODE_BRANCH_FILTER) && graph->a[n] == variant;
+        for (int32_t c = graph->first[n]; !below[n] && c < graph->first[n + 1]; c++)
+            below[n] = below[graph->children[c]];
+    }
+}

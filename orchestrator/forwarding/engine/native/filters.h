@@ -78,5 +78,7 @@ void filters_slice_free(slice_result *result);
 
 /* Per node: the zone it delivers to (-1 none, -2 several), whether translations are below it, and unknown next hops. */
 void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites, uint8_t *unknown);
+/* Per node: whether a filter variant is at it or below it. */
+void filters_below(const graph_view *graph, int32_t variant, uint8_t *below);
 
 #endif

@@ -27,8 +27,9 @@ typedef struct {
 
 typedef struct {
     int used, fits;
-    int64_t begin;         /* first entry */
-    int32_t entries, port;
+    int32_t otherwise;
+    uint64_t hit[MATRIX_ENTRIES]; /* services of entry e; kept here: the view's rows change in place */
+    uint8_t through[MATRIX_ENTRIES];
     side source, destination;
     uint64_t *some, *every;
     int own;               /* cells are an allocation of their own */
@@ -261,18 +262,21 @@ static int compile_variant(const matrix *m, int64_t number, variant_table *t)
     int32_t filter = v->variant_filter[number];
     ranges source, destination;
     source.count = destination.count = 0;
-    t->begin = v->start[filter];
-    t->entries = (int32_t)v->count[filter];
-    t->port = v->variant_port[number];
-    for (int32_t e = 0; e < t->entries; e++) {
-        int64_t entry = t->begin + e;
-        int meets = v->in_port[entry] < 0 || v->in_port[entry] == t->port;
+    int upper = (m->flags & FILTERS_UPPER) != 0;
+    int32_t entries = (int32_t)v->count[filter], action = v->otherwise[filter];
+    t->otherwise = action == ACTION_PERMIT || (upper && action == ACTION_UNKNOWN);
+    for (int32_t e = 0; e < entries; e++) {
+        int64_t entry = v->start[filter] + e;
+        int meets = v->in_port[entry] < 0 || v->in_port[entry] == v->variant_port[number];
+        action = v->action[entry];
+        t->hit[e] = v->words[v->match[entry]];
+        t->through[e] = action == ACTION_PERMIT || (upper && action == ACTION_UNKNOWN);
         source.low[e] = meets ? v->source_low[entry] : 0;
         source.high[e] = meets ? v->source_high[entry] : 0;
         destination.low[e] = meets ? v->destination_low[entry] : 0;
         destination.high[e] = meets ? v->destination_high[entry] : 0;
     }
-    source.count = destination.count = t->entries;
+    source.count = destination.count = entries;
     return compile_side(&t->source, &source, &m->units, m->unit_order, m->regular_units, m->unit_regular) &&
            compile_side(&t->destination, &destination, &m->destinations, m->destination_order,
                         m->regular_destinations, m->destination_regular);
@@ -280,33 +284,25 @@ static int compile_variant(const matrix *m, int64_t number, variant_table *t)
 
 /* ---- cells ---- */
 
-static uint64_t first_match(const matrix *m, const variant_table *t, uint64_t mask, int32_t otherwise)
+static uint64_t first_match(const variant_table *t, uint64_t mask)
 {
-    const filter_view *v = &m->view;
-    int upper = (m->flags & FILTERS_UPPER) != 0;
-    uint64_t rest = v->everything[0], through = 0;
+    uint64_t rest = SERVICES, through = 0;
     while (mask && rest) {
-        int64_t entry = t->begin + __builtin_ctzll(mask);
+        int entry = __builtin_ctzll(mask);
         mask &= mask - 1;
-        uint64_t hit = rest & v->words[v->match[entry]];
-        int32_t action = v->action[entry];
-        if (action == ACTION_PERMIT || (upper && action == ACTION_UNKNOWN))
-            through |= hit;
+        uint64_t hit = rest & t->hit[entry];
+        through |= t->through[entry] ? hit : 0;
         rest &= ~hit;
     }
-    if (otherwise == ACTION_PERMIT || (upper && otherwise == ACTION_UNKNOWN))
-        through |= rest;
-    return through;
+    return t->otherwise ? through | rest : through;
 }
 
-static __attribute__((noinline)) uint64_t fill(const matrix *m, int32_t variant, const variant_table *t, int64_t from,
-                                               int64_t to)
+static __attribute__((noinline)) uint64_t fill(const variant_table *t, int64_t from, int64_t to)
 {
-    int32_t otherwise = m->view.otherwise[m->view.variant_filter[variant]];
     uint64_t some = 0, every = SERVICES;
     for (int64_t i = t->source.first[from]; i < t->source.first[from + 1]; i++)
         for (int64_t j = t->destination.first[to]; j < t->destination.first[to + 1]; j++) {
-            uint64_t through = first_match(m, t, t->source.masks[i] & t->destination.masks[j], otherwise);
+            uint64_t through = first_match(t, t->source.masks[i] & t->destination.masks[j]);
             some |= through;
             every &= through;
         }
@@ -319,13 +315,12 @@ static __attribute__((noinline)) uint64_t fill(const matrix *m, int32_t variant,
     return value;
 }
 
-static inline uint64_t cell_of(const matrix *m, int32_t variant, const variant_table *t, int64_t from, int64_t to,
-                               uint64_t *every)
+static inline uint64_t cell_of(const variant_table *t, int64_t from, int64_t to, uint64_t *every)
 {
     int64_t cell = to * t->source.count + from;
     uint64_t value = __atomic_load_n(&t->some[cell], __ATOMIC_ACQUIRE);
     if (__builtin_expect(!value, 0))
-        value = fill(m, variant, t, from, to);
+        value = fill(t, from, to);
     *every = value & VARIES ? __atomic_load_n(&t->every[cell], __ATOMIC_RELAXED) : value & SERVICES;
     return value;
 }
@@ -338,7 +333,7 @@ static inline int walk(const matrix *m, int32_t n, int64_t a, int64_t d, uint64_
     step s = m->steps[n];
     while (s.variant != CHAIN_END) {
         const variant_table *t = &m->tables[s.variant];
-        uint64_t each, value = cell_of(m, s.variant, t, t->source.of[a], t->destination.of[d], &each);
+        uint64_t each, value = cell_of(t, t->source.of[a], t->destination.of[d], &each);
         any &= value;
         if (!any)
             break;
@@ -369,8 +364,6 @@ static int chain_of(matrix *m)
         step s = {CHAIN_END, CHAIN_END};
         if (kind == NODE_DELIVER) {
             zone = g->a[n];
-        } else if (kind == NODE_UNKNOWN) {
-            zone = (m->flags & FILTERS_UPPER) ? -2 : -1;
         } else if (kind == NODE_FILTER) {
             int32_t variant = g->a[n], filter = m->view.variant_filter[variant];
             s.variant = variant;
@@ -612,7 +605,7 @@ static void one_pair(answer_part *p, int64_t a, int64_t d, int32_t root)
 {
     matrix *m = p->m;
     int32_t to = m->node_zone[root];
-    if (to == -1)
+    if (to == -1 || m->units.first[a] == m->units.first[a + 1])
         return;
     uint64_t some = 0, every = 0;
     if (to == -2 || walk(m, root, a, d, p->services, &some, &every)) {
@@ -721,5 +714,374 @@ void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination)
     for (int64_t i = 0; i < m->rest_count; i++) {
         attachment[i] = m->rest[i].attachment;
         destination[i] = m->rest[i].destination;
+    }
+}
+
+/* ---- one filter changed ---- */
+
+static int index_leads(matrix *m)
+{
+    /* which destinations lead to a zone for somebody */
+    if (m->leads_first)
+        return 1;
+    m->leads_first = calloc((size_t)m->zones + 2, sizeof *m->leads_first);
+    int32_t *last = malloc(sizeof *last * (size_t)(m->zones + 1));
+    m->stale = calloc((size_t)m->zones, (size_t)m->zones);
+    m->mark = malloc((size_t)m->graph.nodes + 1);
+    int fine = m->leads_first && last && m->stale && m->mark;
+    for (int round = 0; fine && round < 2; round++) {
+        for (int64_t z = 0; z <= m->zones; z++)
+            last[z] = -1;
+        for (int64_t d = 0; d < m->destinations.units; d++) {
+            const int32_t *roots = m->node + (int64_t)m->row[d] * m->width;
+            for (int64_t a = 0; m->live[d] && a < m->width; a++) {
+                int32_t z = m->node_zone[roots[a]];
+                if (z < 0 || last[z] == d)
+                    continue;
+                last[z] = (int32_t)d;
+                if (round == 0)
+                    m->leads_first[z + 2]++;
+                else
+                    m->leads[m->leads_first[z + 1]++] = (int32_t)d;
+            }
+        }
+        if (round == 0) {
+            for (int64_t z = 1; z <= m->zones; z++)
+                m->leads_first[z + 1] += m->leads_first[z];
+            m->leads = malloc(sizeof *m->leads * (size_t)(m->leads_first[m->zones + 1] + 1));
+            fine = m->leads != NULL;
+        }
+    }
+    free(last);
+    return fine;
+}
+
+typedef struct {
+    uint16_t before, after;
+    int32_t count;
+    uint8_t touched;
+} move;
+
+/* Distinct (class before, class after) of units, and which each unit is. */
+static move *moves_of(const side *before, const side *after, const unit_view *units, const uint8_t *live,
+                      uint16_t *which, int64_t *count)
+{
+    int64_t buckets = 1024, used = 0, room = 0;
+    int32_t *table = malloc(sizeof *table * (size_t)buckets);
+    move *moves = NULL;
+    if (!table)
+        return NULL;
+    memset(table, -1, sizeof *table * (size_t)buckets);
+    for (int64_t u = 0; u < units->units; u++) {
+        if ((live && !live[u]) || units->first[u] == units->first[u + 1]) {
+            which[u] = UINT16_MAX;
+            continue;
+        }
+        uint32_t key = (uint32_t)before->of[u] << 16 | after->of[u];
+        uint64_t place = (key * 0x9E3779B97F4A7C15u) >> 40 & (uint64_t)(buckets - 1);
+        while (table[place] >= 0 &&
+               (moves[table[place]].before != before->of[u] || moves[table[place]].after != after->of[u]))
+            place = (place + 1) & (uint64_t)(buckets - 1);
+        if (table[place] < 0) {
+            if (used >= UINT16_MAX - 1 || !grow(&moves, &room, used + 1, sizeof *moves)) {
+                free(moves);
+                free(table);
+                return NULL;
+            }
+            moves[used] = (move){before->of[u], after->of[u], 0, 0};
+            table[place] = (int32_t)used++;
+            if (used * 2 > buckets) {
+                int32_t *wider = realloc(table, sizeof *table * (size_t)(buckets *= 2));
+                if (!wider) {
+                    free(moves);
+                    free(table);
+                    return NULL;
+                }
+                table = wider;
+                memset(table, -1, sizeof *table * (size_t)buckets);
+                for (int64_t i = 0; i < used; i++) {
+                    uint32_t old = (uint32_t)moves[i].before << 16 | moves[i].after;
+                    uint64_t at = (old * 0x9E3779B97F4A7C15u) >> 40 & (uint64_t)(buckets - 1);
+                    while (table[at] >= 0)
+                        at = (at + 1) & (uint64_t)(buckets - 1);
+                    table[at] = (int32_t)i;
+                }
+                place = 0;
+                which[u] = (uint16_t)(used - 1);
+                moves[used - 1].count++;
+                continue;
+            }
+        }
+        which[u] = (uint16_t)table[place];
+        moves[table[place]].count++;
+    }
+    free(table);
+    if (!moves)
+        moves = calloc(1, sizeof *moves);
+    *count = used;
+    return moves;
+}
+
+typedef struct {
+    matrix *m;
+    int32_t variant;
+    const uint8_t *differs; /* [destination moves, source moves] */
+    const uint16_t *source_move, *destination_move;
+    const int32_t *sources, *destinations;
+    int64_t source_count, destination_count, source_moves;
+    int64_t begin, end;
+    answer_part answer;
+    couple *found; /* pairs of zones to compute anew */
+    int64_t found_room, found_count;
+    int started;
+    pthread_t thread;
+} update_part;
+
+static void compute_pair(answer_part *p, int32_t a_zone, int32_t b_zone)
+{
+    matrix *m = p->m;
+    int64_t pair = (int64_t)a_zone * m->zones + b_zone;
+    p->some[pair] = p->every[pair] = -1;
+    for (int64_t a = m->zone_first[a_zone]; a < m->zone_first[a_zone + 1]; a++)
+        for (int64_t i = m->leads_first[b_zone]; i < m->leads_first[b_zone + 1]; i++) {
+            int64_t d = m->leads[i];
+            int32_t root = m->node[(int64_t)m->row[d] * m->width + a];
+            if (m->node_zone[root] == b_zone)
+                one_pair(p, a, d, root);
+        }
+}
+
+static void *update_run(void *argument)
+{
+    update_part *p = argument;
+    matrix *m = p->m;
+    answer_part *answer = &p->answer;
+    for (int64_t i = p->begin; i < p->end && !answer->status; i++) {
+        int64_t a = p->sources[i];
+        const uint8_t *differs = p->differs + p->source_move[a];
+        for (int64_t j = 0; j < p->destination_count; j++) {
+            int64_t d = p->destinations[j];
+            if (!differs[(int64_t)p->destination_move[d] * p->source_moves])
+                continue;
+            int32_t root = m->node[(int64_t)m->row[d] * m->width + a];
+            if (!m->mark[root] || m->node_zone[root] < 0)
+                continue;
+            int64_t pair = (int64_t)m->zone[a] * m->zones + m->node_zone[root];
+            if (m->stale[pair])
+                continue;
+            m->stale[pair] = 1;
+            if (!grow(&p->found, &p->found_room, p->found_count + 1, sizeof *p->found)) {
+                answer->status = FILTERS_NO_MEMORY;
+                break;
+            }
+            p->found[p->found_count++] = (couple){m->zone[a], m->node_zone[root]};
+        }
+    }
+    return NULL;
+}
+
+static void *recompute_run(void *argument)
+{
+    update_part *p = argument;
+    for (int64_t i = 0; i < p->found_count && !p->answer.status; i++)
+        compute_pair(&p->answer, p->found[i].attachment, p->found[i].destination);
+    return NULL;
+}
+
+static void run_update(update_part *parts, int32_t threads, void *(*run)(void *))
+{
+    for (int32_t i = 1; i < threads; i++)
+        parts[i].started = !pthread_create(&parts[i].thread, NULL, run, &parts[i]);
+    for (int32_t i = 0; i < threads; i++) {
+        if (parts[i].started)
+            pthread_join(parts[i].thread, NULL);
+        else
+            run(&parts[i]);
+    }
+}
+
+static void mark_nodes(matrix *m, int32_t variant)
+{
+    for (int64_t n = 0; n < m->graph.nodes; n++) {
+        step s = m->steps[n];
+        m->mark[n] = s.variant != CHAIN_END && (s.variant == variant || m->mark[s.child]);
+    }
+}
+
+static int64_t listed(const uint16_t *which, const move *moves, int64_t count, int32_t *list)
+{
+    int64_t used = 0;
+    for (int64_t u = 0; u < count; u++)
+        if (which[u] != UINT16_MAX && moves[which[u]].touched)
+            list[used++] = (int32_t)u;
+    return used;
+}
+
+/* Which moves make a difference; NULL: no memory. */
+static uint8_t *compare(const variant_table *before, const variant_table *after, move *sources, int64_t source_count,
+                        move *destinations, int64_t destination_count)
+{
+    uint8_t *differs = calloc((size_t)(source_count * destination_count) + 1, 1);
+    for (int64_t j = 0; differs && j < destination_count; j++)
+        for (int64_t i = 0; i < source_count; i++) {
+            uint64_t was_every, is_every;
+            uint64_t was = cell_of(before, sources[i].before, destinations[j].before, &was_every);
+            uint64_t is = cell_of(after, sources[i].after, destinations[j].after, &is_every);
+            if (was != is || was_every != is_every) {
+                differs[j * source_count + i] = 1;
+                sources[i].touched = destinations[j].touched = 1;
+            }
+        }
+    return differs;
+}
+
+static int add_forced(matrix *m, update_part *parts, int64_t forced, const int64_t *pairs)
+{
+    for (int64_t i = 0; i < forced; i++) {
+        update_part *p = &parts[0];
+        if (m->stale[pairs[i]])
+            continue;
+        m->stale[pairs[i]] = 1;
+        if (!grow(&p->found, &p->found_room, p->found_count + 1, sizeof *p->found))
+            return 0;
+        p->found[p->found_count++] = (couple){(int32_t)(pairs[i] / m->zones), (int32_t)(pairs[i] % m->zones)};
+    }
+    return 1;
+}
+
+static int32_t update_pairs(matrix *m, bitsets *sets, int32_t variant, variant_table *before, variant_table *after,
+                            int64_t forced, const int64_t *pairs, int32_t *some, int32_t *every)
+{
+    int64_t units = m->units.units, places = m->destinations.units, source_moves = 0, destination_moves = 0;
+    uint16_t *source_move = malloc(sizeof *source_move * (size_t)(units + 1));
+    uint16_t *destination_move = malloc(sizeof *destination_move * (size_t)(places + 1));
+    int32_t *sources = malloc(sizeof *sources * (size_t)(units + 1));
+    int32_t *destinations = malloc(sizeof *destinations * (size_t)(places + 1));
+    update_part *parts = calloc((size_t)m->threads, sizeof *parts);
+    move *from = NULL, *to = NULL;
+    uint8_t *differs = NULL;
+    int32_t status = FILTERS_NO_MEMORY;
+    if (!before) {
+        differs = calloc(1, 1);
+    } else if (source_move && destination_move && sources && destinations && parts) {
+        from = moves_of(&before->source, &after->source, &m->units, NULL, source_move, &source_moves);
+        to = moves_of(&before->destination, &after->destination, &m->destinations, m->live, destination_move,
+                      &destination_moves);
+        if (from && to)
+            differs = compare(before, after, from, source_moves, to, destination_moves);
+    }
+    m->changes_count = 0;
+    m->rest_count = 0;
+    if (differs && parts) {
+        status = FILTERS_FINE;
+        int64_t source_count = before ? listed(source_move, from, units, sources) : 0;
+        int64_t destination_count = before ? listed(destination_move, to, places, destinations) : 0;
+        if (source_count && destination_count)
+            mark_nodes(m, variant);
+        int64_t begin = 0;
+        for (int32_t i = 0; i < m->threads; i++) {
+            update_part *p = &parts[i];
+            int64_t end = i + 1 == m->threads ? source_count : source_count * (i + 1) / m->threads;
+            while (end > begin && end < source_count && m->zone[sources[end]] == m->zone[sources[end - 1]])
+                end++; /* the attachments of a zone stay together */
+            *p = (update_part){.m = m, .variant = variant, .differs = differs, .source_move = source_move,
+                               .destination_move = destination_move, .sources = sources,
+                               .destinations = destinations, .source_count = source_count,
+                               .destination_count = destination_count, .source_moves = source_moves,
+                               .begin = begin, .end = end < begin ? begin : end};
+            begin = p->end;
+            p->answer.m = m;
+            p->answer.sets = sets;
+            p->answer.services = m->view.everything[0];
+            p->answer.some = some;
+            p->answer.every = every;
+            memset(p->answer.cache.id, -1, sizeof p->answer.cache.id);
+        }
+        run_update(parts, m->threads, update_run);
+        int64_t total = 0;
+        if (!add_forced(m, parts, forced, pairs))
+            status = FILTERS_NO_MEMORY;
+        for (int32_t i = 0; i < m->threads; i++)
+            total += parts[i].found_count;
+        if (!grow(&m->changes, &m->changes_room, total, sizeof *m->changes))
+            status = FILTERS_NO_MEMORY;
+        for (int32_t i = 0; i < m->threads; i++)
+            for (int64_t k = 0; k < parts[i].found_count; k++) {
+                int64_t pair = (int64_t)parts[i].found[k].attachment * m->zones + parts[i].found[k].destination;
+                m->stale[pair] = 0;
+                if (!status)
+                    m->changes[m->changes_count++] = (change){pair, some[pair], every[pair]};
+            }
+        if (!status)
+            run_update(parts, m->threads, recompute_run);
+        for (int32_t i = 0; i < m->threads; i++) {
+            answer_part *p = &parts[i].answer;
+            if (p->status && !status)
+                status = p->status;
+            if (!grow(&m->rest, &m->rest_room, m->rest_count + p->rest_count, sizeof *m->rest))
+                status = FILTERS_NO_MEMORY;
+            else if (p->rest_count)
+                memcpy(m->rest + m->rest_count, p->rest, sizeof *p->rest * (size_t)p->rest_count);
+            m->rest_count += status ? 0 : p->rest_count;
+            free(p->rest);
+            free(parts[i].found);
+        }
+    }
+    void *all[] = {source_move, destination_move, sources, destinations, parts, from, to, differs};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    return status;
+}
+
+int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t variant, int64_t forced,
+                      const int64_t *pairs, int32_t *some, int32_t *every, int64_t *changed, int64_t *rest)
+{
+    variant_table *t = &m->tables[variant], after;
+    filter_view old_view = m->view;
+    m->view = *view;
+    *changed = *rest = 0;
+    m->changes_count = m->rest_count = 0;
+    if (view->width != 1 || !view->words || view->everything[0] & ~SERVICES ||
+        (t->used && view->count[view->variant_filter[variant]] > MATRIX_ENTRIES)) {
+        m->view = old_view;
+        return FILTERS_TOO_LARGE;
+    }
+    if (!index_leads(m))
+        return FILTERS_NO_MEMORY;
+    if (!t->used) { /* on no chain: only what is forced */
+        int32_t status = update_pairs(m, sets, variant, NULL, NULL, forced, pairs, some, every);
+        *changed = m->changes_count;
+        *rest = m->rest_count;
+        return status;
+    }
+    memset(&after, 0, sizeof after);
+    after.used = after.own = 1;
+    int fine = compile_variant(m, variant, &after);
+    if (fine) {
+        size_t cells = (size_t)(after.source.count * after.destination.count) + 1;
+        after.some = calloc(cells, sizeof *after.some);
+        after.every = calloc(cells, sizeof *after.every);
+        fine = after.some && after.every;
+    }
+    if (!fine) {
+        table_free(&after);
+        m->view = old_view;
+        return FILTERS_NO_MEMORY;
+    }
+    variant_table before = *t;
+    *t = after;
+    int32_t status = update_pairs(m, sets, variant, &before, t, forced, pairs, some, every);
+    table_free(&before);
+    *changed = m->changes_count;
+    *rest = m->rest_count;
+    return status;
+}
+
+void matrix_changes(const matrix *m, int64_t *pair, int32_t *some, int32_t *every)
+{
+    for (int64_t i = 0; i < m->changes_count; i++) {
+        pair[i] = m->changes[i].pair;
+        some[i] = m->changes[i].some;
+        every[i] = m->changes[i].every;
     }
 }

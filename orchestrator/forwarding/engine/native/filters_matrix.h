@@ -20,10 +20,10 @@ void matrix_free(matrix *m);
 int32_t matrix_answer(matrix *m, bitsets *sets, uint64_t services, int32_t *some, int32_t *every, int64_t *rest);
 void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination);
 
-/* A filter variant has changed (the view is the new one): recomputes the pairs it decides about. `changed`: how many
-   pairs differ now; matrix_changes copies (pair, some before, every before). */
-int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t variant, int32_t *some,
-                      int32_t *every, int64_t *changed, int64_t *rest);
+/* A filter variant has changed (the view is the new one): recomputes the pairs (source zone * zones + zone) that it
+   decides about, and those forced. `changed`: how many were; matrix_changes copies (pair, some, every) as before. */
+int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t variant, int64_t forced,
+                      const int64_t *pairs, int32_t *some, int32_t *every, int64_t *changed, int64_t *rest);
 void matrix_changes(const matrix *m, int64_t *pair, int32_t *some, int32_t *every);
 
 #endif
