@@ -1,0 +1,207 @@
+"""Break the engine on purpose, in one way each: the laws' own check must notice, and must not without the break.
+
+Native parts are compiled once more with one piece of text replaced; Python parts are patched where they are used.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hatch_build import NATIVE, ROOT, compile_library
+from orchestrator.forwarding.engine import engine as engine_module
+from orchestrator.forwarding.engine import filter_table, native
+from orchestrator.forwarding.engine.engine import Engine
+from orchestrator.forwarding.engine.network import NONE, Action, Matches, Network
+from orchestrator.forwarding.engine.services import Keys, service_keys
+from orchestrator.forwarding.engine.tables import Compiled, compile_network
+from tests.forwarding.engine.networks import random_network
+from tests.forwarding.engine.test_laws import deviations, of_sequence
+
+NETWORKS = 250
+Column = NDArray[np.int32]
+
+# what is broken -> (source file, text, other text), and the features that the networks need for it to matter
+NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]] = {
+    "a deny is ignored": (
+        (
+            (
+                "filters.c",
+                "int32_t action = v->action[e];",
+                "int32_t action = v->action[e];\n            if (action == ACTION_DENY) continue;",
+            ),
+        ),
+        ("filters",),
+    ),
+    "what is unknown is taken as denied": (
+        (("filters.c", "action == ACTION_UNKNOWN ? unknown : NULL", "NULL"),),
+        ("filters", "odd"),
+    ),
+    "a route leaked between VRFs is skipped": (
+        (
+            ("walk.c", "return walk_place(e, target, context, state, label, low);", "return DROP;"),
+            ("walk.c", "if (kind == 1) fast->next = target;", "if (kind == 1) fast->node = DROP;"),
+        ),
+        ("leaks",),
+    ),
+    "the shortest prefix decides": (
+        (
+            (
+                "tables.c",
+                "        put(b, route->low, open, route->group);",
+                "        if (route->parent < 0) put(b, route->low, open, route->group);",
+            ),
+        ),
+        (),
+    ),
+    "only the first of equal-cost paths is followed": (
+        (
+            (
+                "walk.c",
+                "hop < e->group_first.at[group + 1] && !e->error",
+                "hop < e->group_first.at[group] + 1 && !e->error",
+            ),
+        ),
+        ("ecmp",),
+    ),
+    "half an answer out of a loop is remembered": (
+        (("walk.c", "if (i >= low) slot->stamp = 0;", ""),),
+        ("ecmp", "gates"),
+    ),
+    "a port that is down carries on": (
+        (("walk.c", "e->up[target] ? walk_out(", "1 ? walk_out("), ("walk.c", "if (!e->up[target])", "if (0)")),
+        ("down",),
+    ),
+}
+
+
+@contextmanager
+def broken_library(folder: Path, breaks: tuple[tuple[str, str, str], ...]) -> Iterator[None]:
+    """The native part with pieces of its text replaced, for as long as the context lasts."""
+    sources = {path.name: path.read_text() for path in sorted((ROOT / NATIVE).glob("*.[ch]"))}
+    for name, text, other in breaks:
+        assert text in sources[name], f"{name} has no {text!r} any more: give the mutation another place"
+        sources[name] = sources[name].replace(text, other)
+    for name, source in sources.items():
+        (folder / name).write_text(source)
+    target = folder / "broken.so"
+    compile_library(sorted(folder.glob("*.c")), target, ("-O1", "-Wno-error"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(native.OTHER_LIBRARY, str(target))
+        native.library.cache_clear()
+        yield
+        gc.collect()  # engines of the broken library end before it goes
+    native.library.cache_clear()
+
+
+def noticed(features: tuple[str, ...], count: int = NETWORKS) -> int | None:
+    """The first random network about which the engine and the plain walker disagree, None when they never do."""
+    for seed in range(count):
+        random = Random(seed)
+        network = random_network(random, features)
+        if any(True for _deviation in deviations(Engine(network), network, random, 20)):
+            return seed
+    return None
+
+
+@pytest.mark.parametrize("name", NATIVE_BREAKS)
+def test_a_broken_native_part_is_noticed(name: str, tmp_path: Path) -> None:
+    breaks, features = NATIVE_BREAKS[name]
+    with broken_library(tmp_path, breaks):
+        seed = noticed(features)
+    assert seed is not None, f"{name}: nobody noticed"
+    assert noticed(features, seed + 1) is None
+
+
+def _established_without_state(match: Matches, action: Column | None = None, stateful: object = None) -> Keys:
+    """A stateful filter believes the flag of a packet."""
+    return service_keys(match, action, None if stateful is None else np.zeros(match.established.size, np.bool_))
+
+
+def _fragments_ignored(match: Matches, action: Column | None = None, stateful: NDArray[np.bool_] | None = None) -> Keys:
+    """Entries for later fragments are taken as entries for all packets."""
+    return service_keys(match._replace(fragment=np.full_like(match.fragment, NONE)), action, stateful)
+
+
+def _fragments_have_ports(
+    match: Matches, action: Column | None = None, stateful: NDArray[np.bool_] | None = None
+) -> Keys:
+    """Entries with ports never meet later fragments, not even when they permit."""
+    return service_keys(match, None if action is None else np.full_like(action, Action.DENY), stateful)
+
+
+def _short_range(match: Matches, action: Column | None = None, stateful: NDArray[np.bool_] | None = None) -> Keys:
+    """The last port of a range does not belong to it."""
+    low, high = match.destination_port_low, match.destination_port_high
+    return service_keys(match._replace(destination_port_high=np.maximum(low, high - (low < high))), action, stateful)
+
+
+@pytest.mark.parametrize(
+    "broken", [_established_without_state, _fragments_ignored, _fragments_have_ports, _short_range]
+)
+def test_a_service_misread_is_noticed(broken: Callable[..., Keys], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filter_table, "service_keys", broken)
+    seed = noticed(("filters",))
+    assert seed is not None
+    monkeypatch.undo()
+    assert noticed(("filters",), seed + 1) is None
+
+
+def _gates_open(network: Network) -> Compiled:
+    """A one-way gate has a peer on both sides."""
+    peer = network.ports.peer.copy()
+    for port, other in enumerate(network.ports.peer.tolist()):
+        if other != NONE and peer[other] == NONE:
+            peer[other] = port
+    return compile_network(replace(network, ports=network.ports._replace(peer=peer)))
+
+
+def _translations_forgotten(network: Network) -> Compiled:
+    """No port translates."""
+    nothing = np.zeros_like(network.translations.first)
+    return compile_network(replace(network, translations=network.translations._replace(first=nothing)))
+
+
+@pytest.mark.parametrize(
+    ("broken", "features"), [(_gates_open, ("gates",)), (_translations_forgotten, ("translations",))]
+)
+def test_a_misread_network_is_noticed(
+    broken: Callable[[Network], Compiled], features: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "compile_network", broken)
+    seed = noticed(features)
+    assert seed is not None
+    monkeypatch.undo()
+    assert noticed(features, seed + 1) is None
+
+
+# what is broken about changes -> source file, text, other text
+CHANGE_BREAKS = {
+    "a changed answer is not written down": ("update.c", "if (differs && list_set(", "if (0 && list_set("),
+    "what is taken back keeps its answers": (
+        "core.c",
+        "list_set(&e->arena, &e->attachment[r->attachment], r->low, r->high, r->before)",
+        "OK",
+    ),
+}
+
+
+def first_sequence(count: int) -> int | None:
+    """The first random sequence of changes along which something deviates."""
+    return next((seed for seed in range(count) if any(True for _deviation in of_sequence(seed))), None)
+
+
+@pytest.mark.parametrize("name", CHANGE_BREAKS)
+def test_a_broken_change_is_noticed(name: str, tmp_path: Path) -> None:
+    with broken_library(tmp_path, (CHANGE_BREAKS[name],)):
+        seed = first_sequence(40)
+    assert seed is not None, f"{name}: nobody noticed"
+    assert first_sequence(seed + 1) is None
