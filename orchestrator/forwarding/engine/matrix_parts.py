@@ -243,17 +243,18 @@ class FastPart:
         if not count:
             return
         attachment, destination = np.empty(count, np.int32), np.empty(count, np.int32)
-        library().matrix_rest(self.handle, pointer(attachment), pointer(destination))
-        node = self.ground.classes.node[self.rows[destination], attachment]
-        keys = self.ground.expanded(node, attachment, destination, self.packed)
-        self._add(keys, some, every, services)
-        if not keep:
-            return
-        chain = self.ground.zone_of[keys.node] >= 0
-        for pair, number in zip(self._pairs(keys)[chain].tolist(), keys.node[chain].tolist(), strict=True):
-            self._conflicts.setdefault(pair, set()).add(number)
-        if not chain.all():
-            self._branching = keys.rows(np.flatnonzero(~chain))
+        branching = np.empty(count, np.uint8)
+        library().matrix_rest(self.handle, pointer(attachment), pointer(destination), pointer(branching))
+        for branches in (False, True):
+            here = np.flatnonzero(branching == branches)
+            node = self.ground.classes.node[self.rows[destination[here]], attachment[here]]
+            keys = self.ground.expanded(node, attachment[here], destination[here], self.packed)
+            self._add(keys, some, every, services)
+            if keep and branches and len(here):
+                self._branching = keys
+            elif keep:
+                for pair, number in zip(self._pairs(keys).tolist(), keys.node.tolist(), strict=True):
+                    self._conflicts.setdefault(pair, set()).add(number)
 
     def _pairs(self, keys: Keys) -> NDArray[np.int64]:
         return self.zone[keys.unit].astype(np.int64) * self.ground.zones + keys.zone

@@ -709,11 +709,13 @@ int32_t matrix_answer(matrix *m, bitsets *sets, uint64_t services, int32_t *some
     return status;
 }
 
-void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination)
+void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination, uint8_t *branching)
 {
     for (int64_t i = 0; i < m->rest_count; i++) {
         attachment[i] = m->rest[i].attachment;
         destination[i] = m->rest[i].destination;
+        branching[i] =
+            m->node_zone[m->node[(int64_t)m->row[destination[i]] * m->width + attachment[i]]] == -2;
     }
 }
 

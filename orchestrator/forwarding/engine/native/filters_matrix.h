@@ -16,9 +16,9 @@ matrix *matrix_new(const filter_view *view, const graph_view *graph, const unit_
 void matrix_free(matrix *m);
 
 /* some, every: [zones, zones] numbers of sets, -1 where no destination leads there. Pairs that need a closer look are
-   left out and counted: matrix_rest copies them (attachment, destination). */
+   left out and counted: matrix_rest copies them (attachment, destination, whether the way is no chain of filters). */
 int32_t matrix_answer(matrix *m, bitsets *sets, uint64_t services, int32_t *some, int32_t *every, int64_t *rest);
-void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination);
+void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination, uint8_t *branching);
 
 /* A filter variant has changed (the view is the new one): recomputes the pairs (source zone * zones + zone) that it
    decides about, and those forced. `changed`: how many were; matrix_changes copies (pair, some, every) as before. */
