@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address
@@ -10,11 +11,15 @@ from itertools import count, islice
 from typing import NamedTuple
 
 from lab.control import gates, network
+from lab.control.corners import CORNERS
 from lab.control.packets import PROTOCOLS, Probe, Seen, observe
 from lab.control.topologies import Topology, draw
 from lab.control.world import World
 from orchestrator.forwarding.control.arrays import plumb
+from orchestrator.forwarding.control.bgp import Chosen
 from orchestrator.forwarding.control.compute import Result, compute
+from orchestrator.forwarding.control.design import DEFAULT_VRF, Design, Prefix
+from orchestrator.forwarding.control.tables import Place
 from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.plain import Plain
 from orchestrator.forwarding.engine.trail import End, Ending, answer_to
@@ -84,6 +89,42 @@ def compare(topology: Topology, result: Result, settle: float = SETTLE) -> Compa
         answers,
         tuple(f"seed {topology.seed}: {line}" for line in differing),
     )
+
+
+def corner(name: str, settle: float = SETTLE) -> list[str]:
+    """Run a design by hand and return every difference: tables, and what VRFs hear from the VPN."""
+    design = CORNERS[name]()
+    result = compute(design)
+    wanted = {place: network.predicted(table) for place, table in result.tables.items()}
+    heard = {place: _heard(paths) for place, paths in result.bgp.items() if place[1] != DEFAULT_VRF}
+    with World() as world:
+        network.start(world, design)
+        end = time.monotonic() + settle
+        left = [*result.doubts, *network.settle(world, design, wanted, settle)]
+        while (differing := _vpn(world, design, heard)) and time.monotonic() < end:
+            time.sleep(0.5)
+    return [f"{name}: {line}" for line in (*left, *differing)]
+
+
+def _heard(paths: Chosen) -> dict[Prefix, str]:
+    found = {}
+    for (_, prefix), (best, *_) in paths.items():
+        if best.learned == "vpn" and best.exporter is not None:
+            found[prefix] = best.exporter[1] if best.next_hop is None else str(best.next_hop)
+    return found
+
+
+def _vpn(world: World, design: Design, heard: dict[Place, dict[Prefix, str]]) -> list[str]:
+    lines = []
+    for router in design.routers:
+        if any(vrf.route_distinguisher for vrf in router.vrfs):
+            wanted = {(vrf, prefix): other for (name, vrf), rows in heard.items() if name == router.name
+                      for prefix, other in rows.items()}  # fmt: skip
+            found = network.imported(world, router)
+            lines += [f"{router.name} VRF {vrf} {prefix}: heard from {found.get((vrf, prefix))}, computed "
+                      f"{wanted.get((vrf, prefix))}" for vrf, prefix in sorted({*found, *wanted}, key=str)
+                      if found.get((vrf, prefix)) != wanted.get((vrf, prefix))]  # fmt: skip
+    return lines
 
 
 def walker(topology: Topology, result: Result) -> tuple[Plain, tuple[str, ...]]:

@@ -75,6 +75,8 @@ def _static_line(route: StaticRoute) -> str:
 
 def _interface(one: Interface) -> Iterator[str]:
     yield f"interface {one.name}{_in(one.vrf)}"
+    if not one.up:
+        yield " shutdown"  # else zebra raises it together with its first address
     yield from (f" {_word(address.version)} address {address}" for address in one.addresses)
     if one.ospf is not None:
         yield from _ospf_port("ip ospf", one.ospf, one.loopback)

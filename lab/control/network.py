@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lab.control import frr
 from lab.control.world import World
 from orchestrator.forwarding.control.design import DEFAULT_VRF, Address, Design, Prefix, Router
-from orchestrator.forwarding.control.tables import Hop, Place, Table
+from orchestrator.forwarding.control.tables import Place, Table
 
 _SETTINGS = """
 sysctl -qw net.ipv4.ip_forward={0} net.ipv6.conf.all.forwarding={0} net.ipv4.conf.all.rp_filter=0 \
@@ -43,7 +43,10 @@ class Host(NamedTuple):
 
 
 class Installed(NamedTuple):
-    """A route as a router has installed it; `gateway` is None where IPv6 names a link-local neighbour."""
+    """A route as a router has installed it: hops are (interface, gateway).
+
+    IPv6 gateways are left out but for static routes: routers name each other by link-local addresses.
+    """
 
     source: str
     distance: int
@@ -83,9 +86,8 @@ def _cables(world: World, design: Design, hosts: tuple[Host, ...]) -> str:
     for number, ends in enumerate(members.values()):
         if len(ends) == 2:
             (node, port), (other, peer) = ends
-            lines.append(
-                f"ip link add {port} netns {world.nodes[node]} type veth peer name {peer} netns {world.nodes[other]}"
-            )
+            near, far = world.nodes[node], world.nodes[other]
+            lines.append(f"ip link add name {port} netns {near} type veth peer name {peer} netns {far}")
             continue
         lines.append(f"ip link add bridge{number} type bridge; ip link set bridge{number} up")
         for index, (node, port) in enumerate(ends):
@@ -102,8 +104,8 @@ def _started(router: Router, filters: str) -> str:
             continue
         inside = "" if one.vrf == DEFAULT_VRF else f"-n {one.vrf} "
         if inside:
-            lines.append(f"ip link set {one.name} netns {one.vrf}")
-        lines.append(f"ip {inside}link set {one.name} {'up' if one.up else 'down'}")
+            lines.append(f"ip link set dev {one.name} netns {one.vrf}")
+        lines.append(f"ip {inside}link set dev {one.name} {'up' if one.up else 'down'}")
     if filters:
         lines.append(f"nft -f - <<'X'\n{filters}\nX")
     lines.append(f"cat > /etc/frr/frr.conf <<'X'\n{frr.render(router)}X")
@@ -133,7 +135,7 @@ def read(world: World, router: Router) -> dict[Place, dict[Prefix, Installed]]:
             said = json.loads(world.run(router.name, ["vtysh", "-c", f"show {word} route vrf {vrf} json"]) or "{}")
             for text, entries in said.items():
                 for entry in entries:
-                    if entry.get("selected") and not text.startswith("fe80:"):
+                    if entry.get("selected") and entry.get("installed") and not text.startswith("fe80:"):
                         rows[ip_network(text)] = _installed(entry)
         found[router.name, vrf] = rows
     return found
@@ -144,22 +146,46 @@ def _installed(entry: dict[str, Any]) -> Installed:
     for hop in entry.get("nexthops", ()):
         if hop.get("fib"):
             gateway = ip_address(hop["ip"]) if "ip" in hop else None
-            hops.add((hop.get("interfaceName", ""), None if gateway is None or gateway.is_link_local else gateway))
+            hops.add(_said_hop(str(entry["protocol"]), hop.get("interfaceName", ""), gateway))
     return Installed(str(entry["protocol"]), int(entry["distance"]), int(entry["metric"]), frozenset(hops))
 
 
+def _said_hop(source: str, interface: str, gateway: Address | None) -> tuple[str, Address | None]:
+    hidden = gateway is not None and gateway.version == 6 and source != "static"
+    return interface, None if hidden else gateway
+
+
 def predicted(table: Table) -> dict[Prefix, Installed]:
-    """Return a computed table in the form in which an installed one is read."""
+    """Return a computed table in the form in which an installed one is read.
+
+    Routes into another table are left out: this kernel has neither MPLS nor VRF devices, see `imported`.
+    """
     return {
         prefix: Installed(
-            entry.source, entry.distance, entry.metric, frozenset(_seen(hop) for hop in entry.hops if hop.table is None)
+            entry.source,
+            entry.distance,
+            entry.metric,
+            frozenset(_said_hop(entry.source, hop.interface, hop.gateway) for hop in entry.hops),
         )
         for prefix, entry in table.items()
+        if not any(hop.table for hop in entry.hops)
     }
 
 
-def _seen(hop: Hop) -> tuple[str, Address | None]:
-    return hop.interface, hop.gateway
+def imported(world: World, router: Router) -> dict[tuple[str, Prefix], str]:
+    """Return what BGP has let into each VRF from the VPN: (VRF, prefix) -> the other router, or the exporting VRF.
+
+    Compared in BGP itself: without MPLS in the kernel FRR keeps these paths and installs none of them.
+    """
+    found: dict[tuple[str, Prefix], str] = {}
+    for vrf in router.vrfs:
+        said = json.loads(world.run(router.name, ["vtysh", "-c", f"show bgp vrf {vrf.name} ipv4 unicast json"]))
+        for text, paths in said.get("routes", {}).items():
+            for path in paths:
+                if "nhVrfName" in path:
+                    other = path["nexthops"][0]["ip"] if path["nhVrfName"] == DEFAULT_VRF else path["nhVrfName"]
+                    found[vrf.name, ip_network(text)] = other
+    return found
 
 
 def settle(world: World, design: Design, wanted: dict[Place, dict[Prefix, Installed]], seconds: float) -> list[str]:

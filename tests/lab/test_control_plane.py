@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lab.control import compare, gates, network
+from lab.control.corners import CORNERS
 from lab.control.topologies import Topology
 from lab.control.world import World
 from orchestrator.forwarding.control.compute import Result
@@ -30,6 +32,13 @@ def test_tables_and_packets_of_random_designs_are_as_computed() -> None:
     assert sum(one.flows for one in found) >= 10_000
     assert sum(one.answers for one in found) >= 1_000
     assert {one.kind for one in found} >= {"ospf", "isis"}
+
+
+def test_tables_of_designs_by_hand_are_as_computed() -> None:
+    """What the random designs leave out: designated routers, IPv6, levels, VRFs, communities, cut cables, VPNs."""
+    with ThreadPoolExecutor(3) as workers:
+        assert [line for lines in workers.map(compare.corner, CORNERS) for line in lines] == []
+    assert len(CORNERS) >= 7
 
 
 def test_a_wrong_prediction_is_noticed() -> None:

@@ -49,7 +49,8 @@ class Speakers:
                 continue
             hops = frozenset(hop for path in paths for hop in self._hops(place, path, tables))
             if hops:
-                external = best.learned == "external"
+                # what another VRF of the same router exports counts as from outside (as FRR has it)
+                external = best.learned == "external" or (best.learned == "vpn" and best.next_hop is None)
                 distance = told.external_distance if external else told.internal_distance
                 detail = {"external": "ebgp", "vpn": "vpn"}.get(best.learned, "ibgp")
                 yield Entry(prefix, "bgp", distance, best.med, hops, best.tag, detail, best.line, best.next_hop)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import Literal, NamedTuple
 
-from orchestrator.forwarding.control.design import Family, Isis, Prefix
+from orchestrator.forwarding.control.design import Family, Interface, Isis, Prefix
 from orchestrator.forwarding.control.shortest import Edge, Node, Reached, is_segment, shortest
 from orchestrator.forwarding.control.tables import Entry, Hop, Place
 from orchestrator.forwarding.control.view import Port, View, address_of, share_network
@@ -114,16 +114,29 @@ class _Computation:
             if is_segment(node) or owner == place:
                 continue
             for prefix, metric in announced(owner, level):
-                hops = frozenset(self._toward(hop, prefix.version) for hop in reached.hops)
+                hops = self._toward(place, reached.hops, prefix.version)
                 entry = Entry(prefix, "isis", told.distance, reached.cost + metric, hops, 0, f"L{level}", told.line)
-                _keep(best, entry)
+                if hops:
+                    _keep(best, entry)
         return best
 
-    def _toward(self, hop: Hop, family: Family) -> Hop:
-        """Name the neighbour's address for IPv4; IPv6 next hops are link-local and only the neighbour is known."""
-        router, name = hop.neighbour or ("", "")
-        port = next(one for one in self.view.routers[router].interfaces if one.name == name)
-        return hop._replace(gateway=address_of(port, 4)) if family == 4 else hop
+    def _toward(self, place: Place, hops: Iterable[Hop], family: Family) -> frozenset[Hop]:
+        """Keep the hops both of whose ends speak the family, with the neighbour's address for IPv4.
+
+        There is one topology for both families (RFC 1195), so a way may lead over a cable that lacks one of them; IPv6
+        next hops are link-local, and only the neighbour is known.
+        """
+        found = set()
+        for hop in hops:
+            near = self._interface((place[0], hop.interface))
+            far = self._interface(hop.neighbour or ("", ""))
+            gateway = address_of(far, family)
+            if gateway is not None and address_of(near, family) is not None:
+                found.add(hop._replace(gateway=gateway) if family == 4 else hop)
+        return frozenset(found)
+
+    def _interface(self, name: tuple[str, str]) -> Interface:
+        return next(one for one in self.view.routers[name[0]].interfaces if one.name == name[1])
 
     def _attached(self, place: Place, best: Mapping[Prefix, Entry]) -> Iterator[Entry]:
         """A router of level 1 alone sends what it does not know to its nearest attached L1/L2 router."""
@@ -137,8 +150,8 @@ class _Computation:
         nearest = min(cost for cost, _ in ways)
         hops = frozenset(hop for cost, found in ways if cost == nearest for hop in found)
         for default in (ip_network("0.0.0.0/0"), ip_network("::/0")):
-            usable = frozenset(self._toward(hop, default.version) for hop in hops)
-            if default not in best and self._speaks(place, default.version):
+            usable = self._toward(place, hops, default.version)
+            if default not in best and usable:
                 yield Entry(default, "isis", told.distance, nearest, usable, 0, "L1", told.line)
 
     def _is_attached(self, place: Place) -> bool:
@@ -147,12 +160,6 @@ class _Computation:
         return told.levels == (1, 2) and any(
             self.processes[node[0], node[-1]].area != told.area for node in self.spf[2][place]
         )
-
-    def _speaks(self, place: Place, family: Family) -> bool:
-        return any(
-            address.version == family and port.interface.isis is not None and not port.interface.loopback
-            for port in self.view.ports(place) for address in port.interface.addresses
-        )  # fmt: skip
 
 
 def _keep(best: dict[Prefix, Entry], entry: Entry) -> None:

@@ -215,5 +215,5 @@ def test_two_vrfs_of_one_router_exchange_routes_by_their_targets() -> None:
         router("pe", port("b", "198.18.1.1/24", vrf="blue"), port("r", "198.18.2.1/24", vrf="red"), vrfs=vrfs,
                bgp=(core, *told))
     )  # fmt: skip
-    assert lines(found, "pe", "blue") == ["198.18.2.0/24 bgp/vpn [200/0] table pe/red"]
-    assert lines(found, "pe", "red") == ["198.18.1.0/24 bgp/vpn [200/0] table pe/blue"]
+    assert lines(found, "pe", "blue") == ["198.18.2.0/24 bgp/vpn [20/0] table pe/red"]
+    assert lines(found, "pe", "red") == ["198.18.1.0/24 bgp/vpn [20/0] table pe/blue"]

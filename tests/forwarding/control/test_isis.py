@@ -7,10 +7,10 @@ from tests.forwarding.control.build import computed, lines, one, port, router
 
 
 def speaker(number: int, *links: tuple[str, str, str, int], area: str = "49.0001", **told: Any) -> Any:
-    """A router whose links are (name, address, segment, metric)."""
+    """A router whose links are (name, addresses apart by spaces, segment, metric)."""
     levels = told.pop("levels", (2,))
     static = told.pop("static", ())
-    interfaces = [port(name, address, segment=segment, isis=IsisPort(metric=metric))
+    interfaces = [port(name, *address.split(), segment=segment, isis=IsisPort(metric=metric))
                   for name, address, segment, metric in links]  # fmt: skip
     own = port("lo", f"192.0.2.{number}/32", f"2001:db8::{number}/128", isis=IsisPort(metric=10, passive=True))
     isis = Isis(area=area, system_id=f"0000.0000.000{number}", levels=levels, **told)
@@ -20,8 +20,8 @@ def speaker(number: int, *links: tuple[str, str, str, int], area: str = "49.0001
 def test_metrics_add_up_and_prefixes_count_their_own() -> None:
     # RFC 5305, 4: the metric of a prefix is added to the way to the router that announces it
     found = computed(
-        speaker(1, ("a", "10.0.0.1/30", "12", 5)),
-        speaker(2, ("a", "10.0.0.2/30", "12", 9), ("b", "10.0.0.5/30", "23", 7)),
+        speaker(1, ("a", "10.0.0.1/30 2001:db8:12::1/64", "12", 5)),
+        speaker(2, ("a", "10.0.0.2/30 2001:db8:12::2/64", "12", 9), ("b", "10.0.0.5/30", "23", 7)),
         speaker(3, ("a", "10.0.0.6/30", "23", 1)),
     )
     assert lines(found, "r1") == [
@@ -31,6 +31,8 @@ def test_metrics_add_up_and_prefixes_count_their_own() -> None:
         "2001:db8::2/128 isis/L2 [115/15] a ('r2', 'a')",
         "2001:db8::3/128 isis/L2 [115/22] a ('r2', 'a')",
     ]
+    # r2 knows r3's IPv6 network too, but has no IPv6 on the cable to it: one topology, no next hop
+    assert one(found, "r2", "2001:db8::3/128") == "nothing"
 
 
 def test_other_routes_come_with_their_metric() -> None:
