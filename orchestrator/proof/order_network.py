@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple, cast
 
+import numpy as np
+
 from orchestrator.forwarding.engine.network import Network
 from orchestrator.forwarding.engine.policy import Policy
 from orchestrator.forwarding.engine.updates import (
@@ -27,10 +29,13 @@ from orchestrator.forwarding.engine.updates import (
 from orchestrator.proof.order import MOST_CALLS, Conflict, Ordered, safe_order
 from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.reachable import MOST_ASKED, flow_ends
-from orchestrator.proof.reachable_base import Base
+from orchestrator.proof.reachable_base import WIDTH, Base
 from orchestrator.proof.reachable_search import Promises, Search, Subject, World
 from orchestrator.proof.reachable_steps import Batch, Step
 
+EXPLAINED = 3
+"""Broken flows of one state that are explained way by way; the others hang on all steps near them."""
+MOST_WAYS = 16
 NOTHING = Promises(frozenset(), frozenset())
 Promise = tuple[Literal["broken", "unknown"], Subject]
 
@@ -59,7 +64,8 @@ class NetworkVerifier:
         self.batch = Batch(base, steps, [flow_ends(flow.packet) for flow in policy.flows])
         self.world = world
         self.component = {step: number for number, group in enumerate(self.batch.components()) for step in group}
-        self._near: dict[int, frozenset[int]] = {}
+        self._flows = policy.flows
+        self._starts: dict[int, tuple[list[int], list[int]]] = {}
         self._midway: Promises = NOTHING
         self._static: Promises | None = None  # None: not asked in this state
         self._start = self._ask()
@@ -93,18 +99,42 @@ class NetworkVerifier:
         """Promises broken in this state, and on the way of the last step into it."""
         if self._static is None:
             self._static = self._ask()
-        found = [Violation(promise, self._because(promise[1])) for promise in _promises(self._static)]
+        found = []
+        for place, promise in enumerate(_promises(self._static)):
+            reasons = self._reasons(promise[1]) if place < EXPLAINED else [self._near(promise[1])]
+            found += [Violation(promise, because) for because in reasons]
         there = {violation.promise for violation in found}
         midway = [promise for promise in _promises(self._midway) if promise not in there]
-        return found + [Violation(promise, self._because(promise[1]), midway=True) for promise in midway]
+        return found + [Violation(promise, self._near(promise[1]), midway=True) for promise in midway]
 
-    def _because(self, subject: Subject) -> frozenset[int] | None:
-        """The steps that an answer can hang on: for a flow those that touch its packets or their answers."""
+    def _near(self, subject: Subject) -> frozenset[int] | None:
+        """The steps that an answer may hang on in any state."""
+        return frozenset(self.batch.near(subject)) if isinstance(subject, int) else None
+
+    def _reasons(self, subject: Subject) -> Sequence[frozenset[int] | None]:
+        """Sets of steps each of which, as it stands, keeps the promise broken."""
         if not isinstance(subject, int):
-            return None
-        if subject not in self._near:
-            self._near[subject] = frozenset(self.batch.near(subject))
-        return self._near[subject]
+            return [None]
+        if subject not in self._starts:
+            flow = self._flows[subject]
+            family, source, destination = flow.packet[:3]
+            owners = {zone for zone, _table in self._senders(family, destination)}
+            there = {table for zone, table in self._senders(family, source) if zone == flow.zone}
+            back = {table for _zone, table in self._senders(family, destination)} if len(owners) == 1 else set()
+            self._starts[subject] = (sorted(there), sorted(back))
+        return self.batch.reasons(subject, self._starts[subject], MOST_WAYS)
+
+    def _senders(self, family: int, address: int) -> list[tuple[int, int]]:
+        """(zone, table) of every attachment that sends with an address."""
+        zones, ports = self.batch.base.network.zones, self.batch.base.network.ports
+        high, low = address >> 64, address & ((1 << 64) - 1)
+        shift = np.clip(WIDTH[family] - zones.source.length.astype(np.int64), 0, 128)
+        at_low = np.minimum(shift, 63).astype(np.uint64)
+        at_high = np.clip(shift - 64, 0, 63).astype(np.uint64)
+        same_low = (zones.source.low >> at_low == np.uint64(low) >> at_low) | (shift >= 64)
+        same_high = (zones.source.high >> at_high == np.uint64(high) >> at_high) | (shift >= 128)
+        rows = (zones.source.family == family) & same_low & same_high
+        return list(zip(zones.zone[rows].tolist(), ports.table[zones.port[rows]].tolist(), strict=True))
 
 
 def _promises(answer: Promises) -> list[Promise]:

@@ -68,6 +68,7 @@ class Base:
         self._tables: dict[int, dict[Prefix, Hops]] = {}
         self._entries: dict[int, list[int | Entry]] = {}
         self._ports: dict[int, bool] = {}
+        self._groups: dict[int, Hops] = {}
         self._lengths: dict[tuple[int, int], list[int]] = {}
 
     def copy(self) -> Base:
@@ -93,15 +94,23 @@ class Base:
         if known is None:
             order, first = self._by_table
             routes = self.network.routes
-            rows = order[first[table] : first[table + 1]].tolist()
-            known = {prefix_at(routes.prefix, row): self._group(int(routes.group[row])) for row in rows}
+            rows = order[first[table] : first[table + 1]]
+            columns = (*(column[rows].tolist() for column in routes.prefix), routes.group[rows].tolist())
+            known = {
+                Prefix(family, high << 64 | low, length): self._group(group)
+                for family, high, low, length, group in zip(*columns, strict=True)
+            }
             self._tables[table] = known
         return known
 
     def _group(self, group: int) -> Hops:
-        groups = self.network.groups
-        rows = range(int(groups.first[group]), int(groups.first[group + 1]))
-        return tuple(sorted(Hop(HopKind(int(groups.kind[row])), int(groups.target[row])) for row in rows))
+        known = self._groups.get(group)
+        if known is None:
+            groups = self.network.groups
+            rows = range(int(groups.first[group]), int(groups.first[group + 1]))
+            hops = (Hop(HopKind(int(groups.kind[row])), int(groups.target[row])) for row in rows)
+            known = self._groups[group] = tuple(sorted(hops))
+        return known
 
     def lengths(self, table: int, family: int) -> list[int]:
         """Prefix lengths that a table may hold, longest first."""

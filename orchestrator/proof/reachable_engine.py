@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 import orchestrator
-from orchestrator.forwarding.engine.engine import Engine
+from orchestrator.forwarding.engine.engine import Change, Engine
+from orchestrator.forwarding.engine.matrix import Matrix
 from orchestrator.forwarding.engine.network import Network
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.packets import Interval, PacketSet
 from orchestrator.forwarding.engine.policy import Broken, Policy
 from orchestrator.forwarding.engine.slices import NO_ANSWER
-from orchestrator.forwarding.engine.updates import InsertEntry, RemoveEntry, ReplaceEntry, Update
+from orchestrator.forwarding.engine.updates import InsertEntry, ReplaceEntry, Update
 from orchestrator.proof.reachable_flows import Flows
 from orchestrator.proof.reachable_walker import Walker
 
@@ -33,6 +34,9 @@ Answer = tuple[int, int, int]
 """Labels [low, high) and the engine's node for them, or ASK."""
 NOWHERE: Reached = (frozenset(), False)
 ASK = -1
+Chain = tuple[int, ...]
+"""Filter variants in the order in which a packet meets them, and the zone that it then gets to."""
+MOST_CHAINS = 64
 EVERYTHING: Answer = (0, 1 << 62, ASK)
 
 
@@ -55,7 +59,7 @@ class EngineWorld:
         change = self.engine.apply(update)
         self.walker.apply(update)
         self.flows.changed(update, change.records)
-        self.isolation.changed(update, change.records)
+        self.isolation.changed(change)
 
     def broken(self) -> Broken:
         """What does not hold now. A flow for which something unread decides counts as one that does not work."""
@@ -81,6 +85,9 @@ class Isolation:
         self._decided: dict[tuple[int, int, tuple[Stretch, ...]], Reached] = {}
         self._found: dict[int, list[tuple[int, int, Reached]]] = {}  # attachment -> stretches that lead to forbidden
         self._dirty: dict[int, list[Answer]] = {}
+        self._fine: set[tuple[int, int, int, int]] = set()  # answers that lead nowhere forbidden
+        self._passed: dict[tuple[int, Chain, tuple[Stretch, ...]], bool] = {}
+        self._chains: dict[int, frozenset[Chain] | None] = {}
         attachments = self.engine.attachments
         self._sources: list[list[Interval]] = [[] for _row in attachments.port]
         number = {
@@ -90,18 +97,48 @@ class Isolation:
         low, high = labels.low(zones.source).tolist(), labels.high(zones.source).tolist()
         for key, one, other in zip(zip(zones.zone.tolist(), zones.port.tolist(), strict=True), low, high, strict=True):
             self._sources[number[key]] += self.engine.decider.intervals([one], [other])
-        for attachment in range(len(attachments.port)):
-            self._dirty[attachment] = [EVERYTHING]
+        self._refiltered_filters: set[int] = set()
+        self._first = [self.engine.segments(attachment) for attachment in range(len(attachments.port))]
+        self._begin()
 
-    def changed(self, update: Update, records: Any) -> None:
-        """An update, and the engine's answers that it made others."""
-        if isinstance(update, InsertEntry | RemoveEntry | ReplaceEntry):
-            self._decided.clear()
-            for attachment in range(len(self._sources)):
-                self._dirty.setdefault(attachment, []).append(EVERYTHING)
-        columns = (records[name].tolist() for name in ("attachment", "low", "high", "after"))
-        for attachment, low, high, after in zip(*columns, strict=True):
-            self._dirty.setdefault(attachment, []).append((low, high, after))
+    def _begin(self) -> None:
+        """Ask for all pairs at once; only where some forbidden pair is reached its answers are looked at one by one."""
+        matrix = Matrix(self.engine.decider, self.engine.classes(), self.engine.attachments)
+        reached = matrix.reaches()
+        self._know(self.engine.counts().nodes - 1)
+        doubtful = any(self._doubtful)
+        self._reached_first = [frozenset(np.flatnonzero(row).tolist()) for row in reached]
+        for attachment, zone in enumerate(self.engine.attachments.zone.tolist()):
+            if doubtful or self._reached_first[zone] & self._forbidden[zone]:
+                self._dirty[attachment] = [EVERYTHING]
+
+    def changed(self, change: Change) -> None:
+        """What an update made other: answers of the engine, or a filter's entries."""
+        if change.back is not None:
+            self._refiltered(change.filter, (change.update, change.back))
+        records = change.records
+        columns = (records[name].tolist() for name in ("attachment", "after", "low", "high"))
+        fine, found, dirty = self._fine, self._found, self._dirty
+        for key in zip(*columns, strict=True):
+            attachment, after, low, high = key
+            if key not in fine or attachment in found or attachment in dirty:
+                dirty.setdefault(attachment, []).append((low, high, after))
+
+    def _refiltered(self, number: int, updates: Iterable[Update]) -> None:
+        """A filter's entry came, went, or both: what hangs on it is decided anew, where the entry may match."""
+        self._refiltered_filters.add(number)
+        self._chains.clear()
+        self._zones.clear()
+        self._doubtful.clear()
+        self._decided.clear()
+        self._fine.clear()
+        variants = set(np.flatnonzero(self.engine.variants.filter == number).tolist())
+        self._passed = {key: value for key, value in self._passed.items() if variants.isdisjoint(key[1][:-1])}
+        for update in updates:
+            if isinstance(update, InsertEntry | ReplaceEntry):
+                low, high = self.engine.labels.interval(update.entry.match.destination)
+                for attachment in range(len(self._sources)):
+                    self._dirty.setdefault(attachment, []).append((low, high, ASK))
 
     def broken(self) -> tuple[frozenset[tuple[int, int]], frozenset[tuple[int, int]]]:
         """Forbidden pairs that some packet gets across, and those of which something unread makes it unknown."""
@@ -137,6 +174,8 @@ class Isolation:
         kept = [item for item in kept if item[2] != NOWHERE]
         if kept:
             self._found[attachment] = kept
+        else:
+            self._fine.update((attachment, after, low, high) for low, high, after in answers if after != ASK)
 
     def _risky(self, attachment: int, answers: list[Answer]) -> Iterable[tuple[int, int, int]]:
         """(node, low, high) of those answers that may lead to forbidden zones."""
@@ -191,15 +230,73 @@ class Isolation:
 
     def _decide(self, attachment: int, node: int, stretches: Sequence[Stretch]) -> Reached:
         decider = self.engine.decider
-        low, high = [one for one, _other in stretches], [other for _one, other in stretches]
         wanted = self._forbidden[int(self.engine.attachments.zone[attachment])] & self._zones[node]
-        services = decider.table.services
-        packets = PacketSet.product(
-            services, self._sources[attachment], decider.intervals(low, high), services.everything
-        )
+        chains = None if self._doubtful[node] else self._chains_of(node)
+        if chains is not None:
+            led = (chain for chain in chains if chain[-1] in wanted)
+            zones = frozenset(chain[-1] for chain in led if self._passes(attachment, chain, tuple(stretches)))
+            return (zones, False) if zones else NOWHERE
+        packets = self._packets(attachment, stretches)
         zones = frozenset(zone for zone in wanted if decider.delivered(node, packets, zone, every_path=False))
         unread = self._doubtful[node] and bool(decider.delivered(node, packets, NO_ANSWER, every_path=False))
         return zones, unread
+
+    def _packets(self, attachment: int, stretches: Sequence[Stretch]) -> PacketSet:
+        """Everything an attachment sends to some destinations."""
+        decider = self.engine.decider
+        services = decider.table.services
+        goals = decider.intervals([low for low, _high in stretches], [high for _low, high in stretches])
+        return PacketSet.product(services, self._sources[attachment], goals, services.everything)
+
+    def _chains_of(self, node: int) -> frozenset[Chain] | None:
+        """The filters on every way below a node, with the zone at its end; None where more than filters decide."""
+        if node not in self._chains:
+            self._chains[node] = self._followed(node)
+        return self._chains[node]
+
+    def _followed(self, node: int) -> frozenset[Chain] | None:
+        decider = self.engine.decider
+        kind, a = int(decider.slicer.outcomes.kind[node]), int(decider.slicer.outcomes.a[node])
+        if kind == Outcome.DELIVER:
+            return frozenset({(a,)})
+        if kind in (Outcome.DROP, Outcome.LOOP):
+            return frozenset()
+        if kind not in (Outcome.FILTER, Outcome.EITHER):
+            return None
+        below = [self._chains_of(child) for child in decider.children(node)]
+        known = [chains for chains in below if chains is not None]
+        found = frozenset[Chain]().union(*known)
+        if len(known) < len(below) or len(found) > MOST_CHAINS:
+            return None
+        return frozenset((a, *chain) for chain in found) if kind == Outcome.FILTER else found
+
+    def _passes(self, attachment: int, chain: Chain, stretches: tuple[Stretch, ...]) -> bool:
+        """Whether some packet gets through all filters of a chain."""
+        key = attachment, chain, stretches
+        known = self._passed.get(key)
+        if known is None and self._was_blocked(attachment, chain, stretches):
+            known = self._passed[key] = False
+        if known is None:
+            packets = self._packets(attachment, stretches)
+            for variant in chain[:-1]:
+                if packets:
+                    packets = self.engine.decider.split(variant, packets)[0]
+            known = self._passed[key] = bool(packets)
+        return known
+
+    def _was_blocked(self, attachment: int, chain: Chain, stretches: tuple[Stretch, ...]) -> bool:
+        """Whether packets met just these filters at first, when none got to that zone; the filters are the same."""
+        zone = int(self.engine.attachments.zone[attachment])
+        filters = {int(self.engine.variants.filter[variant]) for variant in chain[:-1]}
+        if chain[-1] in self._reached_first[zone] or not filters.isdisjoint(self._refiltered_filters):
+            return False
+        start, node = self._first[attachment]
+        for low, high in stretches:
+            first = max(0, int(np.searchsorted(start, low, side="right")) - 1)
+            last = int(np.searchsorted(start, high, side="left"))
+            if not all(chain in (self._chains_of(one) or ()) for one in node[first:last].tolist()):
+                return False
+        return True
 
 
 def _last(answers: list[Answer]) -> list[Answer]:

@@ -38,6 +38,7 @@ Fate = frozenset[int] | Verdict
 Answers = tuple[tuple[int, ...], tuple[tuple[int, tuple[int, ...]], ...]]
 """The engine's nodes that a verdict hangs on: of the packet, and of its answer from each zone."""
 
+EVERY_DEVICE: Final = frozenset({-1})
 _BOOL: Final = {Verdict.WORKS: True, Verdict.FAILS: False, Verdict.UNREAD: None}
 _ENDS: Final = {Outcome.DROP: Verdict.FAILS, Outcome.LOOP: Verdict.FAILS, Outcome.UNKNOWN: Verdict.UNREAD}
 
@@ -168,8 +169,13 @@ class Flows:
         (zone,) = there
         if not back.get(zone):
             return Verdict.FAILS
-        again = self._fate(number, back[zone], self._crossed(number, zone))
-        return Verdict.WORKS if again == frozenset({self.flows[number].zone}) else Verdict.SLOW
+        home = frozenset({self.flows[number].zone})
+        if self._fate(number, back[zone], self._crossed(number, zone)) == home:
+            return Verdict.WORKS
+        hoped = self._fate(number, back[zone], EVERY_DEVICE)
+        if hoped == home or hoped is Verdict.SLOW:
+            return Verdict.SLOW  # it hangs on what other devices remember
+        return hoped if isinstance(hoped, Verdict) else Verdict.FAILS
 
     def _crossed(self, number: int, zone: int) -> frozenset[int]:
         """Devices that the flow's packet crosses for certain: the one it enters by and the one it leaves by."""
@@ -201,7 +207,8 @@ class Flows:
             return _together([self._node(number, child, crossed) for child in below])
         if what not in (Outcome.FILTER, Outcome.BRANCH_FILTER):
             return Verdict.SLOW
-        action = self._decide(number, a[node], crossed)
+        remembered = crossed if what == Outcome.FILTER else None
+        action = self._decide(number, a[node], remembered, answer=crossed is not None)
         if action == Action.UNKNOWN:
             return Verdict.UNREAD
         if action == Action.PERMIT:
@@ -214,15 +221,16 @@ class Flows:
             self._nodes = (found.kind.tolist(), found.a.tolist(), found.first.tolist(), found.children.tolist())
         return self._nodes
 
-    def _decide(self, number: int, variant: int, crossed: frozenset[int] | None) -> int:
+    def _decide(self, number: int, variant: int, crossed: frozenset[int] | None, *, answer: bool) -> int:
         """What a filter does with the packet; a stateful one passes answers of what its device has seen for certain."""
         table = self.engine.decider.table
         filter_number = int(table.variant_filter[variant])
         self._met.setdefault(filter_number, set()).add(number)
-        devices = self._devices.get(filter_number)
-        if crossed and devices and devices <= crossed and table.stateful[filter_number]:
-            return int(Action.PERMIT)
-        way = self._there[number] if crossed is None else next(iter(self._back[number].values()))
+        if crossed is not None and table.stateful[filter_number]:
+            devices = self._devices.get(filter_number)
+            if crossed is EVERY_DEVICE or (devices and devices <= crossed):
+                return int(Action.PERMIT)
+        way = next(iter(self._back[number].values())) if answer else self._there[number]
         rows, columns = table.rows(filter_number), table.columns
         hit = columns["source_low"][rows] <= way.source
         hit &= way.source < columns["source_high"][rows]

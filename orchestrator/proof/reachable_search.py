@@ -109,6 +109,8 @@ class Search:
 
     def run(self) -> Found:
         """Judge every state; afterwards every unit stands at its top."""
+        if len(self.units) == 1 and self.units[0].top == 1:
+            return self._only()
         self._release(self.units)
         suspects = self._ask(None)
         if suspects is None or len(self.members) == 1:
@@ -117,6 +119,15 @@ class Search:
             self._flows([subject for subject in suspects if isinstance(subject, int)])
             self._pairs(frozenset(subject for subject in suspects if not isinstance(subject, int)))
         self.finish()
+        return self.found
+
+    def _only(self) -> Found:
+        """The one state that a single unit leads to; the one it comes from is judged already."""
+        self.finish()
+        answer = self._answer()
+        for subject in sorted(answer.all, key=str):
+            values = {self.units[0].number: 1}
+            self.found.broke.append(Broke(subject, subject not in answer.fail, values))
         return self.found
 
     def finish(self) -> None:
@@ -229,7 +240,9 @@ class Search:
         self.found.asked += 1
         self._set(wide=True)
         wide = self.world.broken()
-        narrow = self.world.broken() if self._set(wide=False) else wide
+        narrow = wide
+        if (self.filters or self.ports) and self._set(wide=False):
+            narrow = self.world.broken()
         flows = frozenset(narrow.flows) - self._excused()
         fail = (frozenset[Subject](wide.isolation) | flows) - self.before.fail
         unknown = frozenset[Subject](wide.unknown | narrow.unknown) - self.before.all - fail

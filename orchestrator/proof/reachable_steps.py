@@ -6,7 +6,7 @@ of one batch insert beside each other like lines with numbers of their own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -226,6 +226,29 @@ class Batch:
             links = [link for link in links if link not in met]
             wanted += [other for link in met for other in link]
         return found
+
+    def reasons(self, flow: int, starts: Sequence[Iterable[int]], most: int) -> list[frozenset[int]]:
+        """Sets of steps each of which, as it stands now, keeps a flow that fails from working, whatever others do.
+
+        `starts`: the tables where its packets, and where its answers begin. Found for ways that lose packets by routes
+        alone; where there is none it is all steps near the flow. At most `most` ways are followed from each start.
+        """
+        near = self.near(flow)
+        if self.base.policed or self.base.links:
+            return [frozenset(near)]
+        tables: dict[int, set[int]] = {}
+        for step in near:
+            for key in self.keys[step]:
+                if not isinstance(key[0], str):
+                    tables.setdefault(key[0], set()).add(step)
+        ways = {
+            way
+            for address, begins in zip(self.flows[flow], starts, strict=True)
+            for start in begins
+            for way in self.rows.bad_ways(start, address, most)
+        }
+        found = {frozenset[int]().union(*(tables.get(table, ()) for table in way)) for way in ways}
+        return sorted(found, key=sorted) or [frozenset(near)]
 
     @cached_property
     def _index(self) -> Spans:

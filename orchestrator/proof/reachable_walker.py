@@ -26,17 +26,24 @@ class Walker:
         """`still`: what never changes, from another walker of the same network; `base`: where to begin."""
         self.base = base or Base(network)
         self.still = still or Still.of(network)
+        self._pending: list[Update] = []
         self._plain = object.__new__(Plain)
         self._plain.rows = self._live = LiveRows(self.base, self.still)
 
     def apply(self, update: Update) -> None:
-        """Change the network. Raises PlanError when the update does not fit."""
-        self.base.apply(update)
-        if isinstance(update, InsertEntry | ReplaceEntry):
-            self._live.tell_apart(update.entry.match.source_port)
+        """Change the network, when the next packet is walked. Raises PlanError then when the update does not fit."""
+        self._pending.append(update)
+
+    def _settle(self) -> None:
+        for update in self._pending:
+            self.base.apply(update)
+            if isinstance(update, InsertEntry | ReplaceEntry):
+                self._live.tell_apart(update.entry.match.source_port)
+        self._pending.clear()
 
     def works(self, zone: int, packet: Packet) -> bool | None:
         """Whether a flow works, there and back; None when something unread decides, or when ways are too many."""
+        self._settle()
         try:
             return works(self._plain, zone, packet)
         except TooManyTrailsError:
@@ -44,6 +51,7 @@ class Walker:
 
     def ends(self, zone: int, packet: Packet) -> frozenset[End]:
         """Every end that a packet may come to."""
+        self._settle()
         return self._plain.ends(zone, packet)
 
 
