@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import OnefoldError
+from orchestrator.forwarding.engine.changed import UpdateError
 from orchestrator.forwarding.engine.labels import Label
 from orchestrator.forwarding.engine.native import NativeError, library, pointer
 from orchestrator.forwarding.engine.network import Int
@@ -30,10 +31,6 @@ class Kind(IntEnum):
 
 class AnswerError(OnefoldError):
     """The engine cannot answer this network within its bounds."""
-
-
-class UpdateError(OnefoldError):
-    """An update does not fit the network as it is now. Nothing was changed."""
 
 
 EXISTS: Final = -2

@@ -13,12 +13,18 @@ from orchestrator.forwarding.engine.changed import UpdateError, changed
 from orchestrator.forwarding.engine.check import check_network
 from orchestrator.forwarding.engine.core import RECORD, Core, Counts, Kind
 from orchestrator.forwarding.engine.decide import Decider
+from orchestrator.forwarding.engine.difference import Difference, difference
 from orchestrator.forwarding.engine.digest import digest_of
 from orchestrator.forwarding.engine.entries import Entries
 from orchestrator.forwarding.engine.labels import Labels, LabelsError
-from orchestrator.forwarding.engine.network import NONE, Action, HopKind, Network
+from orchestrator.forwarding.engine.matrix import Matrix
+from orchestrator.forwarding.engine.network import NONE, Action, HopKind, Network, Packet, Prefixes
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes, Outcomes, Variants
+from orchestrator.forwarding.engine.packets import Interval, union_of
+from orchestrator.forwarding.engine.plain_flow import works
+from orchestrator.forwarding.engine.slices import positions
 from orchestrator.forwarding.engine.tables import MAPS, compile_network, cut_rules, rule_targets
+from orchestrator.forwarding.engine.trail import Trail
 from orchestrator.forwarding.engine.updates import (
     AddRoute,
     EntryUpdate,
@@ -34,6 +40,7 @@ from orchestrator.forwarding.engine.updates import (
     RouteUpdate,
     Update,
 )
+from orchestrator.forwarding.engine.ways import CurrentRows, Reason, Walker, reasons
 
 _NO_RECORDS: Final = np.zeros(0, RECORD)
 _INVERSE: Final = {
@@ -88,6 +95,7 @@ class Engine:
         self._ends: list[int] = []
         self._targets = rule_targets(network, self.labels)
         self.entries = Entries(network)
+        self._walker: tuple[int, Walker] | None = None
         self.__dict__.pop("_decider", None)
         self.generation += 1
 
@@ -158,6 +166,44 @@ class Engine:
         if len(decider.slicer.outcomes.kind) != self._core.counts().nodes:
             decider.slicer.set_outcomes(self.outcomes())
         return decider
+
+    # ---- questions ----
+
+    def reach(self, *, unknown_reaches: bool = False) -> Matrix:
+        """Which packets get from each zone to each, with every filter and translation, as the network is now."""
+        return Matrix(self.decider, self.classes(), self.attachments, upper=unknown_reaches)
+
+    def path(self, zone: int, packet: Packet) -> list[Trail]:
+        """Every branch of a packet's way from a zone, hop by hop. Raises TooManyTrailsError beyond 20,000."""
+        return self.walker.trails(zone, packet)
+
+    def why(self, zone: int, packet: Packet) -> list[Reason]:
+        """Per branch what decides about a packet: entry, route or port, with its line."""
+        return reasons(self, self.walker, self.path(zone, packet))
+
+    def flow(self, zone: int, packet: Packet) -> bool | None:
+        """Whether a packet gets to one zone and its answer comes back, always; None: something unread decides."""
+        return works(self.walker, zone, packet)
+
+    def difference(self, change: Change) -> Difference:
+        """Which packets get from zone to zone since the last change and did not before, and which no longer do."""
+        return difference(self, change)
+
+    def sources(self, attachment: int) -> list[Interval]:
+        """What a zone sends with at an attachment, as positions (packets.py)."""
+        zones = self._base.zones
+        mine = (zones.port == self.attachments.port[attachment]) & (zones.zone == self.attachments.zone[attachment])
+        family, high, low, length = zones.source
+        prefixes = Prefixes(family[mine], high[mine], low[mine], length[mine])
+        return list(union_of(positions(self.labels, self.labels.low(prefixes), self.labels.high(prefixes))))
+
+    @property
+    def walker(self) -> Walker:
+        """A walker of single packets through the network as it is now."""
+        if self._walker is None or self._walker[0] != self.version:
+            still = self._walker[1].rows if self._walker is not None else None
+            self._walker = self.version, Walker(CurrentRows(self, still))
+        return self._walker[1]
 
     # ---- changes ----
 

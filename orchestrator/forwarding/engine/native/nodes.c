@@ -104,6 +104,7 @@ int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, i
     Nodes *n = &e->nodes;
     if (e->error) return DROP;
     if ((kind == FILTER || kind == REWRITE) && children[0] == DROP && !unread(e, kind, a)) return DROP;
+    if (kind == REWRITE && children[0] == LOOP) return LOOP;
     bool branch = kind == BRANCH_FILTER || kind == BRANCH_RULE;
     if (branch && children[0] == children[1] && !unread(e, kind, a)) return children[0];
     int64_t slot = (int64_t)(node_hash(kind, a, children, count) & (uint64_t)(n->slots - 1));
