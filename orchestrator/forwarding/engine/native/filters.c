@@ -196,6 +196,12 @@ typedef struct {
     int64_t slot_values_room, node_values_room;
     slice_result *emit;
     int32_t status;
+    /* inspecting one entry instead of deciding */
+    int64_t inspected; /* candidate, or -1 */
+    int64_t looked_at; /* its row, or -1 */
+    const uint64_t *inspected_services;
+    int met, spare;
+    int32_t *takers;
 } scratch;
 
 static void scratch_free(scratch *s)
@@ -214,6 +220,7 @@ static int scratch_init(scratch *s, const filter_view *view, const graph_view *g
     s->view = view;
     s->graph = graph;
     s->flags = flags;
+    s->inspected = s->looked_at = -1;
     size_t filters = (size_t)view->filters + 1, nodes = (size_t)graph->nodes + 1, width = (size_t)view->width;
     s->list_stamp = calloc(filters, sizeof *s->list_stamp);
     s->list_start = calloc(filters, sizeof *s->list_start);
@@ -389,7 +396,7 @@ static int gather(scratch *s)
                 return 0;
             s->candidate[s->candidates] = e;
             s->candidate_flags[s->candidates++] = (uint8_t)((whole[i] ? 1 : 0) | (how == 2 ? 2 : 0));
-            if (whole[i] && how == 2 && v->whole[v->match[e]])
+            if (whole[i] && how == 2 && v->whole[v->match[e]] && e != s->looked_at)
                 break; /* nothing behind it is ever met */
         }
     }
@@ -519,9 +526,60 @@ static void decide_node(scratch *s, int64_t number)
     }
 }
 
+static int some_bit(const uint64_t *words, int64_t count)
+{
+    uint64_t all = 0;
+    for (int64_t w = 0; w < count; w++)
+        all |= words[w];
+    return all != 0;
+}
+
+static void note_taker(scratch *s, int32_t position)
+{
+    for (int i = 0; i < INSPECTED; i++) {
+        if (s->takers[i] == position)
+            return;
+        if (s->takers[i] < 0) {
+            s->takers[i] = position;
+            return;
+        }
+    }
+}
+
+/* What becomes of the inspected entry's packets in one cell: taken before it, or by what comes behind it. */
+static void inspect(scratch *s, const uint64_t *active)
+{
+    const filter_view *v = s->view;
+    int32_t filter = v->variant_filter[s->slot_variant[0]], own = v->action[s->candidate[s->inspected]];
+    memcpy(s->rest, s->inspected_services, (size_t)v->width * sizeof *s->rest);
+    for (int64_t c = 0; c < s->candidates; c++) {
+        if (c == s->inspected) {
+            s->met = 1;
+            continue;
+        }
+        if (!(active[c / 64] >> (c % 64) & 1))
+            continue;
+        int64_t e = s->candidate[c];
+        memset(s->hit, 0, (size_t)v->width * sizeof *s->hit);
+        int left = take(v, v->match[e], s->rest, s->hit);
+        if (c < s->inspected && some_bit(s->hit, v->width))
+            note_taker(s, (int32_t)(e - v->start[filter]));
+        if (c > s->inspected && v->action[e] != own && some_bit(s->hit, v->width))
+            s->spare = 0;
+        if (!left)
+            return;
+    }
+    if (v->otherwise[filter] != own)
+        s->spare = 0;
+}
+
 static const uint64_t *decide(scratch *s, const uint64_t *active)
 {
     int64_t width = s->view->width;
+    if (s->inspected >= 0) {
+        inspect(s, active);
+        return s->any;
+    }
     for (int64_t slot = 0; slot < s->slots; slot++) {
         uint64_t *permitted = s->slot_values + 2 * slot * width;
         first_match(s, slot, active, permitted, permitted + width);
@@ -957,4 +1015,71 @@ void filters_below(const graph_view *graph, int32_t variant, uint8_t *below)
         for (int32_t c = graph->first[n]; !below[n] && c < graph->first[n + 1]; c++)
             below[n] = below[graph->children[c]];
     }
+}
+
+static int inspect_one(scratch *s, int64_t entry, int64_t low, int64_t high, uint64_t *services)
+{
+    const filter_view *v = s->view;
+    int64_t ends[4] = {v->source_low[entry], v->source_high[entry], v->destination_low[entry],
+                       v->destination_high[entry]};
+    for (int i = 0; i < 4; i++)
+        ends[i] = ends[i] < low ? low : ends[i] > high ? high : ends[i];
+    s->met = 0;
+    s->spare = 1;
+    if (v->in_port[entry] >= 0 && v->in_port[entry] != v->variant_port[s->slot_variant[0]])
+        return FILTERS_FINE; /* packets of this variant came in by another port */
+    if (ends[0] >= ends[1] || ends[2] >= ends[3])
+        return FILTERS_FINE;
+    s->stamp++;
+    s->list_used = 0;
+    s->sources = s->destinations = 1;
+    s->source_low = &ends[0];
+    s->source_high = &ends[1];
+    s->low = &ends[2];
+    s->high = &ends[3];
+    s->looked_at = entry;
+    if (!gather(s))
+        return FILTERS_NO_MEMORY;
+    s->inspected = -1;
+    for (int64_t c = 0; c < s->candidates; c++)
+        if (s->candidate[c] == entry)
+            s->inspected = c;
+    if (s->inspected < 0)
+        s->inspected = s->candidates; /* an entry before it takes everything: the last candidate */
+    memset(services, 0, (size_t)v->width * sizeof *services);
+    memcpy(s->rest, v->everything, (size_t)v->width * sizeof *s->rest);
+    take(v, v->match[entry], s->rest, services);
+    s->inspected_services = services;
+    if (s->inspected == s->candidates) {
+        s->inspected = -1;
+        if (s->candidates)
+            note_taker(s, (int32_t)(s->candidate[s->candidates - 1] - v->start[v->variant_filter[s->slot_variant[0]]]));
+        return FILTERS_FINE;
+    }
+    int status = some_bit(services, v->width) ? sweep(s) : FILTERS_FINE;
+    s->inspected = -1;
+    return status;
+}
+
+int32_t filters_inspect(const filter_view *view, int32_t variant, int64_t begin, int64_t end, int64_t low,
+                        int64_t high, uint8_t *met, uint8_t *spare, int32_t *takers)
+{
+    graph_view none = {0, NULL, NULL, NULL, NULL};
+    scratch s;
+    int status = scratch_init(&s, view, &none, 0) ? FILTERS_FINE : FILTERS_NO_MEMORY;
+    uint64_t *services = malloc(sizeof *services * (size_t)view->width);
+    if (!services)
+        status = FILTERS_NO_MEMORY;
+    if (!status)
+        status = collect_variant(&s, variant);
+    int32_t filter = view->variant_filter[variant];
+    for (int64_t i = begin; i < end && !status; i++) {
+        s.takers = takers + (i - begin) * INSPECTED;
+        status = inspect_one(&s, view->start[filter] + i, low, high, services);
+        met[i - begin] |= (uint8_t)s.met;
+        spare[i - begin] &= (uint8_t)s.spare;
+    }
+    free(services);
+    scratch_free(&s);
+    return status;
 }

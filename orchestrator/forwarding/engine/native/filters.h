@@ -76,6 +76,13 @@ slice_result *filters_slice(const filter_view *view, const graph_view *graph, in
                             int64_t limit, int32_t *status);
 void filters_slice_free(slice_result *result);
 
+/* Entries `begin` .. `end` (positions) of a variant's filter, for packets of one family (labels [low, high)): whether
+   some packet gets as far as the entry (met), whether the filter would do without it (spare), and up to INSPECTED
+   earlier entries (positions, -1 behind the last) that take its packets. Entries of another port are left alone. */
+enum { INSPECTED = 8 };
+int32_t filters_inspect(const filter_view *view, int32_t variant, int64_t begin, int64_t end, int64_t low,
+                        int64_t high, uint8_t *met, uint8_t *spare, int32_t *takers);
+
 /* Per node: the zone it delivers to (-1 none, -2 several), whether translations are below it, and unknown next hops. */
 void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites, uint8_t *unknown);
 /* Per node: whether a filter variant is at it or below it. */
