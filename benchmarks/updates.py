@@ -7,13 +7,10 @@ the answers are compared with an engine built from the changed network.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
-import numpy as np
-
-from benchmarks.measure import alone, percentiles, timed
+from benchmarks.measure import percentiles, timed
 from network_models.backbone import backbone
 from network_models.province import province
 from network_models.province_sites import Shape
