@@ -211,9 +211,10 @@ def with_shadows(keys: Whole) -> Whole:
     """The matches, and each without source ports, destination ports, both.
 
     A translation moves a packet along one of these axes; with the shadows told apart too, all packets of an atom move
-    to one atom (or, with the source port open, to the same atoms).
+    to one atom (or, with the source port open, to the same atoms). Later fragments have no ports to move along: a match
+    of whole packets alone keeps them apart.
     """
-    parts = [keys]
+    parts = [keys, np.array([(0, 255, 0, 65535, 0, 65535, 1, 0, 0)], np.int32)]
     for free in ((2,), (4,), (2, 4)):
         part = keys.copy()
         for column in free:
