@@ -35,6 +35,7 @@ class Decider:
     def _forget(self) -> None:
         self._zones: dict[int, frozenset[int]] = {}
         self._translates: dict[int, bool] = {}
+        self._variants: dict[int, frozenset[int]] = {}
         self._known: dict[tuple[int, PacketSet, int, int], PacketSet] = {}
         self._rewriter = Rewriter(self.table.services)
         self._version = self.table.version
@@ -74,6 +75,14 @@ class Decider:
                 int(argument[each]) for each in self.below(node) if kind[each] == Outcome.DELIVER
             )
         return self._zones[node]
+
+    def variants_below(self, node: int) -> frozenset[int]:
+        """Filter variants at a node or below it."""
+        if node not in self._variants:
+            kind, argument = self.slicer.outcomes.kind, self.slicer.outcomes.a
+            met = (each for each in self.below(node) if kind[each] in (Outcome.FILTER, Outcome.BRANCH_FILTER))
+            self._variants[node] = frozenset(int(argument[each]) for each in met)
+        return self._variants[node]
 
     def translates(self, node: int) -> bool:
         """Whether addresses or ports may change below a node."""

@@ -28,7 +28,7 @@ from orchestrator.forwarding.engine.matrix_parts import (
 )
 from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes
-from orchestrator.forwarding.engine.packets import PacketSet
+from orchestrator.forwarding.engine.packets import FAMILIES, Interval, PacketSet
 from orchestrator.forwarding.engine.slices import THREADS, UPPER, Units, Whole
 from orchestrator.forwarding.engine.updates import EntryUpdate, InsertEntry, RemoveEntry
 
@@ -207,21 +207,34 @@ class Matrix:
         return self.sets.bits(number) if number > 0 else 0
 
     def packets(self, source: int, destination: int, *, every_path: bool = False) -> PacketSet:
-        """The exact set of packets that get from one zone to the other (`every_path`: by all equal-cost paths)."""
+        """The exact set of packets that get from one zone to the other.
+
+        `every_path`: by all equal-cost paths, from every attachment of the zone that can send them.
+        """
+        found = failed = PacketSet(self.decider.table.services)
+        for attachment in np.flatnonzero(self.attachments.zone == source).tolist():
+            sources = self.decider.intervals(*bounds_of(self.units, attachment))
+            delivered = self._delivered(attachment, sources, destination, every_path)
+            found |= delivered
+            if every_path:
+                services = self.decider.table.services
+                failed |= PacketSet.product(services, sources, FAMILIES, services.everything) - delivered
+        return found - failed
+
+    def _delivered(self, attachment: int, sources: list[Interval], zone: int, every_path: bool) -> PacketSet:
+        """The packets of one attachment that get to a zone."""
         decider, services = self.decider, self.decider.table.services
         found = PacketSet(services)
         every = Units(self.classes.first, self.classes.low, self.classes.high)
-        for attachment in np.flatnonzero(self.attachments.zone == source).tolist():
-            node = self.classes.node[:, attachment]
-            leads = self.ground.zone_of[node]
-            sources = decider.intervals(*bounds_of(self.units, attachment))
-            for number in np.unique(node[(leads == destination) | (leads == -2)]).tolist():
-                if destination not in decider.zones(number):
-                    continue
-                asked = gathered(every, np.flatnonzero(node == number))
-                addresses = decider.intervals(asked.low.tolist(), asked.high.tolist())
-                whole = PacketSet.product(services, sources, addresses, services.everything)
-                found |= decider.delivered(number, whole, destination, every_path)
+        node = self.classes.node[:, attachment]
+        leads = self.ground.zone_of[node]
+        for number in np.unique(node[(leads == zone) | (leads == -2)]).tolist():
+            if zone not in decider.zones(number):
+                continue
+            asked = gathered(every, np.flatnonzero(node == number))
+            addresses = decider.intervals(asked.low.tolist(), asked.high.tolist())
+            whole = PacketSet.product(services, sources, addresses, services.everything)
+            found |= decider.delivered(number, whole, zone, every_path)
         return found
 
 

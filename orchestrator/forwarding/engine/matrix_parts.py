@@ -288,12 +288,16 @@ class FastPart:
         """Pairs with questions for filters.c whose way holds one of the variants."""
         if not self._conflicts and self._branching is None:
             return np.zeros(0, np.int64)
-        below = self.ground.below(variants)
-        pairs = np.array([pair for pair, nodes in self._conflicts.items() if below[list(nodes)].any()], np.int64)
-        if self._branching is None:
-            return pairs
-        branching = self._pairs(self._branching)[below[self._branching.node]]
-        return np.unique(np.concatenate([pairs, branching]))
+        wanted = set(variants)
+        pairs = [
+            pair
+            for pair, nodes in self._conflicts.items()
+            if any(wanted & self.ground.decider.variants_below(node) for node in nodes)
+        ]
+        if self._branching is not None:
+            below = self.ground.below(variants)
+            pairs += self._pairs(self._branching)[below[self._branching.node]].tolist()
+        return np.array(sorted(set(pairs)), np.int64)
 
     def _update(
         self, variant: int, forced: NDArray[np.int64], some: Whole, every: Whole

@@ -41,9 +41,12 @@ def test_the_matrix_says_what_single_packets_do(random: Random, rules: bool) -> 
         for (a, b), found in answers.items():
             assert found.union_of_services() == matrix.services(a, b)
             assert bool(found) == matrix.reaches()[a, b]
+        must = {(a, b): matrix.packets(a, b, every_path=True) for a in range(ZONES) for b in range(ZONES)}
         for _ in range(40):
             packet, zone = random_packet(random), random.randrange(ZONES)
             ends = of.ends(zone, packet)
+            for b in range(ZONES):
+                assert must[zone, b].holds(packet) == (ends == {(Outcome.DELIVER, b)})
             for b in range(ZONES):
                 assert answers[zone, b].holds(packet) == ((Outcome.DELIVER, b) in ends)
 
