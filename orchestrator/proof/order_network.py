@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from orchestrator.forwarding.engine.updates import (
 from orchestrator.proof.order import MOST_CALLS, Conflict, Ordered, safe_order
 from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.reachable import MOST_ASKED, flow_ends
-from orchestrator.proof.reachable_base import WIDTH, Base
+from orchestrator.proof.reachable_base import WIDTH, Base, Hops, Interval
 from orchestrator.proof.reachable_search import Promises, Search, Subject, World
 from orchestrator.proof.reachable_steps import Batch, Step
 
@@ -38,6 +38,14 @@ EXPLAINED = 3
 MOST_WAYS = 16
 NOTHING = Promises(frozenset(), frozenset())
 Promise = tuple[Literal["broken", "unknown"], Subject]
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A world that also knows its routes."""
+
+    def next_hops(self, table: int, address: Interval) -> Hops:
+        """Where a table sends packets to one address (family, address, address + 1) now."""
 
 
 class OrderedSteps(NamedTuple):
@@ -63,6 +71,8 @@ class NetworkVerifier:
     def __init__(self, base: Base, steps: Sequence[Step], policy: Policy, world: World) -> None:
         self.batch = Batch(base, steps, [flow_ends(flow.packet) for flow in policy.flows])
         self.world = world
+        if isinstance(world, Finder):
+            self.batch.rows.lookup = world.next_hops
         self.component = {step: number for number, group in enumerate(self.batch.components()) for step in group}
         self._flows = policy.flows
         self._starts: dict[int, tuple[list[int], list[int]]] = {}

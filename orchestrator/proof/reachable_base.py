@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.errors import PlanError
 from orchestrator.forwarding.engine.network import Action, HopKind, Matches, Network, Prefixes
@@ -28,6 +29,7 @@ Hops = tuple[Hop, ...]
 Interval = tuple[int, int, int]
 """(family, first address, address after the last)."""
 
+_HALF = (1 << 64) - 1
 WIDTH = {4: 32, 6: 128}
 EVERY_ADDRESS: tuple[Interval, ...] = ((4, 0, 1 << 32), (6, 0, 1 << 128))
 
@@ -60,12 +62,62 @@ def match_at(columns: Matches, row: int) -> Match:
     )
 
 
+class Table:
+    """The routes of one table: rows of the arrays, found by their address, and what has changed since."""
+
+    def __init__(self, base: Base, rows: NDArray[np.int64]) -> None:
+        self._base = base
+        prefix = base.network.routes.prefix
+        order = np.argsort(prefix.low[rows], kind="stable")
+        self._rows = rows[order]
+        self._low = prefix.low[self._rows]
+        self.changed: dict[Prefix, Hops | None] = {}
+
+    def copy(self, base: Base) -> Table:
+        """The same routes, to be changed apart."""
+        other = object.__new__(Table)
+        other._base, other._rows, other._low, other.changed = base, self._rows, self._low, dict(self.changed)
+        return other
+
+    def get(self, prefix: Prefix) -> Hops | None:
+        """The next hops of exactly this prefix."""
+        if prefix in self.changed:
+            return self.changed[prefix]
+        family, address, length = prefix
+        routes = self._base.network.routes
+        low = np.uint64(address & _HALF)
+        place = int(self._low.searchsorted(low))
+        while place < len(self._rows) and self._low[place] == low:
+            row = self._rows[place]
+            columns = routes.prefix
+            if columns.length[row] == length and columns.family[row] == family and columns.high[row] == address >> 64:
+                return self._base.group(int(routes.group[row]))
+            place += 1
+        return None
+
+    def items(self) -> Iterator[tuple[Prefix, Hops]]:
+        """Every route there is."""
+        routes = self._base.network.routes
+        for row in self._rows.tolist():
+            prefix = prefix_at(routes.prefix, row)
+            if prefix not in self.changed:
+                yield prefix, self._base.group(int(routes.group[row]))
+        yield from ((prefix, hops) for prefix, hops in self.changed.items() if hops is not None)
+
+    def lengths(self, family: int) -> list[int]:
+        """Prefix lengths that occur, longest first."""
+        prefix = self._base.network.routes.prefix
+        mine = self._rows[prefix.family[self._rows] == family]
+        found = set(np.unique(prefix.length[mine]).tolist())
+        return sorted(found | {prefix.length for prefix in self.changed if prefix.family == family}, reverse=True)
+
+
 class Base:
     """What is configured between two batches."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._tables: dict[int, dict[Prefix, Hops]] = {}
+        self._tables: dict[int, Table] = {}
         self._entries: dict[int, list[int | Entry]] = {}
         self._ports: dict[int, bool] = {}
         self._groups: dict[int, Hops] = {}
@@ -77,33 +129,27 @@ class Base:
         other.__dict__ |= {
             name: self.__dict__[name] for name in ("_by_table", "policed", "links") if name in self.__dict__
         }
-        other._tables = {table: dict(routes) for table, routes in self._tables.items()}
+        other._tables = {table: routes.copy(other) for table, routes in self._tables.items()}
         other._entries = {number: list(rows) for number, rows in self._entries.items()}
         other._ports = dict(self._ports)
         return other
 
     @cached_property
-    def _by_table(self) -> tuple[np.ndarray, np.ndarray]:
+    def _by_table(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         table = self.network.routes.table
         order = np.argsort(table, kind="stable")
         return order, np.searchsorted(table[order], np.arange(len(self.network.tables) + 1))
 
-    def table(self, table: int) -> dict[Prefix, Hops]:
-        """Prefix -> next hops of one table."""
+    def table(self, table: int) -> Table:
+        """The routes of one table."""
         known = self._tables.get(table)
         if known is None:
             order, first = self._by_table
-            routes = self.network.routes
-            rows = order[first[table] : first[table + 1]]
-            columns = (*(column[rows].tolist() for column in routes.prefix), routes.group[rows].tolist())
-            known = {
-                Prefix(family, high << 64 | low, length): self._group(group)
-                for family, high, low, length, group in zip(*columns, strict=True)
-            }
-            self._tables[table] = known
+            known = self._tables[table] = Table(self, order[first[table] : first[table + 1]])
         return known
 
-    def _group(self, group: int) -> Hops:
+    def group(self, group: int) -> Hops:
+        """The next hops of a group, in one order."""
         known = self._groups.get(group)
         if known is None:
             groups = self.network.groups
@@ -116,8 +162,7 @@ class Base:
         """Prefix lengths that a table may hold, longest first."""
         known = self._lengths.get((table, family))
         if known is None:
-            found = {prefix.length for prefix in self.table(table) if prefix.family == family}
-            known = self._lengths[table, family] = sorted(found, reverse=True)
+            known = self._lengths[table, family] = self.table(table).lengths(family)
         return known
 
     def hops(self, table: int, prefix: Prefix) -> Hops | None:
@@ -127,9 +172,9 @@ class Base:
     def set_route(self, table: int, prefix: Prefix, hops: Hops | None) -> None:
         """Set or remove a route."""
         if hops is None:
-            self.table(table).pop(prefix, None)
+            self.table(table).changed[prefix] = None
         else:
-            self.table(table)[prefix] = hops
+            self.table(table).changed[prefix] = hops
             if prefix.length not in self.lengths(table, prefix.family):
                 del self._lengths[table, prefix.family]
 

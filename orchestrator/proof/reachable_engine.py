@@ -23,7 +23,10 @@ from orchestrator.forwarding.engine.packets import Interval, PacketSet
 from orchestrator.forwarding.engine.policy import Broken, Policy
 from orchestrator.forwarding.engine.slices import NO_ANSWER
 from orchestrator.forwarding.engine.updates import InsertEntry, ReplaceEntry, Update
+from orchestrator.proof.reachable_base import Hops
+from orchestrator.proof.reachable_base import Interval as Interval3
 from orchestrator.proof.reachable_flows import Flows
+from orchestrator.proof.reachable_rows import DROPPED
 from orchestrator.proof.reachable_walker import Walker
 
 Stretch = tuple[int, int]
@@ -51,15 +54,30 @@ class EngineWorld:
         self.policy = policy
         self.engine = Engine(network)
         self.walker = Walker(network)
+        self._hops: dict[int, Hops] = {}  # by the engine's groups
+        self._generation = self.engine.generation
         self.flows = Flows(self.engine, self.walker, policy.flows)
         self.isolation = Isolation(self.engine, policy)
 
     def apply(self, update: Update) -> None:
         """Change the network. Raises UpdateError when the update does not fit."""
         change = self.engine.apply(update)
+        if self._generation != self.engine.generation:
+            self._generation = self.engine.generation
+            self._hops.clear()
         self.walker.apply(update)
         self.flows.changed(update, change.records)
         self.isolation.changed(change)
+
+    def next_hops(self, table: int, address: Interval3) -> Hops:
+        """Where a table sends packets to one address (family, address, address + 1) now."""
+        found = self.engine.core.route(table, self.engine.labels.of(address[0], address[1]))
+        if found is None:
+            return DROPPED
+        known = self._hops.get(found[0])
+        if known is None:
+            known = self._hops[found[0]] = self.engine.hops(found[0])
+        return known
 
     def broken(self) -> Broken:
         """What does not hold now. A flow for which something unread decides counts as one that does not work."""
@@ -85,6 +103,7 @@ class Isolation:
         self._decided: dict[tuple[int, int, tuple[Stretch, ...]], Reached] = {}
         self._found: dict[int, list[tuple[int, int, Reached]]] = {}  # attachment -> stretches that lead to forbidden
         self._dirty: dict[int, list[Answer]] = {}
+        self._harmless: dict[tuple[int, int], bool] = {}  # (before, after)
         self._fine: set[tuple[int, int, int, int]] = set()  # answers that lead nowhere forbidden
         self._passed: dict[tuple[int, Chain, tuple[Stretch, ...]], bool] = {}
         self._chains: dict[int, frozenset[Chain] | None] = {}
@@ -117,12 +136,28 @@ class Isolation:
         if change.back is not None:
             self._refiltered(change.filter, (change.update, change.back))
         records = change.records
-        columns = (records[name].tolist() for name in ("attachment", "after", "low", "high"))
+        columns = (records[name].tolist() for name in ("attachment", "before", "after", "low", "high"))
         fine, found, dirty = self._fine, self._found, self._dirty
-        for key in zip(*columns, strict=True):
-            attachment, after, low, high = key
-            if key not in fine or attachment in found or attachment in dirty:
+        for attachment, before, after, low, high in zip(*columns, strict=True):
+            if attachment in found or attachment in dirty:
                 dirty.setdefault(attachment, []).append((low, high, after))
+                continue
+            fine.add((attachment, before, low, high))  # nothing at this attachment leads anywhere forbidden
+            known = self._harmless.get((before, after))
+            if known is None:
+                known = self._harmless[before, after] = self._adds_nothing(before, after)
+            if not known and (attachment, after, low, high) not in fine:
+                dirty[attachment] = [(low, high, after)]
+
+    def _adds_nothing(self, before: int, after: int) -> bool:
+        """Whether one answer has no way to anywhere that another has not, filter by filter."""
+        self._know(max(before, after))
+        if self._doubtful[after]:
+            return False
+        if not self._zones[after]:
+            return True
+        old, new = self._chains_of(before), self._chains_of(after)
+        return old is not None and new is not None and new <= old
 
     def _refiltered(self, number: int, updates: Iterable[Update]) -> None:
         """A filter's entry came, went, or both: what hangs on it is decided anew, where the entry may match."""
@@ -132,6 +167,7 @@ class Isolation:
         self._doubtful.clear()
         self._decided.clear()
         self._fine.clear()
+        self._harmless.clear()
         variants = set(np.flatnonzero(self.engine.variants.filter == number).tolist())
         self._passed = {key: value for key, value in self._passed.items() if variants.isdisjoint(key[1][:-1])}
         for update in updates:

@@ -12,7 +12,7 @@ engine one network that stands for all of them:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -215,6 +215,8 @@ class Rows:
         self.filters: dict[int, FilterRow] = {}
         self.ports: dict[int, PortRow] = {}
         self.present: dict[tuple[int, Prefix], Hops | None] = {}
+        self._found: dict[tuple[int, Interval], Hops] = {}  # longest matches in the present state
+        self.lookup: Callable[[int, Interval], Hops] | None = None  # somebody who knows them faster
 
     def hops(self, table: int, prefix: Prefix, fixed: Fixed) -> Hops | None:
         """The next hops that stand for every possible value of a route; None: it is absent for certain."""
@@ -246,6 +248,7 @@ class Rows:
         if wanted == there:
             return
         self.present[key] = wanted
+        self._found.clear()
         if wanted is None:
             yield RemoveRoute(row.table, row.prefix)
         elif there is None:
@@ -287,6 +290,13 @@ class Rows:
 
     def _longest(self, table: int, address: Interval) -> Hops:
         """The next hops that the engine has now for an address in a table."""
+        known = self._found.get((table, address))
+        if known is None:
+            look = self.lookup or self._looked_up
+            known = self._found[table, address] = look(table, address)
+        return known
+
+    def _looked_up(self, table: int, address: Interval) -> Hops:
         family, low, _high = address
         lengths = {*self.base.lengths(table, family), *self._lengths.get((table, family), ())}
         for length in sorted(lengths, reverse=True):

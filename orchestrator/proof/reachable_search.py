@@ -124,7 +124,8 @@ class Search:
     def _only(self) -> Found:
         """The one state that a single unit leads to; the one it comes from is judged already."""
         self.finish()
-        answer = self._answer()
+        self.found.asked += 1
+        answer = self._told(self.world.broken(), None)
         for subject in sorted(answer.all, key=str):
             values = {self.units[0].number: 1}
             self.found.broke.append(Broke(subject, subject not in answer.fail, values))
@@ -240,9 +241,13 @@ class Search:
         self.found.asked += 1
         self._set(wide=True)
         wide = self.world.broken()
-        narrow = wide
         if (self.filters or self.ports) and self._set(wide=False):
-            narrow = self.world.broken()
+            return self._told(wide, self.world.broken())
+        return self._told(wide, None)
+
+    def _told(self, wide: Broken, narrow: Broken | None) -> Promises:
+        """Isolation from the widest network, flows from the narrowest (None: it is the same)."""
+        narrow = narrow or wide
         flows = frozenset(narrow.flows) - self._excused()
         fail = (frozenset[Subject](wide.isolation) | flows) - self.before.fail
         unknown = frozenset[Subject](wide.unknown | narrow.unknown) - self.before.all - fail

@@ -74,7 +74,7 @@ class Rows:
         )
         # groups of policies keep their numbers, behind the routes' own
         base = Base(old)
-        kept = [base._group(int(group)) for group in old.policies.group]
+        kept = [base.group(int(group)) for group in old.policies.group]
         for hops in kept:
             flat.extend(hops)
             first = np.append(first, np.int32(first[-1] + len(hops)))
