@@ -8,10 +8,12 @@ from itertools import product
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, reject
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from orchestrator.errors import PlanError
 from orchestrator.forwarding.engine.network import Action, Network, Packet
 from orchestrator.forwarding.engine.plain import Plain, TooManyTrailsError
 from orchestrator.forwarding.engine.plain_flow import works
@@ -31,10 +33,12 @@ from orchestrator.forwarding.engine.updates import (
     Update,
 )
 from orchestrator.proof.reachable import Mode, Step, prove_states
+from orchestrator.proof.reachable_steps import states_of
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
 from tests.laws import examples
 from tests.proof.plain_world import PlainWorld, Rows, judged
+from tests.proof.square import Square
 
 MODES = (Mode.ATOMIC, Mode.LINES, Mode.CONVERGING)
 
@@ -230,3 +234,65 @@ def test_the_proof_finds_what_walking_through_every_state_finds(seed: int) -> No
         the_proof_holds(seed)
     except TooManyTrailsError:  # the walker counts branches one by one
         reject()
+
+
+def test_the_way_back_meets_the_same_states() -> None:
+    for step in (Step("s", (PortDown(0), PortDown(1), PortDown(2)), mode) for mode in MODES):
+        there = set(values(step))
+        assert len(there) == states_of(step)
+        back = {taken for state in there for taken in taken_back(step, state)}
+        assert back <= there
+        assert back | {tuple(True for _line in step.lines)} == there
+
+
+def taken_back(step: Step, state: tuple[bool, ...]) -> list[tuple[bool, ...]]:
+    """What one more move of the way back leads to: a line, a commit, or any line where routers settle by themselves."""
+    if step.mode is Mode.ATOMIC:
+        return [(False,) * len(state)]
+    lines = [index for index, done in enumerate(state) if done]
+    if step.mode is Mode.LINES:
+        lines = lines[-1:]
+    return [tuple(done and index != line for index, done in enumerate(state)) for line in lines]
+
+
+def test_two_steps_of_a_batch_may_not_change_the_same_row() -> None:
+    square = Square()
+    steps = [Step("one", (square.to_b("r2", "r3"),)), Step("two", (square.to_b("r2", "r1"),))]
+    with pytest.raises(PlanError, match=r"steps two and one of one batch both change the route of table \d+ to"):
+        prove_states(square.network, [steps], square.policy, square.world())
+    assert prove_states(square.network, [steps[:1]], square.policy, square.world()).steps == 1
+
+
+def test_too_many_cases_ask_for_a_split() -> None:
+    square = Square()
+    steps = [Step("r2", (square.to_b("r2", "r3"),)), Step("r3", (square.to_b("r3", "r4"),))]
+    found = prove_states(square.network, [steps], square.policy, square.world(), most_asked=1)
+    (finding,) = found.findings
+    assert (found.result, finding.result, finding.subject) == ("unknown", "unknown", "flow 0")
+    assert finding.state == "batch 1: r2, r3 touch the same packets, and not every mixture of them holds"
+    assert finding.fix == "split the batch: put these steps into batches of their own"
+
+
+def test_what_was_broken_before_is_told_apart() -> None:
+    square = Square("r2")
+    broken = [Step("r2", (square.to_b("r2", "r3"),))]
+    world = square.world()
+    for step in broken:
+        for update in step.lines:
+            world.apply(update)
+    network = world.rows.arrays()
+    mend = [[Step("r3", (square.to_b("r3", "r4"),))]]
+    proof = prove_states(network, mend, square.policy, PlainWorld(network, square.policy, world.packets))
+    assert (proof.result, proof.mended) == ("pass", ("flow 0",))
+    assert [(finding.existing, finding.state) for finding in proof.findings] == [
+        (True, "before any step, mended at the end")
+    ]
+
+
+def test_the_same_inputs_give_the_same_record() -> None:
+    square = Square()
+    batches = [[Step("r3", (square.to_b("r3", "r4"),), Mode.CONVERGING)]]
+    one = prove_states(square.network, batches, square.policy, square.world(), engine="plain")
+    other = prove_states(square.network, batches, square.policy, square.world(), engine="plain")
+    assert one.record == other.record
+    assert (one.record["states"], one.record["engine"], "seconds" in one.record) == ("2", "plain", False)

@@ -18,7 +18,7 @@ from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
 from tests.laws import examples
 from tests.proof.plain_world import PlainWorld, Rows
-from tests.proof.test_order_network import Square
+from tests.proof.square import Square
 from tests.proof.test_reachable import line, random_batches, random_policy
 
 

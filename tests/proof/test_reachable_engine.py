@@ -20,7 +20,7 @@ from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import every_packet, some_packets
 from tests.laws import examples
 from tests.proof.plain_world import Rows
-from tests.proof.test_order_network import Square
+from tests.proof.square import Square
 from tests.proof.test_reachable import line
 
 
