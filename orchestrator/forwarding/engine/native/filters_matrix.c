@@ -39,6 +39,13 @@ typedef struct {
     int32_t variant, child;
 } step;
 
+/* What a step along a way reads of a filter, side by side. */
+typedef struct {
+    const uint16_t *from, *to;
+    const uint64_t *some;
+    int64_t count;
+} hot;
+
 typedef struct {
     uint64_t bits[CACHE];
     int32_t id[CACHE];
@@ -66,6 +73,7 @@ struct matrix {
     int32_t *unit_order, *destination_order; /* units of one interval that overlap no other, ascending */
     uint8_t *unit_regular, *destination_regular;
     variant_table *tables;
+    hot *hots;
     step *steps;
     int32_t *node_zone; /* -1 nowhere, -2 needs a closer look */
     uint64_t *some_cells, *every_cells;
@@ -332,14 +340,20 @@ static inline int walk(const matrix *m, int32_t n, int64_t a, int64_t d, uint64_
     uint64_t any = services, all = services, varying = 0, conflict = 0;
     step s = m->steps[n];
     while (s.variant != CHAIN_END) {
-        const variant_table *t = &m->tables[s.variant];
-        uint64_t each, value = cell_of(t, t->source.of[a], t->destination.of[d], &each);
+        const hot *h = &m->hots[s.variant];
+        int64_t from = h->from[a], to = h->to[d];
+        uint64_t value = __atomic_load_n(&h->some[to * h->count + from], __ATOMIC_ACQUIRE);
+        if (__builtin_expect(!value, 0))
+            value = fill(&m->tables[s.variant], from, to);
         any &= value;
         if (!any)
             break;
-        all &= each;
-        if (value & VARIES) {
+        if (__builtin_expect(!(value & VARIES), 1)) {
+            all &= value;
+        } else {
+            uint64_t each = __atomic_load_n(&m->tables[s.variant].every[to * h->count + from], __ATOMIC_RELAXED);
             uint64_t vary = value & ~each & SERVICES;
+            all &= each;
             conflict |= vary & varying;
             varying |= vary;
         }
@@ -442,6 +456,8 @@ static void *compile_run(void *argument)
     return NULL;
 }
 
+static void set_hot(matrix *m, int64_t variant);
+
 static int compile_all(matrix *m)
 {
     int64_t variants = m->view.variants, cells = 0;
@@ -478,9 +494,16 @@ static int compile_all(matrix *m)
             continue;
         t->some = m->some_cells + cells;
         t->every = m->every_cells + cells;
+        set_hot(m, v);
         cells += t->source.count * t->destination.count;
     }
     return 1;
+}
+
+static void set_hot(matrix *m, int64_t variant)
+{
+    const variant_table *t = &m->tables[variant];
+    m->hots[variant] = (hot){t->source.of, t->destination.of, t->some, t->source.count};
 }
 
 static int find_live(matrix *m)
@@ -512,7 +535,7 @@ void matrix_free(matrix *m)
         return;
     for (int64_t v = 0; m->tables && v < m->view.variants; v++)
         table_free(&m->tables[v]);
-    void *all[] = {m->tables, m->steps, m->node_zone, m->unit_order, m->destination_order, m->unit_regular,
+    void *all[] = {m->tables, m->hots, m->steps, m->node_zone, m->unit_order, m->destination_order, m->unit_regular,
                    m->destination_regular, m->some_cells, m->every_cells, m->live, m->rest, m->changes,
                    m->zone_first, m->leads_first, m->leads, m->mark, m->stale};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -543,8 +566,9 @@ matrix *matrix_new(const filter_view *view, const graph_view *graph, const unit_
     m->threads = threads < 1 ? 1 : threads;
     m->width = units->units;
     m->tables = calloc((size_t)view->variants + 1, sizeof *m->tables);
+    m->hots = calloc((size_t)view->variants + 1, sizeof *m->hots);
     m->zone_first = calloc((size_t)zones + 1, sizeof *m->zone_first);
-    int fine = m->tables && m->zone_first && chain_of(m) && find_live(m) &&
+    int fine = m->tables && m->hots && m->zone_first && chain_of(m) && find_live(m) &&
                regulars(&m->units, NULL, &m->unit_order, &m->unit_regular, &m->regular_units) &&
                regulars(&m->destinations, m->live, &m->destination_order, &m->destination_regular,
                         &m->regular_destinations) &&
@@ -858,17 +882,15 @@ static void *update_run(void *argument)
     update_part *p = argument;
     matrix *m = p->m;
     answer_part *answer = &p->answer;
-    for (int64_t i = p->begin; i < p->end && !answer->status; i++) {
-        int64_t a = p->sources[i];
-        const uint8_t *differs = p->differs + p->source_move[a];
-        for (int64_t j = 0; j < p->destination_count; j++) {
-            int64_t d = p->destinations[j];
-            if (!differs[(int64_t)p->destination_move[d] * p->source_moves])
+    for (int64_t j = 0; j < p->destination_count; j++) {
+        int64_t d = p->destinations[j];
+        const uint8_t *differs = p->differs + (int64_t)p->destination_move[d] * p->source_moves;
+        const int32_t *roots = m->node + (int64_t)m->row[d] * m->width;
+        for (int64_t i = p->begin; i < p->end && !answer->status; i++) {
+            int64_t a = p->sources[i];
+            if (!differs[p->source_move[a]] || !m->mark[roots[a]] || m->node_zone[roots[a]] < 0)
                 continue;
-            int32_t root = m->node[(int64_t)m->row[d] * m->width + a];
-            if (!m->mark[root] || m->node_zone[root] < 0)
-                continue;
-            int64_t pair = (int64_t)m->zone[a] * m->zones + m->node_zone[root];
+            int64_t pair = (int64_t)m->zone[a] * m->zones + m->node_zone[roots[a]];
             if (m->stale[pair])
                 continue;
             m->stale[pair] = 1;
@@ -876,7 +898,7 @@ static void *update_run(void *argument)
                 answer->status = FILTERS_NO_MEMORY;
                 break;
             }
-            p->found[p->found_count++] = (couple){m->zone[a], m->node_zone[root]};
+            p->found[p->found_count++] = (couple){m->zone[a], m->node_zone[roots[a]]};
         }
     }
     return NULL;
@@ -1072,6 +1094,7 @@ int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t
     }
     variant_table before = *t;
     *t = after;
+    set_hot(m, variant);
     int32_t status = update_pairs(m, sets, variant, &before, t, forced, pairs, some, every);
     table_free(&before);
     *changed = m->changes_count;
