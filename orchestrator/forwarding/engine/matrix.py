@@ -193,10 +193,7 @@ class Matrix:
             return self.some > 0
         atom = self.decider.table.services.atom(packet)
         if len(self.parts) == 1 and isinstance(self.parts[0], FastPart):
-            size = self.zones * self.zones
-            some, every = np.full(size, NONE, np.int32), np.full(size, NONE, np.int32)
-            self.parts[0].put(some, every, 1 << atom)
-            return (some > 0).reshape(self.zones, self.zones)
+            return self.parts[0].service(atom).reshape(self.zones, self.zones)
         words = self.sets.words()
         holds = (words[:, atom // 64] >> np.uint64(atom % 64)) & np.uint64(1) == 1
         return np.where(self.some > 0, holds[self.some], False)

@@ -238,6 +238,21 @@ class FastPart:
         check(status, "a matrix")
         self._look_closer(count.value, some, every, asked, keep=services is None)
 
+    def service(self, atom: int) -> NDArray[np.bool_]:
+        """Per pair (flat) whether packets of one service get there."""
+        size = self.ground.zones * self.ground.zones
+        reached, count = np.zeros(size, np.uint8), ctypes.c_int64()
+        status = library().matrix_service(
+            self.handle, self.ground.sets.handle, ctypes.c_int32(atom), pointer(reached), ctypes.byref(count)
+        )
+        check(status, "a matrix")
+        found = reached.astype(np.bool_)
+        if count.value:
+            some = np.where(found, 1, NONE).astype(np.int32)
+            self._look_closer(count.value, some, some.copy(), 1 << atom, keep=False)
+            found = some > 0
+        return found
+
     def _look_closer(self, count: int, some: Whole, every: Whole, services: int, *, keep: bool) -> None:
         """Decide the couples (attachment, destination) that the native part left out."""
         if not count:

@@ -147,6 +147,9 @@ def test_a_tree_with_a_filter_on_every_edge() -> None:
     assert numbers_as_services(fast) == numbers_as_services(sliced)
     assert 0.1 < fast.reaches().mean() < 0.9
     assert np.flatnonzero(fast.some != fast.every).size, "parts of zones have to make a difference"
+    for packet in (Packet(4, 0, 0, 6, 40000, 443), Packet(4, 0, 0, 17, 40000, 53), Packet(4, 0, 0, 1, 0, 0)):
+        assert fast.reaches(packet).tolist() == sliced.reaches(packet).tolist()
+        assert 0.1 < fast.reaches(packet).mean() < 0.9
     random = Random(1)
     for _ in range(25):
         number, at = random.randrange(38), random.randrange(12)

@@ -733,6 +733,184 @@ int32_t matrix_answer(matrix *m, bitsets *sets, uint64_t services, int32_t *some
     return status;
 }
 
+/* ---- one service: 64 attachments side by side, one bit each ---- */
+
+typedef struct {
+    uint64_t pass, vary; /* lanes that pass for some packet; of them, those that do not for every one */
+    int64_t block;
+} lanes;
+
+typedef struct {
+    int32_t node;
+    uint64_t mask;
+} front;
+
+typedef struct {
+    answer_part answer;
+    int32_t atom;
+    const int64_t *base; /* per variant: its first destination class among all */
+    lanes *known;
+    uint8_t *reached;
+} service_part;
+
+static const lanes *lanes_of(service_part *p, int32_t variant, int64_t d, int64_t block, int64_t stop)
+{
+    const matrix *m = p->answer.m;
+    const hot *h = &m->hots[variant];
+    int64_t to = h->to[d];
+    lanes *known = &p->known[p->base[variant] + to];
+    if (known->block == block)
+        return known;
+    known->block = block;
+    known->pass = known->vary = 0;
+    for (int64_t a = block; a < stop; a++) {
+        if (m->units.first[a] == m->units.first[a + 1])
+            continue;
+        int64_t cell = to * h->count + h->from[a];
+        uint64_t value = __atomic_load_n(&h->some[cell], __ATOMIC_ACQUIRE), lane = (uint64_t)1 << (a - block);
+        if (!value)
+            value = fill(&m->tables[variant], h->from[a], to);
+        if (!(value >> p->atom & 1))
+            continue;
+        known->pass |= lane;
+        if (value & VARIES && !(__atomic_load_n(&m->tables[variant].every[cell], __ATOMIC_RELAXED) >> p->atom & 1))
+            known->vary |= lane;
+    }
+    return known;
+}
+
+/* Fronts stand in descending order of nodes: children have lower numbers, so a node is left when all lanes are there. */
+static int put_front(front *fronts, int count, int32_t node, uint64_t mask)
+{
+    int at = count;
+    while (at > 0 && fronts[at - 1].node < node)
+        at--;
+    if (at > 0 && fronts[at - 1].node == node) {
+        fronts[at - 1].mask |= mask;
+        return count;
+    }
+    memmove(fronts + at + 1, fronts + at, sizeof *fronts * (size_t)(count - at));
+    fronts[at] = (front){node, mask};
+    return count + 1;
+}
+
+/* Puts a front behind those of higher nodes, into the place before `first` that has just become free. */
+static int move_front(front *fronts, int first, int count, int32_t node, uint64_t mask)
+{
+    int at = first;
+    while (at < count && fronts[at].node > node)
+        at++;
+    if (at < count && fronts[at].node == node) {
+        fronts[at].mask |= mask;
+        return first;
+    }
+    memmove(fronts + first - 1, fronts + first, sizeof *fronts * (size_t)(at - first));
+    fronts[at - 1] = (front){node, mask};
+    return first - 1;
+}
+
+static void follow(service_part *p, int64_t d, int64_t block, int64_t stop)
+{
+    matrix *m = p->answer.m;
+    const int32_t *roots = m->node + (int64_t)m->row[d] * m->width;
+    front fronts[65];
+    int count = 0;
+    uint64_t arrived = 0, varying = 0, conflict = 0;
+    for (int64_t a = block; a < stop; a++) {
+        int32_t zone = m->node_zone[roots[a]];
+        uint64_t lane = (uint64_t)1 << (a - block);
+        if (zone == -1 || m->units.first[a] == m->units.first[a + 1])
+            continue;
+        if (zone == -2)
+            conflict |= lane;
+        else
+            count = put_front(fronts, count, roots[a], lane);
+    }
+    uint64_t closer = conflict;
+    conflict = 0;
+    for (int first = 0; first < count;) {
+        front now = fronts[first++];
+        step s = m->steps[now.node];
+        if (s.variant == CHAIN_END) {
+            arrived |= now.mask;
+            continue;
+        }
+        const lanes *known = lanes_of(p, s.variant, d, block, stop);
+        uint64_t mask = now.mask & known->pass, vary = mask & known->vary;
+        conflict |= vary & varying;
+        varying |= vary;
+        if (mask)
+            first = move_front(fronts, first, count, s.child, mask);
+    }
+    closer |= conflict & arrived;
+    for (uint64_t left = arrived & ~closer; left; left &= left - 1) {
+        int64_t a = block + __builtin_ctzll(left);
+        p->reached[(int64_t)m->zone[a] * m->zones + m->node_zone[roots[a]]] = 1;
+    }
+    answer_part *answer = &p->answer;
+    for (; closer && !answer->status; closer &= closer - 1) {
+        if (!grow(&answer->rest, &answer->rest_room, answer->rest_count + 1, sizeof *answer->rest))
+            answer->status = FILTERS_NO_MEMORY;
+        else
+            answer->rest[answer->rest_count++] = (couple){(int32_t)(block + __builtin_ctzll(closer)), (int32_t)d};
+    }
+}
+
+static void *service_run(void *argument)
+{
+    service_part *p = argument;
+    matrix *m = p->answer.m;
+    for (int64_t block = p->answer.begin; block < p->answer.end; block += 64) {
+        int64_t stop = block + 64 < p->answer.end ? block + 64 : p->answer.end;
+        for (int64_t d = 0; d < m->destinations.units && !p->answer.status; d++)
+            if (m->live[d])
+                follow(p, d, block, stop);
+    }
+    return NULL;
+}
+
+int32_t matrix_service(matrix *m, bitsets *sets, int32_t atom, uint8_t *reached, int64_t *rest)
+{
+    answer_part *parts = parts_of(m, sets, (uint64_t)1 << atom, NULL, NULL);
+    service_part *services = calloc((size_t)m->threads, sizeof *services);
+    int64_t *base = calloc((size_t)m->view.variants + 1, sizeof *base), total = 0;
+    int fine = parts && services && base;
+    for (int64_t v = 0; fine && v < m->view.variants; v++) {
+        base[v] = total;
+        total += m->tables[v].used ? m->tables[v].destination.count : 0;
+    }
+    m->rest_count = 0;
+    for (int32_t i = 0; fine && i < m->threads; i++) {
+        services[i] = (service_part){.answer = parts[i], .atom = atom, .base = base, .reached = reached};
+        services[i].known = malloc(sizeof *services[i].known * (size_t)(total + 1));
+        fine = services[i].known != NULL;
+        for (int64_t k = 0; fine && k < total; k++)
+            services[i].known[k].block = -1;
+    }
+    for (int32_t i = 1; fine && i < m->threads; i++)
+        services[i].answer.started = !pthread_create(&services[i].answer.thread, NULL, service_run, &services[i]);
+    for (int32_t i = 0; fine && i < m->threads; i++) {
+        if (services[i].answer.started)
+            pthread_join(services[i].answer.thread, NULL);
+        else
+            service_run(&services[i]);
+    }
+    int32_t status = fine ? FILTERS_FINE : FILTERS_NO_MEMORY;
+    for (int32_t i = 0; services && i < m->threads; i++) {
+        free(services[i].known);
+        if (parts)
+            parts[i] = services[i].answer;
+    }
+    free(services);
+    free(base);
+    if (fine)
+        status = finish(m, parts);
+    else
+        free(parts);
+    *rest = m->rest_count;
+    return status;
+}
+
 void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination, uint8_t *branching)
 {
     for (int64_t i = 0; i < m->rest_count; i++) {
