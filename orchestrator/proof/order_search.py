@@ -41,12 +41,9 @@ class Walker:
 
         Raises PlanError when an answer hangs on a step of another component: the footprints are wrong.
         """
-        done = frozenset(self.applied[base:])
-        return [
-            self._nogood(item.promise, item.because, item.midway, component, done)
-            for item in self.verifier.violations()
-            if item.promise not in self.existing
-        ]
+        found = [item for item in self.verifier.violations() if item.promise not in self.existing]
+        done = frozenset(self.applied[base:]) if found else frozenset[int]()
+        return [self._nogood(item.promise, item.because, item.midway, component, done) for item in found]
 
     def _nogood(
         self,

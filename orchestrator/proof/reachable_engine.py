@@ -26,6 +26,7 @@ from orchestrator.forwarding.engine.updates import InsertEntry, ReplaceEntry, Up
 from orchestrator.proof.reachable_base import Hops
 from orchestrator.proof.reachable_base import Interval as Interval3
 from orchestrator.proof.reachable_flows import Flows
+from orchestrator.proof.reachable_graph import Graph
 from orchestrator.proof.reachable_rows import DROPPED
 from orchestrator.proof.reachable_walker import Walker
 
@@ -98,6 +99,8 @@ class Isolation:
 
     def _reset(self) -> None:
         self._generation = self.engine.generation
+        self._graph = Graph(self.engine)
+        self._unread: frozenset[int] | None = None  # variants of filters with something nobody could read
         self._zones: list[frozenset[int]] = []  # node -> zones that may get something
         self._doubtful: list[bool] = []  # node -> whether something unread may stand on the way
         self._decided: dict[tuple[int, int, tuple[Stretch, ...]], Reached] = {}
@@ -107,6 +110,8 @@ class Isolation:
         self._fine: set[tuple[int, int, int, int]] = set()  # answers that lead nowhere forbidden
         self._passed: dict[tuple[int, Chain, tuple[Stretch, ...]], bool] = {}
         self._chains: dict[int, frozenset[Chain] | None] = {}
+        self._same: dict[frozenset[Chain], frozenset[Chain]] = {}  # equal sets are one object
+        self._longer: dict[tuple[int, frozenset[Chain]], frozenset[Chain]] = {}
         attachments = self.engine.attachments
         self._sources: list[list[Interval]] = [[] for _row in attachments.port]
         number = {
@@ -157,11 +162,14 @@ class Isolation:
         if not self._zones[after]:
             return True
         old, new = self._chains_of(before), self._chains_of(after)
-        return old is not None and new is not None and new <= old
+        if old is None or new is None:
+            return False
+        return old is new or new <= old
 
     def _refiltered(self, number: int, updates: Iterable[Update]) -> None:
         """A filter's entry came, went, or both: what hangs on it is decided anew, where the entry may match."""
         self._refiltered_filters.add(number)
+        self._unread = None
         self._chains.clear()
         self._zones.clear()
         self._doubtful.clear()
@@ -234,17 +242,16 @@ class Isolation:
         """Zones below every node up to this one; children stand before their parents."""
         if node < len(self._zones):
             return
-        outcomes = self.engine.outcomes()
-        begin = len(self._zones)
-        kind, a = outcomes.kind[begin:].tolist(), outcomes.a[begin:].tolist()
-        first, children = outcomes.first.tolist(), outcomes.children.tolist()
-        unread = self._unread_variants()
-        for offset, (what, argument) in enumerate(zip(kind, a, strict=True)):
-            below = children[first[begin + offset] : first[begin + offset + 1]]
-            zones = frozenset({argument}) if what == Outcome.DELIVER else frozenset[int]()
+        graph = self._graph
+        graph.know(node)
+        if self._unread is None:
+            self._unread = self._unread_variants()
+        for one in range(len(self._zones), len(graph.kind)):
+            what, below = graph.kind[one], graph.below(one)
+            zones = frozenset({graph.a[one]}) if what == Outcome.DELIVER else frozenset[int]()
             for child in below:
                 zones |= self._zones[child]
-            filters = what in (Outcome.FILTER, Outcome.BRANCH_FILTER) and argument in unread
+            filters = what in (Outcome.FILTER, Outcome.BRANCH_FILTER) and graph.a[one] in self._unread
             self._zones.append(zones)
             self._doubtful.append(what == Outcome.UNKNOWN or filters or any(self._doubtful[child] for child in below))
 
@@ -287,24 +294,30 @@ class Isolation:
     def _chains_of(self, node: int) -> frozenset[Chain] | None:
         """The filters on every way below a node, with the zone at its end; None where more than filters decide."""
         if node not in self._chains:
-            self._chains[node] = self._followed(node)
+            found = self._followed(node)
+            self._chains[node] = None if found is None else self._same.setdefault(found, found)
         return self._chains[node]
 
     def _followed(self, node: int) -> frozenset[Chain] | None:
-        decider = self.engine.decider
-        kind, a = int(decider.slicer.outcomes.kind[node]), int(decider.slicer.outcomes.a[node])
+        self._know(node)
+        kind, a = self._graph.kind[node], self._graph.a[node]
         if kind == Outcome.DELIVER:
             return frozenset({(a,)})
         if kind in (Outcome.DROP, Outcome.LOOP):
             return frozenset()
         if kind not in (Outcome.FILTER, Outcome.EITHER):
             return None
-        below = [self._chains_of(child) for child in decider.children(node)]
+        below = [self._chains_of(child) for child in self._graph.below(node)]
         known = [chains for chains in below if chains is not None]
         found = frozenset[Chain]().union(*known)
         if len(known) < len(below) or len(found) > MOST_CHAINS:
             return None
-        return frozenset((a, *chain) for chain in found) if kind == Outcome.FILTER else found
+        if kind == Outcome.EITHER:
+            return found
+        longer = (a, found)
+        if longer not in self._longer:
+            self._longer[longer] = frozenset((a, *chain) for chain in found)
+        return self._longer[longer]
 
     def _passes(self, attachment: int, chain: Chain, stretches: tuple[Stretch, ...]) -> bool:
         """Whether some packet gets through all filters of a chain."""

@@ -21,6 +21,7 @@ from orchestrator.forwarding.engine.policy import Flow
 from orchestrator.forwarding.engine.rows import holds
 from orchestrator.forwarding.engine.trail import answer_to
 from orchestrator.forwarding.engine.updates import InsertEntry, RemoveEntry, ReplaceEntry, Update
+from orchestrator.proof.reachable_graph import Graph
 from orchestrator.proof.reachable_walker import Walker
 
 
@@ -73,7 +74,7 @@ class Flows:
         self._verdicts: list[dict[Answers, Verdict]] = [{} for _flow in self.flows]
         self._met: dict[int, set[int]] = {}  # filter -> flows whose packets or answers meet it
         self._slow: set[int] = set()  # flows that the walker last decided
-        self._nodes: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+        self._graph = Graph(self.engine)
         self._rows.clear()
         attachments = self.engine.attachments
         for row, place in enumerate(zip(attachments.zone.tolist(), attachments.port.tolist(), strict=True)):
@@ -197,29 +198,24 @@ class Flows:
         return known[key]
 
     def _follow(self, number: int, node: int, crossed: frozenset[int] | None) -> Fate:
-        kind, a, first, children = self._graph(node)
-        what, below = kind[node], children[first[node] : first[node + 1]]
+        graph = self._graph
+        graph.know(node)
+        what, below, argument = graph.kind[node], graph.below(node), graph.a[node]
         if what in _ENDS:
             return _ENDS[Outcome(what)]
         if what == Outcome.DELIVER:
-            return frozenset({a[node]})
+            return frozenset({argument})
         if what == Outcome.EITHER:
             return _together([self._node(number, child, crossed) for child in below])
         if what not in (Outcome.FILTER, Outcome.BRANCH_FILTER):
             return Verdict.SLOW
         remembered = crossed if what == Outcome.FILTER else None
-        action = self._decide(number, a[node], remembered, answer=crossed is not None)
+        action = self._decide(number, argument, remembered, answer=crossed is not None)
         if action == Action.UNKNOWN:
             return Verdict.UNREAD
         if action == Action.PERMIT:
             return self._node(number, below[0], crossed)
         return self._node(number, below[1], crossed) if what == Outcome.BRANCH_FILTER else Verdict.FAILS
-
-    def _graph(self, node: int) -> tuple[list[int], list[int], list[int], list[int]]:
-        if node >= len(self._nodes[0]):
-            found = self.engine.outcomes()
-            self._nodes = (found.kind.tolist(), found.a.tolist(), found.first.tolist(), found.children.tolist())
-        return self._nodes
 
     def _decide(self, number: int, variant: int, crossed: frozenset[int] | None, *, answer: bool) -> int:
         """What a filter does with the packet; a stateful one passes answers of what its device has seen for certain."""
