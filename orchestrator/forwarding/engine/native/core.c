@@ -70,6 +70,7 @@ static void free_walks(Engine *e) {
     free(e->place_table);
     free(e->current);
     free(e->way.at);
+    free(e->open.at);
     free(e->scratch.at);
     free(e->seen.at);
     free(e->state);

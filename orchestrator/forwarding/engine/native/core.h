@@ -190,7 +190,7 @@ typedef struct Engine {
     bool sweeping;
     int32_t watched, passes, override_table, override_group;
     int32_t depth;
-    Ints way, scratch, seen; /* seen: (table, group) pairs of this walk, while `seeing` */
+    Ints way, open, scratch, seen; /* open: places of loops that are not closed yet; seen: (table, group) pairs of this walk, while `seeing` */
     bool seeing;
     State *state;
     int64_t states, state_room;

@@ -1,9 +1,9 @@
 /* From a place and a label to an outcome: depth first, memoised per label, loops recognised.
  *
  * A place is (table, the named port by which the device was entered, what translations did to the header, label). A
- * place on the way that is met again is a loop. What is found inside a loop holds only seen from where it was entered,
- * so only places outside are remembered (`low`: the highest place on the way that was met again); a chain of single
- * next hops that bites its own tail is a loop for all of it. Ports with policies are places too: policies forward without a lookup.
+ * place on the way that is met again closes a loop (`low`: the highest such place). A chain of single next hops that
+ * bites its own tail is a loop for all of it; places of a loop that branches stay open until its highest place is done,
+ * then they are settled together. Ports with policies are places too: policies forward without a lookup.
  */
 #include "core.h"
 
@@ -337,16 +337,78 @@ static bool too_far(Engine *e) {
     return e->error != OK;
 }
 
-/* Remember what was found for the way from `base` on, but for places of a branching loop: what they lead to depends on
- * where the loop is entered. Places before it are on no loop with it, and what is known of them holds from anywhere. */
-static void remember(Engine *e, int64_t base, int32_t low, int32_t node, int32_t passes) {
-    for (int64_t i = e->way.count - 1; i >= base; i--) {
-        Slot *slot = &e->slot[e->way.at[i]];
-        slot->node = node;
-        slot->passes = passes;
-        if (i >= low) slot->stamp = 0;
+static void settle(Engine *e, int32_t at, int32_t node, int32_t passes) {
+    e->slot[at].node = node;
+    e->slot[at].passes = passes;
+}
+
+static Place place_of(const Engine *e, int32_t at) {
+    int64_t base = e->in.tables + e->in.ports;
+    Place place = {e->here, at, 0, 0};
+    if (at >= base) place = e->place[at - base];
+    if (place.table >= e->in.tables) place.context = e->in.port_context[place.table - e->in.tables];
+    place.state = e->slot[at].state;
+    return place;
+}
+
+/* The outcome of one step from a place, given those of the places it leads to. */
+static int32_t expand(Engine *e, Place p, int32_t *low) {
+    if (too_far(e)) return DROP;
+    if (p.table >= e->in.tables) return walk_in(e, p.table - (int32_t)e->in.tables, 0, p.state, p.label, low);
+    int32_t group = lookup(e, p.table, p.label);
+    if (group < 0) return DROP;
+    const Fast *fast = &e->fast[group];
+    if (fast->next < 0) return walk_group(e, group, p.context, p.state, p.label, low);
+    int32_t next = fast->next, context = fast->context >= 0 ? fast->context : p.context;
+    return walk_place(e, next, context, p.state, p.label, low);
+}
+
+/* A loop that branches is closed: e->open from `first` on are its places. A packet that stays in it for as many steps as
+ * it has places has been somewhere twice; one that leaves it, leaves within so many. So this often every place is given
+ * its outcome by those of the places it leads to, beginning with LOOP; less often when nothing changes any more. */
+static void close_loop(Engine *e, int64_t first, int32_t passes) {
+    int64_t count = e->open.count - first, base = e->scratch.count;
+    bool seeing = e->seeing, changes = true;
+    e->seeing = false; /* all of it was seen on the way in */
+    for (int64_t i = 0; i < count; i++) settle(e, e->open.at[first + i], LOOP, passes | MET_A_LOOP);
+    if (ints_room(&e->scratch, count)) e->error = NO_MEMORY;
+    for (int64_t round = 0; round < count && changes && !e->error; round++) {
+        changes = false;
+        e->scratch.count = base;
+        for (int64_t i = 0; i < count && !e->error; i++) {
+            int32_t low = NEVER;
+            int32_t node = expand(e, place_of(e, e->open.at[first + i]), &low);
+            if (ints_push(&e->scratch, node)) e->error = NO_MEMORY;
+        }
+        for (int64_t i = 0; i < count && !e->error; i++) {
+            Slot *slot = &e->slot[e->open.at[first + i]];
+            changes = changes || slot->node != e->scratch.at[base + i];
+            slot->node = e->scratch.at[base + i];
+        }
     }
+    e->scratch.count = base;
+    e->open.count = first;
+    e->seeing = seeing;
+}
+
+/* The way from `base` on has been followed. Places that `low`, a place further up the way, closes a loop with stay open
+ * until that one is done; when it is on this part of the way, the loop is closed here. Returns the outcome. */
+static int32_t remember(Engine *e, int64_t base, int64_t opened, int32_t low, int32_t node, int32_t passes) {
+    int64_t loop = low == NEVER ? e->way.count : low < base ? base : low;
+    for (int64_t i = loop; i < e->way.count; i++) {
+        e->slot[e->way.at[i]].position = low;
+        if (ints_push(&e->open, e->way.at[i])) e->error = NO_MEMORY;
+    }
+    if (low != NEVER && low >= base && !e->error) {
+        int32_t root = e->way.at[low];
+        int64_t kept = e->way.count;
+        close_loop(e, opened, passes);
+        e->way.count = kept;
+        node = e->slot[root].node;
+    }
+    for (int64_t i = base; i < loop; i++) settle(e, e->way.at[i], node, passes);
     e->way.count = base;
+    return node;
 }
 
 /* Places are shared by all header states until one is met again with another state, or its answer holds a loop. */
@@ -361,7 +423,7 @@ static int32_t slot_for(Engine *e, int32_t table, int32_t context, int32_t state
 }
 
 static int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int64_t label, int32_t *low) {
-    int64_t base = e->way.count;
+    int64_t base = e->way.count, opened = e->open.count;
     int32_t above = e->passes, mine = NEVER, node;
     e->passes = 0;
     for (;;) {
@@ -374,7 +436,7 @@ static int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t sta
             } else {
                 node = LOOP;
                 e->passes |= MET_A_LOOP;
-                if (slot->position < base) mine = slot->position;
+                if (slot->position < base) mine = slot->position; /* else a chain that bites its own tail */
             }
             break;
         }
@@ -409,7 +471,7 @@ static int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t sta
         e->depth--;
         break;
     }
-    remember(e, base, mine, node, e->passes);
+    node = remember(e, base, opened, mine, node, e->passes);
     if (mine < base && mine < *low) *low = mine;
     e->passes |= above;
     return node;
@@ -436,6 +498,10 @@ static int32_t walk_steps(Engine *e, int32_t table) {
         if (step == BRANCHES) {
             int32_t low = NEVER;
             node = walk_place(e, table, 0, 0, e->here, &low);
+            if (e->passes & MET_A_LOOP) { /* the chain may be part of that loop, and then has an outcome of its own */
+                for (int32_t i = 0; i < count; i++) e->mark[chain[i]].stamp = 0;
+                return count ? walk_place(e, chain[0], 0, 0, e->here, &low) : node;
+            }
             *mark = (Mark){e->stamp, node};
             break;
         }
@@ -484,6 +550,7 @@ void walk_begin(Engine *e, int64_t label) {
         for (int64_t i = 0; i < e->in.tables; i++) e->mark[i].stamp = 0;
         e->stamp = 1;
     }
+    e->way.count = e->open.count = 0;
     e->here = label;
     e->end = LABEL_END;
     e->limit = e->work + 2000000 + 64 * e->in.tables;
