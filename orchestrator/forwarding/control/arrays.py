@@ -59,6 +59,7 @@ class _Plumber:
     def __init__(self, view: View, result: Result) -> None:
         self.view, self.result = view, result
         self.builder = NetworkBuilder()
+        self.named = {port.name: port for place in view.places for port in view.ports(place)}
         self.towards: dict[tuple[PortName, PortName], int] = {}
         self.segment: dict[PortName, int] = {}
         self.own: dict[Place, int] = {}
@@ -130,14 +131,8 @@ class _Plumber:
         name = (place[0], hop.interface)
         if hop.neighbour is not None:
             return HopKind.PORT, self.towards[name, hop.neighbour]
-        port = next(one for one in self._every(place[0]) if one.name == name)
-        other = self.view.gateway(port, hop.gateway) if hop.gateway is not None else None
+        other = self.view.gateway(self.named[name], hop.gateway) if hop.gateway is not None else None
         return HopKind.PORT, self.segment[name] if other is None else self.towards[name, other.name]
-
-    def _every(self, router: str) -> Iterator[Port]:
-        for place in self.view.places:
-            if place[0] == router:
-                yield from self.view.ports(place)
 
 
 def reason(place: Place, entry: Entry) -> str:

@@ -7,32 +7,24 @@ result is not certain and says so; nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from orchestrator.forwarding.control import isis, ospf, ospf_external
 from orchestrator.forwarding.control.bgp import Chosen, Speakers, toward
 from orchestrator.forwarding.control.bgp_sessions import Session
 from orchestrator.forwarding.control.check import check_design
 from orchestrator.forwarding.control.design import (
     Address,
     Design,
-    Family,
-    Isis,
-    Ospf,
-    Prefix,
-    Redistribution,
     StaticRoute,
 )
-from orchestrator.forwarding.control.filters import Announced
-from orchestrator.forwarding.control.ospf_external import External
+from orchestrator.forwarding.control.interior import Interior
 from orchestrator.forwarding.control.tables import DISCARD, Entry, Hop, Place, Table
 from orchestrator.forwarding.control.view import View
 
 _DISORDERLY = 8
 """How many disorderly beginnings are tried, and how many rounds each lasts."""
-FAMILIES: tuple[Family, ...] = (4, 6)
 
 
 @dataclass(frozen=True)
@@ -83,12 +75,12 @@ def _again(view: View, most: int, run: _Run, shakes: int) -> Iterator[Result]:
     begun = late.tables, late.chosen
     yield late.settle()
     for number in range(min(shakes, _DISORDERLY)):
-        late.tables, late.chosen = cold if number % 2 else begun
+        late.begin(*(cold if number % 2 else begun))
         late.disorderly(Random(number))  # noqa: S311  # repeatable, nothing secret
         yield late.settle()
     tables, chosen = run.tables, run.chosen
     for router in sorted({place[0] for place in run.order})[:shakes]:
-        run.tables, run.chosen = tables, chosen
+        run.begin(tables, chosen)
         run.restart(router)
         yield run.settle()
 
@@ -100,11 +92,15 @@ class _Run:
         self.view, self.most = view, most
         self.speakers = Speakers(view)
         self.order = sorted(self.speakers.instances, reverse=not forward)
-        self.redistributing = True
+        self.interior = Interior(view)
         self.tables: dict[Place, Table] = {place: Table(self._connected(place)) for place in view.places}
         self.chosen: dict[Place, Chosen] = {place: {} for place in self.order}
-        self._domains: dict[tuple[Family, frozenset[Place]], ospf.Domain] = {}
-        self._offered: dict[str, tuple[object, dict[Place, list[Entry]]]] = {}
+        self._parts: dict[Place, tuple[object, ...]] = {}
+
+    def begin(self, tables: dict[Place, Table], chosen: dict[Place, Chosen]) -> None:
+        """Go back to a state that was reached before."""
+        self.tables, self.chosen = tables, chosen
+        self._parts = {}
 
     def settle(self) -> Result:
         """Go round until nothing changes."""
@@ -123,9 +119,9 @@ class _Run:
 
     def without_redistribution(self) -> None:
         """Settle as far as it goes while no protocol takes another's routes: the other beginning."""
-        self.redistributing = False
+        self.interior.redistributing = False
         self.settle()
-        self.redistributing = True
+        self.interior.redistributing = True
 
     def disorderly(self, random: Random) -> None:
         """Go some rounds in which only some routers come to do anything."""
@@ -135,6 +131,7 @@ class _Run:
     def restart(self, router: str) -> None:
         """Let one router forget all it has learnt, and the others all they have from it, before it comes back."""
         gone = {place for place in self.view.places if place[0] == router}
+        self._parts = {place: parts for place, parts in self._parts.items() if place not in gone}
         self.tables = self.tables | {place: Table(self._connected(place)) for place in gone}
         self.chosen = self.chosen | {place: {} for place in gone & self.chosen.keys()}
         self._round(asleep=frozenset((router,)), cut=True)
@@ -146,12 +143,22 @@ class _Run:
         for place in self.order:
             if place[0] not in asleep:
                 self.chosen = {**self.chosen, place: self.speakers.step(place, self.chosen, self.tables, up)}
-        learned = self._interior()
+        learned = self.interior.tables(self.tables)
         self.tables = {
-            place: self.tables[place] if place[0] in asleep else
-            Table((*self._connected(place), *self._static(place), *learned.get(place, ()), *self._bgp(place)))
+            place: self.tables[place] if place[0] in asleep else self._table(place, learned)
             for place in self.view.places
         }  # fmt: skip
+
+    def _table(self, place: Place, learned: Sequence[Mapping[Place, list[Entry]]]) -> Table:
+        """The table of what all protocols offer now; the one before where that is the same."""
+        interior = [one[place] for one in learned if place in one]
+        parts = ([*self._static(place), *self._bgp(place)], *interior)
+        before = self._parts.get(place, ())
+        same = len(before) == len(parts) and before[0] == parts[0]
+        if same and all(one is other for one, other in zip(before[1:], interior, strict=True)) and self.tables[place]:
+            return self.tables[place]
+        self._parts[place] = parts
+        return Table((*self._connected(place), *parts[0], *(entry for one in interior for entry in one)))
 
     def _bgp(self, place: Place) -> Iterable[Entry]:
         return self.speakers.entries(place, self.chosen[place], self.tables) if place in self.chosen else ()
@@ -193,96 +200,6 @@ class _Run:
             return frozenset()
         return toward(entry, gateway)
 
-    def _interior(self) -> dict[Place, list[Entry]]:
-        found: dict[Place, list[Entry]] = {}
-        for entries in (*(self._ospf(family) for family in FAMILIES), self._isis()):
-            for place, rows in entries.items():
-                found.setdefault(place, []).extend(rows)
-        return found
-
-    def _ospf(self, family: Family) -> dict[Place, list[Entry]]:
-        processes = [
-            ((router.name, told.vrf), told)
-            for router in self.view.design.routers for told in router.ospf if told.family == family
-        ]  # fmt: skip
-        if not processes:
-            return {}
-        boundary = frozenset(place for place, told in processes if told.redistribute or told.default)
-        externals = tuple(one for place, told in processes for one in self._externals(place, told))
-        key = (family, boundary)
-        if key not in self._domains:
-            self._domains[key] = ospf.domain(self.view, family, boundary)
-        known = self._offered.get(f"ospf{family}")
-        if known is None or known[0] != externals:
-            known = externals, ospf_external.tables(self.view, family, self._domains[key], externals)
-            self._offered[f"ospf{family}"] = known
-        return known[1]
-
-    def _externals(self, place: Place, told: Ospf) -> Iterator[External]:
-        own = {
-            address.network for port in self.view.ports(place) for address in port.interface.addresses
-            if ospf.settings(port.interface, told.family) is not None
-        }  # fmt: skip
-        source = "ospf" if told.family == 4 else "ospf6"
-        best: dict[object, External] = {}
-        for entry, one, route in self._announced(place, told.redistribute, told.family):
-            if entry.source == source or (entry.source == "connected" and entry.prefix in own):
-                continue
-            said = one.metric if route.metric is None else route.metric
-            metric = told.external_metric if said is None else said
-            kind = route.external_type or one.external_type
-            best.setdefault(
-                entry.prefix, External(place, entry.prefix, metric, kind, route.tag, self._forward(entry, own))
-            )
-        yield from best.values()
-        yield from self._default(place, told, source)
-
-    def _default(self, place: Place, told: Ospf, source: str) -> Iterator[External]:
-        if told.default is None:
-            return
-        known = next((entry for prefix, entry in self.tables[place].items()
-                      if prefix.version == told.family and not prefix.prefixlen), None)  # fmt: skip
-        if told.default.always or (known is not None and known.source != source):
-            prefix = ospf.everything(told.family)
-            yield External(place, prefix, told.default.metric, told.default.external_type)
-
-    def _forward(self, entry: Entry, own: set[Prefix]) -> Address | None:
-        """The next hop itself, where OSPF runs on its network: others need not pass by this router (RFC 2328, 2.3)."""
-        gateway = entry.next_hop
-        return gateway if gateway is not None and any(gateway in network for network in own) else None
-
-    def _announced(
-        self, place: Place, wanted: tuple[Redistribution, ...], family: Family | None
-    ) -> Iterator[tuple[Entry, Redistribution, Announced]]:
-        """Yield what one protocol takes of the others' routes; a default route never goes along by redistribution."""
-        if not self.redistributing:
-            return
-        for one in wanted:
-            for entry in self.tables[place].values():
-                fits = entry.source.removesuffix("6") == one.source and family in {None, entry.prefix.version}
-                if not fits or not entry.prefix.prefixlen:
-                    continue
-                seen = Announced(entry.prefix, entry.tag, metric=one.metric)
-                route = self.view.filters[place[0]].apply(one.route_map, seen)
-                if route is not None:
-                    yield entry, one, route
-
-    def _isis(self) -> dict[Place, list[Entry]]:
-        processes = [((router.name, told.vrf), told) for router in self.view.design.routers for told in router.isis]
-        outside = tuple(one for place, told in processes for one in self._outside(place, told))
-        known = self._offered.get("isis")
-        if known is None or known[0] != outside:
-            known = outside, isis.tables(self.view, outside)
-            self._offered["isis"] = known
-        return known[1]
-
-    def _outside(self, place: Place, told: Isis) -> Iterator[isis.Outside]:
-        for entry, one, route in self._announced(place, told.redistribute, None):
-            if entry.source != "isis":
-                metric = one.metric if route.metric is None else route.metric
-                for level in told.redistribute_levels:
-                    yield isis.Outside(place, level, entry.prefix, metric or 0)
-
 
 def _routers(session: Session) -> set[str]:
     return {session.sender.place[0], session.receiver.place[0]}
@@ -290,6 +207,8 @@ def _routers(session: Session) -> set[str]:
 
 def _differences(one: Mapping[Place, Table], other: Mapping[Place, Table]) -> Iterator[tuple[Place, object]]:
     for place, table in one.items():
+        if table == other[place]:
+            continue
         for prefix in sorted({*table, *other[place]}, key=str):
             if table.get(prefix) != other[place].get(prefix):
                 yield place, prefix

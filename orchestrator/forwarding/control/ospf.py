@@ -71,6 +71,7 @@ class _Computation:
                     by_area[told.area].append((port, told))
             self.ports[place] = dict(by_area)
         self.borders = frozenset(place for place, areas in self.ports.items() if BACKBONE in areas and len(areas) > 1)
+        self.announced: dict[tuple[Place, int], list[tuple[Prefix, int, str]]] = {}
         self.spf: dict[Place, dict[int, dict[Node, Reached]]] = {}
         self.paths: dict[Place, dict[Key, Path]] = {place: {} for place in self.processes}
 
@@ -141,8 +142,8 @@ class _Computation:
             owner: Place = (node[0], node[1])
             if owner in self.boundary and owner != place:
                 self._offer(place, owner, Path(INTRA, reached.cost, reached.hops, frozenset((area,))))
-            for prefix, cost, port in self._stubs(owner, area):
-                hops = reached.hops if owner != place else frozenset((Hop(port.interface.name),))
+            for prefix, cost, interface in self._stubs_of(owner, area):
+                hops = reached.hops if owner != place else frozenset((Hop(interface),))
                 self._offer(place, prefix, Path(INTRA, reached.cost + cost, hops, frozenset((area,))))
 
     def _network(self, node: Node) -> Prefix:
@@ -151,7 +152,12 @@ class _Computation:
         name = node[0].rpartition(" ")[0]
         return networks(self.view.members[name][0].interface, 6)[0]
 
-    def _stubs(self, place: Place, area: int) -> Iterator[tuple[Prefix, int, Port]]:
+    def _stubs_of(self, place: Place, area: int) -> list[tuple[Prefix, int, str]]:
+        if (place, area) not in self.announced:
+            self.announced[place, area] = list(self._stubs(place, area))
+        return self.announced[place, area]
+
+    def _stubs(self, place: Place, area: int) -> Iterator[tuple[Prefix, int, str]]:
         """Yield the prefixes a router announces itself: all but those of segments it shares (RFC 2328, 12.4.1)."""
         for port, told in self.ports[place].get(area, ()):
             if not told.point_to_point and any(self._neighbours(port, told)):
@@ -159,7 +165,7 @@ class _Computation:
             for address in port.interface.addresses:
                 if address.version == self.family:
                     alone = port.interface.loopback
-                    yield (host_prefix(address.ip), told.cost, port) if alone else (address.network, told.cost, port)
+                    yield host_prefix(address.ip) if alone else address.network, told.cost, port.interface.name
 
     def _offer(self, place: Place, key: Key, path: Path) -> None:
         known = self.paths[place].get(key)

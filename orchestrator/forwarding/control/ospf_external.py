@@ -54,7 +54,7 @@ def _table(found: Domain, place: Place, told: Ospf, offered: Iterable[External])
     ]  # fmt: skip
     known |= {entry.prefix for entry in drops}
     best: dict[Prefix, tuple[tuple[int, ...], Entry]] = {}
-    networks = Table(inside)
+    networks = Table(inside if any(one.forwarding is not None for one in offered) else ())
     for one in offered:
         if one.prefix not in known and one.origin != place:
             _consider(best, found, place, told, networks, one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from orchestrator.forwarding.control.design import Address, Prefix
@@ -61,8 +62,14 @@ class Table(Mapping[Prefix, Entry]):
             known = self._entries.get(entry.prefix)
             if known is None or _rank(entry) < _rank(known):
                 self._entries[entry.prefix] = entry
-        self._by_bits = {_key(prefix): entry for prefix, entry in self._entries.items()}
-        self._lengths = sorted({(prefix.version, prefix.prefixlen) for prefix in self._entries}, reverse=True)
+
+    @cached_property
+    def _by_bits(self) -> dict[tuple[int, int, int], Entry]:
+        return {_key(prefix): entry for prefix, entry in self._entries.items()}
+
+    @cached_property
+    def _lengths(self) -> list[tuple[int, int]]:
+        return sorted({(prefix.version, prefix.prefixlen) for prefix in self._entries}, reverse=True)
 
     def __getitem__(self, prefix: Prefix) -> Entry:
         return self._entries[prefix]
@@ -74,7 +81,7 @@ class Table(Mapping[Prefix, Entry]):
         return len(self._entries)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Table) and self._entries == other._entries
+        return self is other or (isinstance(other, Table) and self._entries == other._entries)
 
     __hash__ = None  # type: ignore[assignment]  # a mapping compares by content, as dict does
 
