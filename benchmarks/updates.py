@@ -7,20 +7,37 @@ the answers are compared with an engine built from the changed network.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
-from benchmarks.measure import percentiles, timed
+import numpy as np
+
+from benchmarks.measure import alone, percentiles, timed
 from network_models.backbone import backbone
 from network_models.province import province
 from network_models.province_sites import Shape
 from network_models.rule_sets import guarded
-from network_models.update_streams import stream
+from network_models.update_streams import KINDS, stream
+from orchestrator.forwarding.engine.changed import changed
+from orchestrator.forwarding.engine.core import Kind
 from orchestrator.forwarding.engine.engine import Change, Engine
-from orchestrator.forwarding.engine.network import Network
+from orchestrator.forwarding.engine.network import NONE
+from orchestrator.forwarding.engine.policy import Policy
+from orchestrator.forwarding.engine.updates import (
+    AddRoute,
+    InsertEntry,
+    RemoveEntry,
+    RemoveRoute,
+    ReplaceEntry,
+    ReplaceRoute,
+    RouteUpdate,
+    Update,
+)
+from orchestrator.proof.reachable_engine import EngineWorld
 
 GOALS = {"median": 50.0, "p99": 5_000.0}
-KINDS = ("routes", "entries", "ports", "mixed", "adversarial")
+KINDS_NATIVE = {AddRoute: Kind.ADD_ROUTE, RemoveRoute: Kind.REMOVE_ROUTE, ReplaceRoute: Kind.REPLACE_ROUTE}
 
 
 def answers(engine: Engine) -> list[tuple[bytes, bytes]]:
@@ -48,30 +65,109 @@ def _words(engine: Engine) -> list[int]:
     return words
 
 
-def streamed(network: Network, kind: str, count: int) -> dict[str, Any]:
+def streamed(engine: Engine, updates: list[Update], full: float, most_seconds: float) -> dict[str, Any]:
     """One stream through one engine, taken back at the end. Raises AssertionError when an answer differs."""
-    full, engine = timed(Engine, network)
-    before = answers(engine)
-    updates = stream(network, kind, count)
-    seconds: list[float] = []
-    changes: list[Change] = []
+    before, seconds, changes = answers(engine), list[float](), list[Change]()
     for update in updates:
         begin = time.perf_counter()
         changes.append(engine.apply(update))
         seconds.append(time.perf_counter() - begin)
+        if sum(seconds) > most_seconds:
+            break
     assert answers(engine) == answers(Engine(engine.network))
     for change in reversed(changes):
         engine.undo(change)
     assert answers(engine) == before
-    figures = percentiles(seconds)
-    return figures | {"full_microseconds": round(1e6 * full), "slower_than_full": sum(took > full for took in seconds)}
+    return percentiles(seconds) | {"slower_than_full": sum(took > full for took in seconds)}
 
 
-def in_province(routers: int, entries: int, kind: str, count: int) -> dict[str, Any]:
-    """A stream of one kind in a province."""
-    return streamed(guarded(province(Shape(routers=routers)), entries).network, kind, count)
+def judged(world: EngineWorld, policy: Policy, updates: list[Update], most_seconds: float) -> dict[str, Any]:
+    """The same with the whole policy answered after each update: forbidden pairs exactly, and flows both ways."""
+    seconds, broken = list[float](), world.broken()
+    for update in updates:
+        begin = time.perf_counter()
+        world.apply(update)
+        broken = world.broken()
+        seconds.append(time.perf_counter() - begin)
+        if sum(seconds) > most_seconds:
+            break
+    assert broken == EngineWorld(world.engine.network, policy).broken()
+    return percentiles(seconds)
+
+
+def in_province(routers: int, entries: int, kind: str, count: int, most_seconds: float) -> dict[str, Any]:
+    """A stream of one kind in a province, the engine alone and with its policy; microseconds."""
+    made = guarded(province(Shape(routers=routers)), entries)
+    updates = stream(made.network, kind, count)
+    full, engine = timed(Engine, made.network)
+    figures = {"kind": kind, "full": round(1e6 * full), "engine": streamed(engine, updates, full, most_seconds)}
+    del engine
+    whole, world = timed(EngineWorld, made.network, made.policy)
+    assert world.broken().isolation == made.opened
+    assert world.broken().flows == made.cut
+    policy = judged(world, made.policy, updates, most_seconds)
+    return figures | {"full_with_policy": round(1e6 * whole), "with_policy": policy}
+
+
+def in_matrix(routers: int, entries: int, count: int, most_seconds: float) -> dict[str, Any]:
+    """Filter entries with the whole matrix kept: forbidden pairs that some packet crosses, after each entry."""
+    made = guarded(province(Shape(routers=routers)), entries)
+    engine = Engine(made.network)
+    matrix, forbidden = engine.reach(), ~made.policy.allowed
+    np.fill_diagonal(forbidden, val=False)
+    wrong, seconds, done = matrix.reaches() & forbidden, list[float](), list[Update]()
+    for update in stream(made.network, "entries", count):
+        if not isinstance(update, InsertEntry | RemoveEntry | ReplaceEntry):
+            continue
+        begin = time.perf_counter()
+        pairs = matrix.apply(update)
+        source, destination = pairs.source, pairs.destination
+        wrong[source, destination] = (matrix.some[source, destination] > 0) & forbidden[source, destination]
+        seconds.append(time.perf_counter() - begin)
+        done.append(update)
+        if sum(seconds) > most_seconds:
+            break
+    assert np.array_equal(wrong, Engine(changed(made.network, done)).reach().reaches() & forbidden)
+    return percentiles(seconds)
 
 
 def in_backbone(routers: int, prefixes: int, count: int) -> dict[str, Any]:
-    """A stream of routes in a backbone, through Python one by one."""
-    return streamed(backbone(routers, prefixes), "routes", count)
+    """A stream of routes in a backbone: one call each from Python, and handed over as arrays."""
+    network = backbone(routers, prefixes)
+    updates = stream(network, "routes", count)
+    full, engine = timed(Engine, network)
+    one_by_one = streamed(engine, updates, full, 600.0)
+    rows = [(KINDS_NATIVE[type(one)], one.table, *engine.labels.interval(one.prefix), _group(engine, one))
+            for one in updates if isinstance(one, AddRoute | RemoveRoute | ReplaceRoute)]  # fmt: skip
+    kind, table, low, high, group = (np.array(column) for column in zip(*rows, strict=True))
+    small = (kind.astype(np.int32), table.astype(np.int32))
+    nanoseconds, _ = engine.core.batch(*small, low.astype(np.int64), high.astype(np.int64), group.astype(np.int32))
+    assert answers(engine) == answers(Engine(changed(network, updates)))
+    return {
+        "routers": routers,
+        "routes": len(network.routes.table),
+        "full": round(1e6 * full),
+        "one_by_one": one_by_one,
+        "as_arrays": percentiles([took / 1e9 for took in nanoseconds.tolist()]),
+    }
+
+
+def _group(engine: Engine, update: RouteUpdate) -> int:
+    return NONE if isinstance(update, RemoveRoute) else engine.group(update.hops)
+
+
+def run(*, quick: bool = False) -> dict[str, Any]:
+    """One object: every stream with its goals, in microseconds, and peak memory of each process."""
+    size: dict[str, Any] = {"routers": 30_000, "entries": 250_000, "count": 2_000, "most_seconds": 60.0}
+    few = {"routers": 6, "prefixes": 2_000, "count": 300}
+    many = {"routers": 18, "prefixes": 100_000, "count": 20_000}
+    if quick:
+        size = {"routers": 500, "entries": 5_000, "count": 40, "most_seconds": 2.0}
+    return {
+        "province": [alone(in_province, kind=kind, **size) for kind in KINDS],
+        "entries_in_the_matrix": alone(in_matrix, **size),
+        "goals_microseconds": GOALS,
+        "backbone": alone(in_backbone, **(few if quick else many)) | {"goal_median_microseconds": 6.0},
+        "unit": "microseconds",
+        "cpus": os.cpu_count(),
+    }
