@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from random import Random
 
 import numpy as np
+from hypothesis import strategies as st
 
 from orchestrator.forwarding.engine.builder import AnyPrefix, Entry, Match, NetworkBuilder, Translation
 from orchestrator.forwarding.engine.labels import Labels
@@ -19,8 +20,8 @@ FOUR = [f"10.0.0.{low}/{length}" for length in (28, 29, 30, 31, 32) for low in r
 SIX = [f"2001:db8::{low:x}/{length}" for length in (124, 126, 127, 128) for low in range(0, 16, 1 << (128 - length))]
 PORTS = [(0, 65535)] * 4 + [(80, 80), (443, 443), (22, 80), (100, 2000), (0, 99), (80, 65535)]
 PROTOCOLS = [(0, 255)] * 2 + [(6, 6)] * 3 + [(17, 17), (1, 1), (6, 17)]
-UNKNOWN_LINE = "unreadable:1"
 ZONES = 3
+RANDOMS = st.integers(0, 2**32 - 1).map(Random)  # what a law draws is too much for hypothesis to shrink
 
 
 def random_match(random: Random, family: int, in_ports: bool = True) -> Match:

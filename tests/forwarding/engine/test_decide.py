@@ -4,7 +4,6 @@ from random import Random
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder, Translation
 from orchestrator.forwarding.engine.decide import Decider
@@ -14,6 +13,7 @@ from orchestrator.forwarding.engine.packets import PacketSet, position
 from orchestrator.forwarding.engine.rewriting import TooManyBlocksError
 from orchestrator.forwarding.engine.slices import UPPER
 from tests.forwarding.engine.graphs import (
+    RANDOMS,
     ZONES,
     Graph,
     labels_of,
@@ -33,7 +33,7 @@ def roots(graph: Graph) -> list[int]:
     return [number for number, node in enumerate(graph.nodes) if number > 5 and node[0] != Outcome.REWRITE]
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_sets_go_where_their_packets_go(random: Random) -> None:
     graph = Graph(random, random_network(random))
     decider = decider_of(graph)
@@ -54,7 +54,7 @@ def test_sets_go_where_their_packets_go(random: Random) -> None:
             assert unknown.holds(packet) == (asked and (Outcome.UNKNOWN, -1) in ends)
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_examples_are_delivered_and_unknown_packets_have_a_line(random: Random) -> None:
     graph = Graph(random, random_network(random))
     decider = decider_of(graph)
@@ -70,7 +70,7 @@ def test_examples_are_delivered_and_unknown_packets_have_a_line(random: Random) 
         assert not decider.lines(node, everything - unknown)
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_what_may_be_permitted_holds_what_is_permitted(random: Random) -> None:
     graph = Graph(random, random_network(random))
     decider = decider_of(graph)

@@ -3,7 +3,6 @@
 from random import Random
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder
 from orchestrator.forwarding.engine.decide import Decider
@@ -13,7 +12,7 @@ from orchestrator.forwarding.engine.network import NONE, Action, Packet
 from orchestrator.forwarding.engine.packets import PacketSet
 from orchestrator.forwarding.engine.plain import Plain
 from orchestrator.forwarding.engine.services import samples
-from tests.forwarding.engine.graphs import Graph, labels_of, random_network
+from tests.forwarding.engine.graphs import RANDOMS, Graph, labels_of, random_network
 from tests.forwarding.engine.zone_graphs import ZoneGraph
 
 FOUR, SIX = 10 << 24, 0x20010DB8 << 96
@@ -47,7 +46,7 @@ def every_kind(decider: Decider, number: int) -> list[tuple[Packet, int]]:
     ]
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_what_is_said_of_entries_is_true_of_every_packet(random: Random) -> None:
     decider = decider_of(random=random)
     plain = Plain(decider.network)
@@ -103,7 +102,7 @@ def test_a_shadowed_entry_names_who_takes_its_packets() -> None:
     assert [lines[line] for line in shadowed.covering_lines] == ["a:1", "a:2"]
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_packets_that_get_to_a_filter_are_those_that_meet_it(random: Random) -> None:
     of = ZoneGraph(random)
     decider = of.decider()

@@ -24,7 +24,7 @@ from orchestrator.forwarding.engine.updates import (
     RemoveEntry,
     ReplaceEntry,
 )
-from tests.forwarding.engine.graphs import ZONES, random_packet
+from tests.forwarding.engine.graphs import RANDOMS, ZONES, random_packet
 from tests.forwarding.engine.zone_graphs import ZoneGraph
 
 
@@ -33,7 +33,7 @@ def matrices(of: ZoneGraph) -> list[Matrix]:
     return [Matrix(of.decider(), of.classes, of.attachments, pairwise=pairwise) for pairwise in (False, True)]
 
 
-@given(st.randoms(use_true_random=False), st.booleans())
+@given(RANDOMS, st.booleans())
 def test_the_matrix_says_what_single_packets_do(random: Random, rules: bool) -> None:
     of = ZoneGraph(random, rules=rules)
     for matrix in matrices(of):
@@ -51,7 +51,7 @@ def test_the_matrix_says_what_single_packets_do(random: Random, rules: bool) -> 
                 assert answers[zone, b].holds(packet) == ((Outcome.DELIVER, b) in ends)
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_both_native_ways_agree_on_chains_of_filters(random: Random) -> None:
     of = ZoneGraph(random, rules=False, chains=True)
     one, other = matrices(of)
@@ -64,7 +64,7 @@ def numbers_as_services(matrix: Matrix) -> list[list[int]]:
     return [[known[n] if n >= 0 else -1 for n in side.ravel().tolist()] for side in (matrix.some, matrix.every)]
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_a_services_matrix_is_the_matrix_cut_to_that_service(random: Random) -> None:
     of = ZoneGraph(random)
     for matrix in matrices(of):
@@ -98,7 +98,7 @@ def random_update(random: Random, sizes: list[int]) -> EntryUpdate:
     return ReplaceEntry(number, random.randrange(sizes[number]), entry)
 
 
-@given(st.randoms(use_true_random=False), st.booleans())
+@given(RANDOMS, st.booleans())
 def test_updates_end_where_beginning_anew_ends(random: Random, upper: bool) -> None:
     of = ZoneGraph(random)
     sizes = np.diff(of.network.filters.first).tolist()

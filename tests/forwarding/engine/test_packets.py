@@ -5,11 +5,11 @@ from random import Random
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.packets import SIX, PacketsError, PacketSet, position
 from orchestrator.forwarding.engine.services import Services, services
+from tests.forwarding.engine.graphs import RANDOMS
 
 KEYS = np.array([(6, 6, 0, 65535, 80, 443, 1, 1, 0), (6, 17, 0, 65535, 443, 500, 1, 0, 1)], np.int32)
 SERVICES = services(KEYS)
@@ -33,7 +33,7 @@ def random_packet(random: Random) -> Packet:
     return Packet(family, *addresses, random.choice((1, 6, 17)), *ports, random.random() < 0.5, random.random() < 0.3)
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_sets_of_packets_are_sets(random: Random) -> None:
     left, right = random_set(random), random_set(random)
     for _ in range(30):
@@ -44,7 +44,7 @@ def test_sets_of_packets_are_sets(random: Random) -> None:
         assert (left - right).holds(packet) == (mine and not yours)
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_equal_sets_have_one_form_however_they_came_about(random: Random) -> None:
     left, right = random_set(random), random_set(random)
     assert (left - right) | (left & right) == left
@@ -54,7 +54,7 @@ def test_equal_sets_have_one_form_however_they_came_about(random: Random) -> Non
     assert hash(left | right) == hash(right | left)
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_an_example_is_a_packet_of_the_set_and_boxes_hold_it(random: Random) -> None:
     found = random_set(random)
     packet = found.example()
@@ -69,7 +69,7 @@ def test_an_example_is_a_packet_of_the_set_and_boxes_hold_it(random: Random) -> 
         )
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_a_set_keeps_its_packets_when_services_are_told_apart_further(random: Random) -> None:
     old, new = random_set(random), random_set(random, LATER)
     for _ in range(20):

@@ -16,6 +16,7 @@ from orchestrator.forwarding.engine.services import (
     samples,
     services,
 )
+from tests.forwarding.engine.graphs import RANDOMS
 
 EVERY = (0, 65535)
 RANGES = [EVERY, EVERY, (80, 80), (443, 443), (1000, 2000), (1500, 3000), (0, 1499)]
@@ -59,12 +60,12 @@ def agrees(made: Services, random: Random) -> None:
             assert bool(made.bits(number) >> atom & 1) == holds(key, packet), (key, packet)
 
 
-@given(st.randoms(use_true_random=False), st.booleans())
+@given(RANDOMS, st.booleans())
 def test_atoms_hold_what_the_matches_hold(random: Random, merge: bool) -> None:
     agrees(services(random_keys(random), merge), random)
 
 
-@given(st.randoms(use_true_random=False), st.booleans())
+@given(RANDOMS, st.booleans())
 def test_a_match_that_comes_later_splits_atoms_and_old_sets_stay_right(random: Random, merge: bool) -> None:
     old = services(random_keys(random), merge)
     new = old.extended(random_keys(random, 3))
@@ -77,7 +78,7 @@ def test_a_match_that_comes_later_splits_atoms_and_old_sets_stay_right(random: R
         assert new.lift(old.bits(number), len(old.splits)) == new.bits(number)
 
 
-@given(st.randoms(use_true_random=False), st.booleans())
+@given(RANDOMS, st.booleans())
 def test_boxes_hold_exactly_the_services_of_a_set(random: Random, merge: bool) -> None:
     made = services(random_keys(random), merge)
     bits = random.getrandbits(made.count)

@@ -5,7 +5,6 @@ from random import Random
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator.forwarding.engine.builder import NetworkBuilder, firsts, numbers, prefixes
 from orchestrator.forwarding.engine.decide import Decider
@@ -15,13 +14,21 @@ from orchestrator.forwarding.engine.network import NONE, Action, Filters, Matche
 from orchestrator.forwarding.engine.outcomes import Outcomes, Variants
 from orchestrator.forwarding.engine.packets import PacketSet, position
 from orchestrator.forwarding.engine.slices import NO_ANSWER, Status, TooManyPiecesError, Units, check
-from tests.forwarding.engine.graphs import Graph, labels_of, random_intervals, random_network, random_packet, within
+from tests.forwarding.engine.graphs import (
+    RANDOMS,
+    Graph,
+    labels_of,
+    random_intervals,
+    random_network,
+    random_packet,
+    within,
+)
 from tests.forwarding.engine.test_matrix import random_update
 
 EVERY = [(0, 1 << 32)]
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_a_slice_is_first_match_on_every_packet(random: Random) -> None:
     graph = Graph(random, random_network(random), size=0)
     decider = Decider(graph.network, labels_of(graph.network), graph.outcomes(), graph.variants)
@@ -38,7 +45,7 @@ def test_a_slice_is_first_match_on_every_packet(random: Random) -> None:
             assert unknown.holds(packet) == (asked and action == Action.UNKNOWN)
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_many_questions_at_once_are_summed_up_rightly(random: Random) -> None:
     graph = Graph(random, random_network(random, rules=False))
     decider = Decider(graph.network, labels_of(graph.network), graph.outcomes(), graph.variants)
@@ -58,7 +65,7 @@ def test_many_questions_at_once_are_summed_up_rightly(random: Random) -> None:
         assert decider.slicer.sets.bits(int(every[row])) == services.everything & ~missing
 
 
-@given(st.randoms(use_true_random=False))
+@given(RANDOMS)
 def test_entries_that_come_and_go_leave_the_filter_that_was_meant(random: Random) -> None:
     graph = Graph(random, random_network(random), size=0)
     decider = Decider(graph.network, labels_of(graph.network), graph.outcomes(), graph.variants)
