@@ -10,7 +10,8 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import count, islice
 from typing import NamedTuple
 
-from lab.control import gates, network
+from lab.control import gates
+from lab.control import network as running
 from lab.control.corners import CORNERS
 from lab.control.packets import PROTOCOLS, Probe, Seen, observe
 from lab.control.topologies import Topology, draw
@@ -20,7 +21,8 @@ from orchestrator.forwarding.control.bgp import Chosen
 from orchestrator.forwarding.control.compute import Result, compute
 from orchestrator.forwarding.control.design import DEFAULT_VRF, Design, Prefix
 from orchestrator.forwarding.control.tables import Place
-from orchestrator.forwarding.engine.network import Packet
+from orchestrator.forwarding.engine.engine import Engine
+from orchestrator.forwarding.engine.network import Network, Packet
 from orchestrator.forwarding.engine.plain import Plain
 from orchestrator.forwarding.engine.trail import End, Ending, answer_to
 
@@ -69,12 +71,12 @@ def certain(seeds: Iterable[int]) -> Iterator[tuple[Topology, Result]]:
 
 def compare(topology: Topology, result: Result, settle: float = SETTLE) -> Compared:
     """Run a design and compare everything; raise LabError when a part of it cannot be run."""
-    wanted = {place: network.predicted(table) for place, table in result.tables.items()}
+    wanted = {place: running.predicted(table) for place, table in result.tables.items()}
     routes = sum(len(table) for table in wanted.values())
     kind = "isis" if any(router.isis for router in topology.design.routers) else "ospf"
     with World() as world:
-        network.start(world, topology.design, topology.hosts, {one.router: gates.text(one) for one in topology.gates})
-        left = network.settle(world, topology.design, wanted, settle)
+        running.start(world, topology.design, topology.hosts, {one.router: gates.text(one) for one in topology.gates})
+        left = running.settle(world, topology.design, wanted, settle)
         if left:
             return Compared(
                 topology.seed, kind, routes, 0, 0, 0, tuple(f"seed {topology.seed}: {line}" for line in left)
@@ -95,12 +97,12 @@ def corner(name: str, settle: float = SETTLE) -> list[str]:
     """Run a design by hand and return every difference: tables, and what VRFs hear from the VPN."""
     design = CORNERS[name]()
     result = compute(design)
-    wanted = {place: network.predicted(table) for place, table in result.tables.items()}
+    wanted = {place: running.predicted(table) for place, table in result.tables.items()}
     heard = {place: _heard(paths) for place, paths in result.bgp.items() if place[1] != DEFAULT_VRF}
     with World() as world:
-        network.start(world, design)
+        running.start(world, design)
         end = time.monotonic() + settle
-        left = [*result.doubts, *network.settle(world, design, wanted, settle)]
+        left = [*result.doubts, *running.settle(world, design, wanted, settle)]
         while (differing := _vpn(world, design, heard)) and time.monotonic() < end:
             time.sleep(0.5)
     return [f"{name}: {line}" for line in (*left, *differing)]
@@ -120,20 +122,42 @@ def _vpn(world: World, design: Design, heard: dict[Place, dict[Prefix, str]]) ->
         if any(vrf.route_distinguisher for vrf in router.vrfs):
             wanted = {(vrf, prefix): other for (name, vrf), rows in heard.items() if name == router.name
                       for prefix, other in rows.items()}  # fmt: skip
-            found = network.imported(world, router)
+            found = running.imported(world, router)
             lines += [f"{router.name} VRF {vrf} {prefix}: heard from {found.get((vrf, prefix))}, computed "
                       f"{wanted.get((vrf, prefix))}" for vrf, prefix in sorted({*found, *wanted}, key=str)
                       if found.get((vrf, prefix)) != wanted.get((vrf, prefix))]  # fmt: skip
     return lines
 
 
-def walker(topology: Topology, result: Result) -> tuple[Plain, tuple[str, ...]]:
-    """Return the plain walker over the design's arrays, gates included, and the names of its zones."""
+def arrays(topology: Topology, result: Result) -> Network:
+    """Return the design as the engine's arrays, gates included."""
     plumbing = plumb(topology.design, result, topology.zones)
     for gate in topology.gates:
         gates.install(plumbing, gate)
-    built = plumbing.builder.build()
-    return Plain(built), built.zone_names
+    return plumbing.builder.build()
+
+
+def walker(topology: Topology, result: Result) -> tuple[Plain, tuple[str, ...]]:
+    """Return the plain walker over the design's arrays, and the names of its zones."""
+    network = arrays(topology, result)
+    return Plain(network), network.zone_names
+
+
+def _held(topology: Topology, result: Result, cases: list[Case], seen: list[list[Seen]]) -> Iterator[str]:
+    """The engine's exact matrix must hold each packet for just the zones that it was predicted, and seen, to reach."""
+    network = arrays(topology, result)
+    zones = network.zone_names
+    matrix = Engine(network).reach()
+    sets = {near: [matrix.packets(at, other) for other in range(len(zones))] for at, near in enumerate(zones)}
+    for case, found in zip(cases, seen, strict=True):
+        held = {
+            zone for zone, packets in zip(zones, sets[case.probe.host], strict=True) if packets.holds(case.probe.packet)
+        }
+        predicted = {zones[end.zone] for end in case.ends if _delivers(end)}
+        real = {one.host for one in found}
+        if held != predicted or not real <= held:
+            ends = f"the matrix says {sorted(held)}, the walk {sorted(predicted)}, seen {sorted(real)}"
+            yield f"{_said(case.probe)}: {ends}"
 
 
 def flows(topology: Topology) -> Iterator[Probe]:
@@ -157,6 +181,7 @@ def packets(world: World, topology: Topology, result: Result) -> tuple[int, int,
     cases = [Case(probe, plain.ends(zones.index(probe.host), probe.packet)) for probe in flows(topology)]
     seen = _observed(world, topology, cases)
     lines = [line for case, found in zip(cases, seen, strict=True) for line in _judge(case, found, zones)]
+    lines += _held(topology, result, cases, seen)
     answers = list(_answers(plain, zones, cases, seen))
     returned = _observed(world, topology, answers)
     lines += [line for case, found in zip(answers, returned, strict=True) for line in _judge(case, found, zones)]
