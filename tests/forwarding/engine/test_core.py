@@ -1,0 +1,193 @@
+"""The engine's core on networks small enough to say by hand what has to come out."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.forwarding.engine.builder import Entry as BuiltEntry
+from orchestrator.forwarding.engine.builder import Match as BuiltMatch
+from orchestrator.forwarding.engine.builder import NetworkBuilder
+from orchestrator.forwarding.engine.changed import UpdateError, changed
+from orchestrator.forwarding.engine.engine import Engine
+from orchestrator.forwarding.engine.network import Action, HopKind, Network, OperationKind, Packet
+from orchestrator.forwarding.engine.outcomes import Outcome
+from orchestrator.forwarding.engine.trail import Ending
+from orchestrator.forwarding.engine.updates import (
+    AddRoute,
+    Entry,
+    Hop,
+    InsertEntry,
+    Match,
+    PortDown,
+    PortUp,
+    Prefix,
+    RemoveRoute,
+    ReplaceRoute,
+    Update,
+)
+
+OFFICE, SERVERS = 0, 1
+WEB = Packet(4, 0xC6120005, 0xC6120105, 6, 40000, 443)  # 198.18.0.5 -> 198.18.1.5
+BLOCK = Prefix(4, 0xC6120100, 24)
+
+
+def two_offices() -> Network:
+    """Office behind r1, servers behind r2, a link between them, a filter where r2 is entered."""
+    made = NetworkBuilder()
+    office, servers = made.port("r1"), made.port("r2")
+    one, two = made.link("r1", "r2")
+    made.attach("office", office, "198.18.0.0/24")
+    made.attach("servers", servers, "198.18.1.0/24")
+    made.route("r1", "198.18.1.0/24", (HopKind.PORT, one), line="r1:1")
+    made.route("r1", "198.18.0.0/24", (HopKind.PORT, office), line="r1:2")
+    made.route("r2", "198.18.0.0/24", (HopKind.PORT, two), line="r2:1")
+    made.route("r2", "198.18.1.0/24", (HopKind.PORT, servers), line="r2:2")
+    https = BuiltEntry(BuiltMatch(protocol=(6, 6), destination_port=(443, 443)), Action.PERMIT, "r2:acl:1")
+    made.ingress(two, OperationKind.FILTER, made.filter([https], stateful=True))
+    return made.build()
+
+
+def kinds(engine: Engine, packet: Packet, attachment: int) -> str:
+    """The shape of a packet's outcome, outermost first."""
+    outcomes = engine.outcomes()
+    node = engine.core.at(attachment, engine.labels.of(packet.family, packet.destination))
+    found = [Outcome(int(outcomes.kind[node])).name]
+    while outcomes.first[node + 1] > outcomes.first[node]:
+        node = int(outcomes.children[outcomes.first[node]])
+        found.append(Outcome(int(outcomes.kind[node])).name)
+    return " ".join(found)
+
+
+def test_a_packet_passes_the_filter_and_is_delivered_and_the_matrix_says_so() -> None:
+    engine = Engine(two_offices())
+    assert kinds(engine, WEB, 0) == "FILTER DELIVER"
+    assert engine.reach().packets(OFFICE, SERVERS).holds(WEB)
+    assert not engine.reach().packets(OFFICE, SERVERS).holds(WEB._replace(destination_port=80))
+    assert [(end.ending, end.zone, end.what) for end in engine.why(OFFICE, WEB)] == [
+        (Ending.DELIVERED, SERVERS, "delivered")
+    ]
+
+
+def test_a_flow_needs_its_answer_and_the_way_back_is_stateful() -> None:
+    engine = Engine(two_offices())
+    assert engine.flow(OFFICE, WEB) is True
+    engine.apply(RemoveRoute(1, Prefix(4, 0xC6120000, 24)))
+    assert engine.reach().packets(OFFICE, SERVERS).holds(WEB)
+    assert engine.flow(OFFICE, WEB) is False
+
+
+def test_a_removed_route_drops_and_undo_restores_the_digest() -> None:
+    engine = Engine(two_offices())
+    before = engine.digest()
+    change = engine.apply(RemoveRoute(0, BLOCK))
+    assert kinds(engine, WEB, 0) == "DROP"
+    assert [(reason.what, reason.table) for reason in engine.why(OFFICE, WEB)] == [("no route", "r1")]
+    gone = engine.difference(change)
+    assert list(gone.gone) == [(OFFICE, SERVERS)]
+    assert gone.gone[OFFICE, SERVERS].holds(WEB)
+    assert not gone.newly
+    assert engine.digest() != before
+    engine.undo(change)
+    assert engine.digest() == before
+
+
+def test_a_more_specific_null_route_takes_part_of_a_block_and_gives_it_back() -> None:
+    engine = Engine(two_offices())
+    half = Prefix(4, 0xC6120100, 25)
+    engine.apply(AddRoute(0, half, (Hop(HopKind.DROP),)))
+    assert kinds(engine, WEB, 0) == "DROP"
+    assert kinds(engine, WEB._replace(destination=0xC6120185), 0) == "FILTER DELIVER"
+    engine.apply(RemoveRoute(0, half))
+    assert kinds(engine, WEB, 0) == "FILTER DELIVER"
+    assert engine.digest() == Engine(two_offices()).digest()
+
+
+def test_a_route_back_where_it_came_from_is_a_loop() -> None:
+    engine = Engine(two_offices())
+    engine.apply(ReplaceRoute(1, BLOCK, (Hop(HopKind.PORT, 3),)))
+    assert kinds(engine, WEB, 0) == "FILTER LOOP"
+    assert {reason.ending for reason in engine.why(OFFICE, WEB)} == {Ending.LOOP}
+
+
+def test_equal_cost_paths_of_which_one_is_null_may_deliver_and_need_not() -> None:
+    engine = Engine(two_offices())
+    engine.apply(ReplaceRoute(0, BLOCK, (Hop(HopKind.PORT, 2), Hop(HopKind.DROP))))
+    assert kinds(engine, WEB, 0).startswith("EITHER")
+    assert engine.reach().packets(OFFICE, SERVERS).holds(WEB)
+    assert not engine.reach().packets(OFFICE, SERVERS, every_path=True).holds(WEB)
+
+
+def test_an_unknown_next_hop_is_unknown_with_its_line() -> None:
+    engine = Engine(two_offices())
+    engine.apply(ReplaceRoute(0, BLOCK, (Hop(HopKind.UNKNOWN, 0),)))
+    assert kinds(engine, WEB, 0) == "UNKNOWN"
+    assert [reason.line for reason in engine.why(OFFICE, WEB)] == [two_offices().lines[0]]
+    assert engine.flow(OFFICE, WEB) is None
+
+
+def test_a_port_that_is_down_carries_nothing_until_it_is_up() -> None:
+    engine = Engine(two_offices())
+    before = engine.digest()
+    engine.apply(PortDown(2))
+    assert kinds(engine, WEB, 0) == "DROP"
+    engine.apply(PortUp(2))
+    assert kinds(engine, WEB, 0) == "FILTER DELIVER"
+    assert engine.digest() == before
+
+
+def test_an_inserted_deny_comes_first_and_is_named() -> None:
+    engine = Engine(two_offices())
+    change = engine.apply(InsertEntry(0, 0, Entry(Match(destination=BLOCK), Action.DENY, 0)))
+    assert not engine.reach().packets(OFFICE, SERVERS)
+    assert [(reason.what, reason.line) for reason in engine.why(OFFICE, WEB)] == [("denied", two_offices().lines[0])]
+    assert engine.difference(change).gone[OFFICE, SERVERS].holds(WEB)
+    engine.undo(change)
+    assert engine.reach().packets(OFFICE, SERVERS).holds(WEB)
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        (AddRoute(0, BLOCK, (Hop(HopKind.DROP),)), "the table has a route for this prefix"),
+        (RemoveRoute(0, Prefix(4, 0, 0)), "the table has no route for this prefix"),
+        (AddRoute(9, BLOCK, (Hop(HopKind.DROP),)), "table 9 is none of 2"),
+        (AddRoute(0, Prefix(4, 1, 24), (Hop(HopKind.DROP),)), "has bits beyond its length"),
+        (AddRoute(0, Prefix(4, 0, 40), (Hop(HopKind.DROP),)), "is no prefix"),
+        (PortDown(77), "port 77 is none of 4"),
+        (InsertEntry(5, 0, Entry(Match(), Action.DENY)), "filter 5 is none of 1"),
+    ],
+)
+def test_an_update_that_does_not_fit_changes_nothing(update: Update, message: str) -> None:
+    engine = Engine(two_offices())
+    before = engine.digest()
+    with pytest.raises(UpdateError, match=message):
+        engine.apply(update)
+    assert engine.digest() == before
+    assert engine.network is engine.base
+
+
+def test_the_changed_network_is_the_engines_network() -> None:
+    engine = Engine(two_offices())
+    updates = [
+        RemoveRoute(0, BLOCK),
+        AddRoute(0, Prefix(6, 0x20010DB8 << 96, 33), (Hop(HopKind.PORT, 2),)),
+        PortDown(1),
+    ]
+    for update in updates:
+        engine.apply(update)
+    assert Engine(changed(two_offices(), updates)).digest() == engine.digest() == Engine(engine.network).digest()
+
+
+def test_a_ring_of_ten_thousand_routers_loops_and_a_long_chain_delivers() -> None:
+    made = NetworkBuilder()
+    office, servers = made.port("t0"), made.port("t9999")
+    made.attach("office", office, "198.18.0.0/24")
+    made.attach("servers", servers, "198.18.1.0/24")
+    for number in range(10_000):
+        out, _into = made.link(f"t{number}", f"t{(number + 1) % 10_000}")
+        made.route(f"t{number}", "198.18.2.0/24", (HopKind.PORT, out))
+        last = number == 9_999
+        made.route(f"t{number}", "198.18.1.0/24", (HopKind.PORT, servers if last else out))
+    engine = Engine(made.build())
+    assert kinds(engine, WEB, 0) == "DELIVER"
+    assert kinds(engine, WEB._replace(destination=0xC6120201), 0) == "LOOP"
