@@ -184,8 +184,8 @@ typedef struct {
     int64_t candidate_room, candidate_flags_room, candidates;
     event *starts, *ends, *row_starts, *row_ends;
     int64_t starts_room, ends_room, row_starts_room, row_ends_room;
-    uint64_t *active, *row_active;
-    int64_t active_room, row_active_room;
+    uint64_t *active, *row_active, *row_words; /* row_words: which words of row_active are not zero */
+    int64_t active_room, row_active_room, row_words_room;
     /* distinct sets of candidates along the destinations */
     uint64_t *seen;
     int64_t seen_room, seen_count;
@@ -208,7 +208,7 @@ static void scratch_free(scratch *s)
 {
     void *all[] = {s->list_stamp, s->list_start, s->list_count, s->list, s->list_whole, s->mark, s->node_stamp,
                    s->order, s->stack, s->locals, s->child_list, s->slot_variant, s->slot_first, s->candidate,
-                   s->candidate_flags, s->starts, s->ends, s->row_starts, s->row_ends, s->active, s->row_active,
+                   s->candidate_flags, s->starts, s->ends, s->row_starts, s->row_ends, s->active, s->row_active, s->row_words,
                    s->seen, s->seen_table, s->slot_values, s->node_values, s->rest, s->hit, s->any, s->all, s->last};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
@@ -438,6 +438,20 @@ static int take(const filter_view *v, int32_t match, uint64_t *rest, uint64_t *i
     return left != 0;
 }
 
+/* The first word from `w` on with a bit set, or `words`. */
+static int64_t next_word(const uint64_t *row_words, int64_t w, int64_t words)
+{
+    for (int64_t block = w / 64; block * 64 < words; block++) {
+        uint64_t bits = row_words[block];
+        if (block == w / 64)
+            bits &= ~(uint64_t)0 << (w % 64);
+        if (bits)
+            return block * 64 + __builtin_ctzll(bits);
+    }
+    return words;
+}
+
+/* The services that the active entries of a slot permit, and of which nobody can tell. */
 static void first_match(scratch *s, int64_t slot, const uint64_t *active, uint64_t *permitted, uint64_t *unknown)
 {
     const filter_view *v = s->view;
@@ -446,7 +460,8 @@ static void first_match(scratch *s, int64_t slot, const uint64_t *active, uint64
     memset(unknown, 0, size);
     memcpy(s->rest, v->everything, size);
     int64_t begin = s->slot_first[slot], end = s->slot_first[slot + 1];
-    for (int64_t w = begin / 64; w * 64 < end; w++) {
+    int64_t words = (end + 63) / 64;
+    for (int64_t w = next_word(s->row_words, begin / 64, words); w < words; w = next_word(s->row_words, w + 1, words)) {
         uint64_t bits = active[w];
         if (w == begin / 64)
             bits &= ~(uint64_t)0 << (begin % 64);
@@ -690,6 +705,19 @@ static int visit(scratch *s, int64_t low, int64_t high, const uint64_t *value)
 static void set_bit(uint64_t *bits, int64_t place) { bits[place / 64] |= (uint64_t)1 << (place % 64); }
 static void clear_bit(uint64_t *bits, int64_t place) { bits[place / 64] &= ~((uint64_t)1 << (place % 64)); }
 
+static void begin_entry(scratch *s, int64_t place)
+{
+    set_bit(s->row_active, place);
+    set_bit(s->row_words, place / 64);
+}
+
+static void end_entry(scratch *s, int64_t place)
+{
+    clear_bit(s->row_active, place);
+    if (!s->row_active[place / 64])
+        clear_bit(s->row_words, place / 64);
+}
+
 /* The sources under one set of candidates (`active`): each distinct set is decided. */
 static int sweep_row(scratch *s, const uint64_t *active)
 {
@@ -697,6 +725,7 @@ static int sweep_row(scratch *s, const uint64_t *active)
     int64_t words = (s->candidates + 63) / 64, count = 0;
     if (s->emit && begin_row(s->emit))
         return FILTERS_NO_MEMORY;
+    memset(s->row_words, 0, (size_t)(words / 64 + 1) * sizeof *s->row_words);
     for (int64_t w = 0; w < words; w++) {
         uint64_t bits = active[w];
         s->row_active[w] = bits;
@@ -713,6 +742,8 @@ static int sweep_row(scratch *s, const uint64_t *active)
             s->row_starts[count] = (event){v->source_low[e], c};
             s->row_ends[count++] = (event){v->source_high[e], c};
         }
+        if (s->row_active[w])
+            set_bit(s->row_words, w);
     }
     sort_events(s->row_starts, count);
     sort_events(s->row_ends, count);
@@ -723,9 +754,9 @@ static int sweep_row(scratch *s, const uint64_t *active)
         while (place < stop) {
             int changed = value == NULL;
             for (; starting < count && s->row_starts[starting].value <= place; starting++, changed = 1)
-                set_bit(s->row_active, s->row_starts[starting].who);
+                begin_entry(s, s->row_starts[starting].who);
             for (; ending < count && s->row_ends[ending].value <= place; ending++, changed = 1)
-                clear_bit(s->row_active, s->row_ends[ending].who);
+                end_entry(s, s->row_ends[ending].who);
             int64_t next = stop;
             if (starting < count && s->row_starts[starting].value < next)
                 next = s->row_starts[starting].value;
@@ -789,6 +820,7 @@ static int room_for_values(scratch *s)
            grow(&s->node_values, &s->node_values_room, s->order_count * width, sizeof *s->node_values) &&
            grow(&s->active, &s->active_room, words, sizeof *s->active) &&
            grow(&s->row_active, &s->row_active_room, words, sizeof *s->row_active) &&
+           grow(&s->row_words, &s->row_words_room, words / 64 + 1, sizeof *s->row_words) &&
            grow(&s->starts, &s->starts_room, s->candidates, sizeof *s->starts) &&
            grow(&s->ends, &s->ends_room, s->candidates, sizeof *s->ends);
 }
