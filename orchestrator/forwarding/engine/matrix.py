@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.labels import V4_END
+from orchestrator.forwarding.engine.matrix_fast import FastPart
 from orchestrator.forwarding.engine.matrix_parts import (
     Area,
-    FastPart,
     Ground,
     SlicedPart,
     bounds_of,

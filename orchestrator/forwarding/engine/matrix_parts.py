@@ -1,7 +1,7 @@
-"""The parts of a matrix: one per address family, decided pair by pair or key by key; both can be updated.
+"""What the parts of a matrix stand on, and the part that is decided question by question (matrix_fast.py is the other).
 
 `SlicedPart` keeps one question per (attachment, node, zone) with the destinations of that node; an update decides the
-questions anew whose way holds the filter and whose addresses overlap the entry. `FastPart` is filters_matrix.c.
+questions anew whose way holds the filter and whose addresses overlap the entry. A part is one address family.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orchestrator.forwarding.engine.native import library, pointer
 from orchestrator.forwarding.engine.network import NONE
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes
 from orchestrator.forwarding.engine.packets import PacketSet
-from orchestrator.forwarding.engine.slices import Long, Sets, Units, UnitView, Whole, check
+from orchestrator.forwarding.engine.slices import Long, Sets, Units, Whole
 
 
 class Area(NamedTuple):
@@ -187,165 +187,6 @@ class SlicedPart:
         asked = self.keys.rows(rows)
         self.some[rows], self.every[rows] = self.ground.decide(asked, self.units)
         return np.asarray(np.unique(self.pair[rows]), np.int64)
-
-
-class FastPart:
-    """One family in native/filters_matrix.c; keeps what it points to alive."""
-
-    def __init__(self, ground: Ground, units: Units, packed: Units, rows: Whole) -> None:
-        native = library()
-        native.matrix_new.restype = ctypes.c_void_p
-        self.ground, self.rows, self.units, self.packed = ground, rows, units, packed
-        views = [UnitView(len(each.first) - 1, *(column.ctypes.data for column in each)) for each in (units, packed)]
-        self.node = np.ascontiguousarray(ground.classes.node, np.int32)
-        self.zone = np.ascontiguousarray(ground.attachments.zone, np.int32)
-        status = ctypes.c_int32()
-        self.handle = ctypes.c_void_p(
-            native.matrix_new(
-                ctypes.byref(ground.decider.table.view),
-                ctypes.byref(ground.decider.slicer.graph),
-                ctypes.byref(views[0]),
-                pointer(self.zone),
-                ctypes.c_int64(ground.zones),
-                ctypes.byref(views[1]),
-                pointer(rows),
-                pointer(self.node),
-                ctypes.c_uint32(ground.flags),
-                ctypes.c_int32(ground.threads),
-                ctypes.byref(status),
-            )
-        )
-        check(status.value, "a matrix")
-        self._conflicts: dict[int, set[int]] = {}  # pairs left out by the native part, with their nodes
-        self._branching: Keys | None = None  # questions about nodes that are no chain of filters
-
-    def __del__(self) -> None:
-        if getattr(self, "handle", None):
-            library().matrix_free(self.handle)
-
-    def put(self, some: Whole, every: Whole, services: int | None = None) -> None:
-        """All answers into a matrix (flat, all -1)."""
-        count = ctypes.c_int64()
-        asked = self.ground.decider.table.services.everything if services is None else services
-        status = library().matrix_answer(
-            self.handle,
-            self.ground.sets.handle,
-            ctypes.c_uint64(asked),
-            pointer(some),
-            pointer(every),
-            ctypes.byref(count),
-        )
-        check(status, "a matrix")
-        self._look_closer(count.value, some, every, asked, keep=services is None)
-
-    def service(self, atom: int) -> NDArray[np.bool_]:
-        """Per pair (flat) whether packets of one service get there."""
-        size = self.ground.zones * self.ground.zones
-        reached, count = np.zeros(size, np.uint8), ctypes.c_int64()
-        status = library().matrix_service(
-            self.handle, self.ground.sets.handle, ctypes.c_int32(atom), pointer(reached), ctypes.byref(count)
-        )
-        check(status, "a matrix")
-        found = reached.astype(np.bool_)
-        if count.value:
-            some = np.where(found, 1, NONE).astype(np.int32)
-            self._look_closer(count.value, some, some.copy(), 1 << atom, keep=False)
-            found = some > 0
-        return found
-
-    def _look_closer(self, count: int, some: Whole, every: Whole, services: int, *, keep: bool) -> None:
-        """Decide the couples (attachment, destination) that the native part left out."""
-        if not count:
-            return
-        attachment, destination = np.empty(count, np.int32), np.empty(count, np.int32)
-        branching = np.empty(count, np.uint8)
-        library().matrix_rest(self.handle, pointer(attachment), pointer(destination), pointer(branching))
-        for branches in (False, True):
-            here = np.flatnonzero(branching == branches)
-            node = self.ground.classes.node[self.rows[destination[here]], attachment[here]]
-            keys = self.ground.expanded(node, attachment[here], destination[here], self.packed)
-            self._add(keys, some, every, services)
-            if keep and branches and len(here):
-                self._branching = keys
-            elif keep:
-                for pair, number in zip(self._pairs(keys).tolist(), keys.node.tolist(), strict=True):
-                    self._conflicts.setdefault(pair, set()).add(number)
-
-    def _pairs(self, keys: Keys) -> NDArray[np.int64]:
-        return self.zone[keys.unit].astype(np.int64) * self.ground.zones + keys.zone
-
-    def _add(self, keys: Keys, some: Whole, every: Whole, services: int) -> None:
-        """Decide questions and add their answers to those of their pairs."""
-        mine, yours = self.ground.decide(keys, self.units)
-        sets = self.ground.sets
-        for pair, one, other in zip(self._pairs(keys).tolist(), mine.tolist(), yours.tolist(), strict=True):
-            found = [sets.masked(one, services)], [sets.masked(other, services)]
-            if some[pair] != NONE:
-                found[0].append(int(some[pair]))
-                found[1].append(int(every[pair]))
-            some[pair], every[pair] = joined_sets(sets, *found)
-
-    def update(
-        self, variants: Sequence[int], areas: Sequence[Area], some: Whole, every: Whole
-    ) -> tuple[NDArray[np.int64], Whole, Whole]:
-        """A filter has changed: the pairs computed anew in the matrix, and what they were before."""
-        del areas
-        forced = self._forced(variants)
-        found = [self._update(variant, forced, some, every) for variant in variants]
-        if self._branching is not None and found:
-            pairs = np.unique(np.concatenate([rows[0] for rows in found]))
-            again = np.flatnonzero(np.isin(self._pairs(self._branching), pairs))
-            everything = self.ground.decider.table.services.everything
-            self._add(self._branching.rows(again), some, every, everything)
-        return found[0] if len(found) == 1 else first_of(found)
-
-    def _forced(self, variants: Sequence[int]) -> NDArray[np.int64]:
-        """Pairs with questions for filters.c whose way holds one of the variants."""
-        if not self._conflicts and self._branching is None:
-            return np.zeros(0, np.int64)
-        wanted = set(variants)
-        pairs = [
-            pair
-            for pair, nodes in self._conflicts.items()
-            if any(wanted & self.ground.decider.variants_below(node) for node in nodes)
-        ]
-        if self._branching is not None:
-            below = self.ground.below(variants)
-            pairs += self._pairs(self._branching)[below[self._branching.node]].tolist()
-        return np.array(sorted(set(pairs)), np.int64)
-
-    def _update(
-        self, variant: int, forced: NDArray[np.int64], some: Whole, every: Whole
-    ) -> tuple[NDArray[np.int64], Whole, Whole]:
-        changed, rest = ctypes.c_int64(), ctypes.c_int64()
-        status = library().matrix_update(
-            self.handle,
-            ctypes.byref(self.ground.decider.table.view),
-            self.ground.sets.handle,
-            ctypes.c_int32(variant),
-            ctypes.c_int64(len(forced)),
-            pointer(forced),
-            pointer(some),
-            pointer(every),
-            ctypes.byref(changed),
-            ctypes.byref(rest),
-        )
-        check(status, "a matrix")
-        size = changed.value
-        rows = np.empty(size, np.int64), np.empty(size, np.int32), np.empty(size, np.int32)
-        library().matrix_changes(self.handle, pointer(rows[0]), pointer(rows[1]), pointer(rows[2]))
-        for pair in rows[0].tolist() if self._conflicts else []:
-            self._conflicts.pop(pair, None)
-        everything = self.ground.decider.table.services.everything
-        self._look_closer(rest.value, some, every, everything, keep=True)
-        return rows
-
-
-def first_of(found: list[tuple[NDArray[np.int64], Whole, Whole]]) -> tuple[NDArray[np.int64], Whole, Whole]:
-    """Several lists of (pair, before, before) as one: what each pair was before the first."""
-    pairs, some, every = (np.concatenate([rows[column] for rows in found]) for column in range(3))
-    kept, first = np.unique(pairs, return_index=True)
-    return kept, some[first], every[first]
 
 
 def joined_sets(sets: Sets, some: list[int], every: list[int]) -> tuple[int, int]:

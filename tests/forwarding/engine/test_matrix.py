@@ -11,7 +11,8 @@ from network_models.tree import tree
 from orchestrator.forwarding.engine.core import Core
 from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.matrix import Matrix, PairChanges
-from orchestrator.forwarding.engine.matrix_parts import FastPart, SlicedPart
+from orchestrator.forwarding.engine.matrix_fast import FastPart
+from orchestrator.forwarding.engine.matrix_parts import SlicedPart
 from orchestrator.forwarding.engine.network import Action, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.tables import compile_network
