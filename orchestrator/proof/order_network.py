@@ -78,12 +78,14 @@ class NetworkVerifier:
         self._starts: dict[int, tuple[list[int], list[int]]] = {}
         self._midway: Promises = NOTHING
         self._static: Promises | None = None  # None: not asked in this state
+        self._start = NOTHING
         self._start = self._ask()
 
     def _ask(self) -> Promises:
         broken = self.world.broken()
         fail = frozenset[Subject](broken.isolation) | broken.flows
-        return Promises(fail, frozenset[Subject](broken.unknown) - fail)
+        # what was broken from the start does not get worse by becoming unknown
+        return Promises(fail, frozenset[Subject](broken.unknown) - fail - self._start.fail)
 
     @property
     def footprints(self) -> list[tuple[int]]:
