@@ -185,8 +185,11 @@ def fresh() -> dict[str, Any]:
 
 def ratios(measured: dict[str, Any]) -> dict[str, float]:
     """How many times the quoted peer's time, or memory, is ours."""
-    both = {name: measured[name] for name in BATFISH if name in measured}
-    return {name: round(BATFISH[name] / ours, 1) for name, ours in both.items()}
+    found = {}
+    for name in BATFISH.keys() & measured.keys():
+        ours = measured[name]
+        found[name] = round(BATFISH[name] / (ours["median"] if isinstance(ours, dict) else ours), 1)
+    return found
 
 
 def run(*, quick: bool = False) -> dict[str, Any]:

@@ -32,3 +32,12 @@ def test_a_part_that_fails_fails_the_benchmark() -> None:
 
     with pytest.raises(subprocess.CalledProcessError):
         alone(test_a_part_that_fails_fails_the_benchmark)
+
+
+def test_the_quoted_peer_is_divided_by_what_was_measured() -> None:
+    from benchmarks.forwarding import ratios
+
+    assert ratios({"one_service_seconds": 0.5, "after_one_line_seconds": {"median": 0.01}, "zones": 3}) == {
+        "one_service_seconds": 66.0,
+        "after_one_line_seconds": 9700.0,
+    }
