@@ -245,7 +245,7 @@ def firsts(lengths: Iterable[int]) -> Int:
 
 def prefixes(values: Sequence[AnyPrefix]) -> Prefixes:
     """Columns of prefixes; None is any address of any family. Raises ValueError for a prefix with host bits."""
-    read = [None if value is None else ip_network(value) for value in values]
+    read = [ip_network(value) if isinstance(value, str) else value for value in values]
     whole = [0 if prefix is None else int(prefix.network_address) for prefix in read]
     return Prefixes(
         np.array([ANY_FAMILY if prefix is None else prefix.version for prefix in read], np.uint8),
