@@ -202,6 +202,8 @@ typedef struct Engine {
     Ints leak;                          /* triples (to, from, next leak of `to`): tables whose hops look up in another */
     int32_t *leak_of;                   /* [tables]: first leak into table t, or NOBODY */
     Ints foreign;                       /* pairs (table, port): routes that leave by another table's port */
+    uint8_t *idle;                      /* [tables]: nothing comes from there that was not at its neighbour before */
+    bool trimmed;
     bool plain;                         /* neither translations nor policies: who is upstream is found backwards */
     bool named_ports;
     int32_t *port_group_first, *port_group; /* [ports + 1] CSR: groups of the input that use port p */

@@ -64,6 +64,7 @@ static int leak(Engine *e, int32_t from, int32_t to) {
     int32_t at = (int32_t)e->leak.count;
     if (ints_push(&e->leak, to) || ints_push(&e->leak, from) || ints_push(&e->leak, e->leak_of[to])) return NO_MEMORY;
     e->leak_of[to] = at;
+    if (e->trimmed) memset(e->idle, 0, (size_t)e->in.tables); /* new ways between tables: look everywhere */
     return OK;
 }
 
@@ -106,16 +107,56 @@ static int note_routes(Engine *e) {
     return answer;
 }
 
+/* Tables from which nothing can come that was not at their only neighbour before: no attachment, one neighbour, and so
+ * on from the outside in. Whoever is upstream of the neighbour is found there; nobody has to look behind it. */
+static int trim(Engine *e, Ints *key, Ints *value) {
+    int64_t tables = e->in.tables;
+    key->count = value->count = 0;
+    for (int32_t t = 0; t < tables; t++)
+        for (int32_t k = e->back_first[t]; k < e->back_first[t + 1]; k++)
+            if (e->back[k] != t && (ints_push(key, t) || ints_push(value, e->back[k]) || ints_push(key, e->back[k]) ||
+                                    ints_push(value, t)))
+                return NO_MEMORY;
+    for (int64_t k = 0; k < e->leak.count; k += 3)
+        if (ints_push(key, e->leak.at[k]) || ints_push(value, e->leak.at[k + 1]) || ints_push(key, e->leak.at[k + 1]) ||
+            ints_push(value, e->leak.at[k]))
+            return NO_MEMORY;
+    int32_t *first = NULL, *beside = NULL, *degree = malloc(((size_t)tables + 1) * sizeof *degree);
+    int answer = csr(tables, key->count, key->at, value->at, &first, &beside);
+    answer = answer ? answer : unique(tables, first, beside, tables);
+    key->count = 0; /* from here on the tables that go */
+    for (int32_t t = 0; t < tables && !answer && degree; t++) {
+        degree[t] = first[t + 1] - first[t];
+        e->idle[t] = degree[t] <= 1 && e->attached_first[t] == e->attached_first[t + 1];
+        if (e->idle[t]) answer = ints_push(key, t);
+    }
+    for (int64_t i = 0; i < key->count && !answer && degree; i++)
+        for (int32_t k = first[key->at[i]]; k < first[key->at[i] + 1] && !answer; k++) {
+            int32_t t = beside[k];
+            if (e->idle[t] || --degree[t] > 1 || e->attached_first[t] != e->attached_first[t + 1]) continue;
+            e->idle[t] = 1;
+            answer = ints_push(key, t);
+        }
+    answer = degree ? answer : NO_MEMORY;
+    free(first);
+    free(beside);
+    free(degree);
+    return answer;
+}
+
 int index_build(Engine *e) {
     size_t tables = (size_t)e->in.tables + 1;
     Ints key = {NULL, 0, 0}, value = {NULL, 0, 0};
     e->leak_of = malloc(tables * sizeof *e->leak_of);
     e->met_first = calloc(tables, sizeof *e->met_first);
     e->met_stamp = calloc(tables, sizeof *e->met_stamp);
-    int answer = e->leak_of && e->met_first && e->met_stamp ? OK : NO_MEMORY;
+    e->idle = calloc(tables, sizeof *e->idle);
+    int answer = e->leak_of && e->met_first && e->met_stamp && e->idle ? OK : NO_MEMORY;
     if (!answer) memset(e->leak_of, 0xff, tables * sizeof *e->leak_of);
     answer = answer ? answer : index_ports(e, &key, &value);
     answer = answer ? answer : note_routes(e);
+    answer = answer ? answer : trim(e, &key, &value);
+    e->trimmed = true;
     free(key.at);
     free(value.at);
     return answer;
@@ -124,7 +165,7 @@ int index_build(Engine *e) {
 void index_free(Engine *e) {
     void *all[] = {e->back_first,     e->back,       e->sender_first, e->sender,    e->attached_first, e->attached,
                    e->leak.at,        e->leak_of,    e->foreign.at,   e->met.at,    e->met_next.at,    e->met_first,
-                   e->met_stamp,      e->queue,      e->asked,        e->edit,      e->record,         e->port_group_first,
+                   e->met_stamp,      e->idle,     e->queue,      e->asked,        e->edit,      e->record,         e->port_group_first,
                    e->port_group,     e->marked};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }

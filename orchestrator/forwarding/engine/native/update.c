@@ -128,7 +128,7 @@ int upstream(Engine *e, int32_t table, int64_t low, int64_t high, int64_t budget
         for (int32_t k = e->attached_first[at.at]; k < e->attached_first[at.at + 1]; k++)
             if (ask(e, e->attached[k], at.low, at.high)) return e->error;
         for (int32_t k = e->back_first[at.at]; k < e->back_first[at.at + 1]; k++)
-            if (e->back[k] != table && feed(e, e->back[k], at.at, at.low, at.high)) return e->error;
+            if (e->back[k] != table && !e->idle[e->back[k]] && feed(e, e->back[k], at.at, at.low, at.high)) return e->error;
         for (int32_t k = e->leak_of[at.at]; k >= 0; k = e->leak.at[k + 2])
             if (e->leak.at[k + 1] != table && feed(e, e->leak.at[k + 1], at.at, at.low, at.high)) return e->error;
         if (e->work > limit) {
@@ -208,7 +208,7 @@ static int ask_changed(Engine *e, int32_t table, const Edit *edit, bool replaced
         label = end;
     }
     if (begin >= edit->high) return OK;
-    int64_t budget = pieces < PIECES ? 128 + 64 * pieces : e->full_work / 8;
+    int64_t budget = pieces < PIECES ? 400 + 64 * pieces : e->full_work / 8;
     int wide = upstream(e, table, begin, edit->high, budget);
     return wide > 0 ? ask_everybody(e, begin, edit->high) : wide;
 }
@@ -244,6 +244,8 @@ int answer_edits(Engine *e, int32_t table, bool replaced) {
     int wide = OK;
     for (int64_t i = 0; i < e->edits && !wide; i++) {
         e->asked_count = 0;
+        wide = e->work > e->budget;
+        if (wide) break;
         wide = e->plain ? ask_changed(e, table, &e->edit[i], replaced) : ask_before_rules(e, e->edit[i].low, e->edit[i].high);
         wide = wide ? wide : answer(e, e->plain ? table : NOBODY);
     }
