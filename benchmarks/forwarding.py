@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import alone, process, spread, timed
+from benchmarks.measure import alone, peak_megabytes, process, spread, timed
 from network_models.province import province
 from network_models.province_sites import Shape
 from network_models.rule_sets import Guarded, guarded
@@ -164,7 +164,7 @@ def trees(routers: int, lines: int, packets: int) -> dict[str, Any]:
         begin = time.perf_counter()
         matrix.apply(update)
         lines_took.append(time.perf_counter() - begin)
-    figures["after_one_line_seconds"] = spread(lines_took)
+    figures |= {"after_one_line_seconds": spread(lines_took), "peak_megabytes": peak_megabytes()}
     network = changed(network, changes)
     assert np.array_equal(matrix.reaches(), Engine(network).reach().reaches())
     assert 0 < agrees(matrix, network, some_packets(network, packets)) < packets

@@ -47,12 +47,14 @@ _ALONE = """
 import importlib, json, sys
 from benchmarks.measure import peak_megabytes
 part = getattr(importlib.import_module(sys.argv[1]), sys.argv[2])(**json.loads(sys.argv[3]))
-print(json.dumps(part | {"peak_megabytes": peak_megabytes()}))
+print(json.dumps({"peak_megabytes": peak_megabytes()} | part))
 """
 
 
 def alone(work: Callable[..., dict[str, Any]], **sizes: Any) -> dict[str, Any]:
     """A part of a benchmark in a process of its own: its figures and the peak memory of just this part.
+
+    A part that checks its answer with more memory than the answer needs says `peak_megabytes` itself, before.
 
     Raises CalledProcessError when the part fails; what it wrote to stderr is shown.
     """
