@@ -133,6 +133,7 @@ int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t h
     if (kind < PORT_DOWN) {
         status = edit_table(e, kind, at, low, high, group, before);
         status = status ? status : answer_edits(e, at, true);
+        if (status == SWEPT) status = OK;
     } else {
         *before = e->up[at];
         status = e->up[at] == (kind == PORT_UP) ? OK : answer_port(e, at, kind == PORT_UP, true);

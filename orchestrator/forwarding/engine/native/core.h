@@ -23,7 +23,7 @@
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
 
-enum { OK = 0, NO_MEMORY = -1, EXISTS = -2, MISSING = -3, TOO_MANY_WAYS = -4, TOO_DEEP = -5, BAD_ARGUMENT = -6 };
+enum { SWEPT = 2, OK = 0, NO_MEMORY = -1, EXISTS = -2, MISSING = -3, TOO_MANY_WAYS = -4, TOO_DEEP = -5, BAD_ARGUMENT = -6 };
 
 /* ---- lists ---- */
 typedef struct Chunk {
@@ -207,6 +207,7 @@ typedef struct Engine {
     bool plain;                         /* neither translations nor policies: who is upstream is found backwards */
     bool named_ports;
     int32_t *port_group_first, *port_group; /* [ports + 1] CSR: groups of the input that use port p */
+    int32_t flipped;                        /* the port that changed, while its change is answered; else NOBODY */
     uint8_t *marked;                        /* [groups] while a port changes */
     int64_t marked_room;
     Ints met, met_next;                 /* queue entries of table t, linked */
@@ -256,6 +257,7 @@ int record_push(Engine *e, Record record);
 int index_build(Engine *e);
 void index_free(Engine *e);
 int note_group(Engine *e, int32_t table, int32_t group);
+void set_port(Engine *e, int32_t port, bool up);
 int answer_port(Engine *e, int32_t port, bool up, bool asking);
 int upstream(Engine *e, int32_t table, int64_t low, int64_t high, int64_t budget);
 int ask(Engine *e, int32_t attachment, int64_t low, int64_t high);

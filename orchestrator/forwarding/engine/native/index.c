@@ -184,16 +184,17 @@ static void mark(Engine *e, int32_t port, bool refresh, uint8_t value) {
         }
 }
 
-static int touch_port(Engine *e, int32_t port) {
+static int touch_table(Engine *e, int32_t table, int32_t port) {
     mark(e, port, false, 1);
-    int answer = table_touch(e, e->in.port_table[port], e->marked);
-    answer = answer ? answer : answer_edits(e, e->in.port_table[port], false);
-    for (int64_t i = 0; i < e->foreign.count && !answer; i += 2) {
-        if (e->foreign.at[i + 1] != port) continue;
-        answer = table_touch(e, e->foreign.at[i], e->marked);
-        answer = answer ? answer : answer_edits(e, e->foreign.at[i], false);
-    }
+    int answer = table_touch(e, table, e->marked);
     mark(e, port, false, 0);
+    return answer ? answer : answer_edits(e, table, false);
+}
+
+static int touch_port(Engine *e, int32_t port) {
+    int answer = touch_table(e, e->in.port_table[port], port);
+    for (int64_t i = 0; i < e->foreign.count && !answer; i += 2)
+        if (e->foreign.at[i + 1] == port) answer = touch_table(e, e->foreign.at[i], port);
     return answer;
 }
 
@@ -206,6 +207,12 @@ static int ask_zone(Engine *e, int32_t port) {
     return sweep_all(e, true);
 }
 
+void set_port(Engine *e, int32_t port, bool up) {
+    e->up[port] = up;
+    mark(e, port, true, 0);
+    for (int32_t k = e->sender_first[port]; k < e->sender_first[port + 1]; k++) mark(e, e->sender[k], true, 0);
+}
+
 /* Flip a port; `asking`: answer anew for whoever depends on it. */
 int answer_port(Engine *e, int32_t port, bool up, bool asking) {
     if (e->marked_room < e->groups) {
@@ -215,16 +222,16 @@ int answer_port(Engine *e, int32_t port, bool up, bool asking) {
         e->marked = more;
         e->marked_room = e->groups + 64;
     }
-    e->up[port] = up;
-    mark(e, port, true, 0);
-    for (int32_t k = e->sender_first[port]; k < e->sender_first[port + 1]; k++) mark(e, e->sender[k], true, 0);
+    set_port(e, port, up);
     if (!asking) return e->error;
     if (!e->plain) {
         e->sweeps++;
         return sweep_all(e, true);
     }
+    e->flipped = port;
     int answer = touch_port(e, port);
     for (int32_t k = e->sender_first[port]; k < e->sender_first[port + 1] && !answer; k++)
         answer = touch_port(e, e->sender[k]);
-    return answer ? answer : ask_zone(e, port);
+    answer = answer ? answer : ask_zone(e, port);
+    return answer == SWEPT ? OK : answer;
 }

@@ -185,16 +185,28 @@ static int ask_everybody(Engine *e, int64_t low, int64_t high) {
     return OK;
 }
 
+/* The table's outcome before the change: with the group it had, or with the port as it was. */
+static int32_t walk_as_before(Engine *e, int32_t table, int64_t label, const Edit *edit, int64_t *end) {
+    if (edit) {
+        e->override_table = table;
+        e->override_group = edit->before;
+    } else {
+        set_port(e, e->flipped, !e->up[e->flipped]);
+    }
+    walk_begin(e, label);
+    int32_t node = walk_table(e, table, label);
+    if (e->end < *end) *end = e->end;
+    e->override_table = NOBODY;
+    if (!edit) set_port(e, e->flipped, !e->up[e->flipped]);
+    return node;
+}
+
 /* Where the table's own outcome did not change, nobody's did: ask only for the labels where it did. */
 static int ask_changed(Engine *e, int32_t table, const Edit *edit, bool replaced) {
     int64_t label = edit->low, begin = edit->low, pieces = 0;
-    while (replaced && !e->named_ports && label < edit->high && pieces < PIECES) {
-        walk_begin(e, label);
-        e->override_table = table;
-        e->override_group = edit->before;
-        int32_t old = walk_table(e, table, label);
-        int64_t end = e->end < edit->high ? e->end : edit->high;
-        e->override_table = NOBODY;
+    while (!e->named_ports && label < edit->high && pieces < PIECES) {
+        int64_t end = edit->high;
+        int32_t old = walk_as_before(e, table, label, replaced ? edit : NULL, &end);
         walk_begin(e, label);
         int32_t new = walk_table(e, table, label);
         if (e->end < end) end = e->end;
@@ -239,7 +251,8 @@ static int ask_before_rules(Engine *e, int64_t low, int64_t high) {
     return OK;
 }
 
-/* Answer for every edit of a table. `replaced`: groups differ; else the same groups do something else now. */
+/* Answer for every edit of a table. `replaced`: groups differ; else the same groups do something else now.
+ * SWEPT: everything has been answered anew. */
 int answer_edits(Engine *e, int32_t table, bool replaced) {
     int wide = OK;
     for (int64_t i = 0; i < e->edits && !wide; i++) {
@@ -253,5 +266,6 @@ int answer_edits(Engine *e, int32_t table, bool replaced) {
     e->edits = 0;
     if (wide <= 0) return wide;
     e->sweeps++;
-    return sweep_all(e, true);
+    wide = sweep_all(e, true);
+    return wide ? wide : SWEPT;
 }

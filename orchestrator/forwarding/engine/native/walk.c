@@ -534,7 +534,7 @@ int walk_start(Engine *e) {
     State start = {0, NOBODY, {0}};
     if (!e->slot || !e->state_after_start) return e->error = NO_MEMORY;
     state_find(e, &start);
-    e->watched = e->override_table = NOBODY;
+    e->watched = e->override_table = e->flipped = NOBODY;
     return e->error;
 }
 
