@@ -21,10 +21,20 @@ from orchestrator.forwarding.engine import engine as engine_module
 from orchestrator.forwarding.engine import filter_table, native
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import NONE, Action, Matches, Network
+from orchestrator.forwarding.engine.plain import Moment, Plain
 from orchestrator.forwarding.engine.services import Keys, service_keys
 from orchestrator.forwarding.engine.tables import Compiled, compile_network
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.test_laws import deviations, of_sequence
+from tests.forwarding.engine.test_plain import (
+    test_a_tunnel_to_another_device_ends_one_memory_and_begins_the_next as tunnel_and_back,
+)
+from tests.forwarding.engine.test_plain import (
+    test_port_forwarding_reaches_the_server_and_its_answer_is_translated_back as forwarding_and_back,
+)
+from tests.forwarding.engine.test_plain import (
+    test_source_translation_to_one_host_opens_the_source_port_and_the_answer_comes_back as source_and_back,
+)
 
 NETWORKS = 250
 Column = NDArray[np.int32]
@@ -73,7 +83,7 @@ NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]
         ("ecmp",),
     ),
     "half an answer out of a loop is remembered": (
-        (("walk.c", "if (i >= low) slot->stamp = 0;", ""),),
+        (("walk.c", "round < count && changes", "round < 1 && changes"),),
         ("ecmp", "gates"),
     ),
     "a port that is down carries on": (
@@ -192,6 +202,22 @@ CHANGE_BREAKS = {
         "OK",
     ),
 }
+
+
+def _never_remembered(at: Moment, _device: int, _memories: object) -> Moment:
+    """No device knows an answer again: nothing is translated back."""
+    return at._replace(device=_device, came=at.packet, known=None)
+
+
+def test_a_flow_that_is_not_translated_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows are walked by the plain walker in the engine too: its golden flows are what notices."""
+    golden = (forwarding_and_back, source_and_back, tunnel_and_back)
+    for flow in golden:
+        flow()
+    monkeypatch.setattr(Plain, "_enter", staticmethod(_never_remembered))
+    for flow in golden:
+        with pytest.raises(AssertionError):
+            flow()
 
 
 def first_sequence(count: int) -> int | None:
