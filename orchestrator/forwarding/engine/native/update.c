@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define PIECES 64
+#define NEAR 200
 
 int record_push(Engine *e, Record record) {
     Record *last = e->records ? &e->record[e->records - 1] : NULL;
@@ -201,27 +202,32 @@ static int32_t walk_as_before(Engine *e, int32_t table, int64_t label, const Edi
     return node;
 }
 
-/* Where the table's own outcome did not change, nobody's did: ask only for the labels where it did. */
+/* Whether an edit changed the table's outcome at a label; `end`: how far that holds. */
+static bool changes_at(Engine *e, int32_t table, int64_t label, const Edit *edit, bool replaced, int64_t *end) {
+    *end = edit->high;
+    int32_t old = walk_as_before(e, table, label, replaced ? edit : NULL, end);
+    walk_begin(e, label);
+    int32_t new = walk_table(e, table, label);
+    if (e->end < *end) *end = e->end;
+    return old != new;
+}
+
+/* Whose answers an edit may change. Often nobody is near upstream, or few are. Else: where the table's own outcome did
+ * not change, nobody's did; ask those upstream of the rest when it is wide, and everybody when it is not. */
 static int ask_changed(Engine *e, int32_t table, const Edit *edit, bool replaced) {
-    int64_t label = edit->low, begin = edit->low, pieces = 0;
-    while (!e->named_ports && label < edit->high && pieces < PIECES) {
-        int64_t end = edit->high;
-        int32_t old = walk_as_before(e, table, label, replaced ? edit : NULL, &end);
-        walk_begin(e, label);
-        int32_t new = walk_table(e, table, label);
-        if (e->end < end) end = e->end;
+    int64_t label = edit->low, begin = edit->low, pieces = 0, end;
+    int wide = upstream(e, table, edit->low, edit->high, NEAR);
+    if (wide <= 0) return wide;
+    for (; !e->named_ports && label < edit->high && pieces < PIECES; label = end, pieces++) {
+        bool changes = changes_at(e, table, label, edit, replaced, &end);
         if (e->error) return e->error;
-        pieces++;
-        if (old == new) {
-            int wide = begin < label ? upstream(e, table, begin, label, e->full_work / 8) : OK;
-            if (wide) return wide;
-            begin = end;
-        }
-        label = end;
+        if (changes) continue;
+        wide = begin < label ? ask_everybody(e, begin, label) : OK;
+        if (wide) return wide;
+        begin = end;
     }
     if (begin >= edit->high) return OK;
-    int64_t budget = pieces < PIECES ? 400 + 64 * pieces : e->full_work / 8;
-    int wide = upstream(e, table, begin, edit->high, budget);
+    wide = pieces < PIECES ? 1 : upstream(e, table, begin, edit->high, e->full_work / 8);
     return wide > 0 ? ask_everybody(e, begin, edit->high) : wide;
 }
 
