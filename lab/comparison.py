@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from lab.openstack.node import wait_servers
 from lab.probe import Request, Result, observe
 from lab.services import PROBE_PORTS
 from orchestrator.forwarding.points import Point, probe_points
@@ -52,6 +53,8 @@ def compare(estate: Estate, points: Iterable[Point] | None = None, ports: Iterab
     """
     predicted = predict(estate, probe_points(estate) if points is None else points, ports)
     wanted = {Request(node, IPv4Address(address), port): answer for (node, address, port), answer in predicted.items()}
+    if estate.servers:
+        wait_servers(server.name for server in estate.servers.values())
     results = observe(wanted)
     ends = _ends(estate, results)
     differ = tuple(filter(None, (_judge(result, wanted[result.request], ends) for result in results)))

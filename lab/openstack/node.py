@@ -120,6 +120,30 @@ def server_exec(
     return subprocess.run(command, input=text or "", capture_output=True, text=True, timeout=seconds)
 
 
+def wait_servers(names: Iterable[str], seconds: float = 60) -> None:
+    """Return when all these servers run and answer probes: Nova calls a server active a moment before it has booted.
+
+    Raises LabError when one is still missing after this time.
+    """
+    missing = list(names)
+
+    def ready(name: str) -> bool:
+        try:
+            server, here = servers_of.find(name), node()
+        except LabError:
+            return False
+        up = here is not None and servers_of.process(server, here.pid) is not None
+        return up and (server.folder(bed()) / "answering").exists()
+
+    def none_left() -> bool:
+        missing[:] = [name for name in missing if not ready(name)]
+        return not missing
+
+    if not processes.wait(none_left, seconds):
+        log = bed().folder / "plugger.log"
+        raise LabError(f"server '{missing[0]}' does not run after {seconds:.0f} s: attach the node, or see {log}")
+
+
 def servers() -> tuple[Server, ...]:
     """Return the plugged servers, by name."""
     return tuple(sorted(servers_of.load(bed()).values(), key=lambda one: (one.name, one.id)))
