@@ -1,4 +1,9 @@
-"""One number for all that an engine knows: equal for equal networks, whatever changes led there."""
+"""One number for all that an engine knows: equal for equal networks, whatever changes led there.
+
+Answers are part of it where equal answers are equal graphs: without translations. A loop that rewrites packets may be
+written down from several of its places, depending on which was met first; there the number stands for routes, entries
+and ports alone, from which all answers follow.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +27,18 @@ if TYPE_CHECKING:
 def digest_of(engine: Engine) -> str:
     """SHA-256 of answers, routes, filter entries and port states, in hexadecimal."""
     total = sha256()
+    answers = () if len(engine.base.translations.kind) else _answers(engine)
+    for part in (*answers, *_entries(engine), *_routes(engine), engine.core.ups().tobytes()):
+        total.update(part)
+    return total.hexdigest()
+
+
+def _answers(engine: Engine) -> Iterator[bytes]:
     nodes = _nodes(engine)
     for attachment, (port, zone) in enumerate(zip(*map(list, engine.attachments), strict=True)):
         start, node = engine.segments(attachment)
         for label, number in zip(start.tolist(), node.tolist(), strict=True):
-            total.update(repr((int(port), int(zone), engine.labels.address(label))).encode() + nodes[number])
-    for part in (*_entries(engine), *_routes(engine), engine.core.ups().tobytes()):
-        total.update(part)
-    return total.hexdigest()
+            yield repr((int(port), int(zone), engine.labels.address(label))).encode() + nodes[number]
 
 
 def _entries(engine: Engine) -> Iterator[bytes]:
