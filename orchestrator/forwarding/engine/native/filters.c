@@ -805,7 +805,7 @@ static int64_t row_of(scratch *s)
     }
     if (s->seen_count >= INT32_MAX || (s->seen_count + 1) * words > ((int64_t)1 << 28))
         return s->status = FILTERS_TOO_LARGE, -1;
-    if (!grow(&s->seen, &s->seen_room, (s->seen_count + 1) * words, sizeof *s->seen))
+    if (!grow(&s->seen, &s->seen_room, (s->seen_count + 1) * words + 1, sizeof *s->seen))
         return s->status = FILTERS_NO_MEMORY, -1;
     memcpy(s->seen + s->seen_count * words, s->active, size);
     s->seen_table[place] = (int32_t)s->seen_count;
