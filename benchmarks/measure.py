@@ -1,6 +1,7 @@
 """Timing of functions and of whole processes."""
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from orchestrator.errors import OnefoldError
 
 
 def spread(seconds: Sequence[float]) -> dict[str, float]:
@@ -43,6 +46,7 @@ def peak_megabytes() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
+_NESTED = "ONEFOLD_BENCHMARK_PART"  # a part that starts parts could start itself, without end
 _ALONE = """
 import importlib, json, sys
 from benchmarks.measure import peak_megabytes
@@ -56,10 +60,12 @@ def alone(work: Callable[..., dict[str, Any]], **sizes: Any) -> dict[str, Any]:
 
     A part that checks its answer with more memory than the answer needs says `peak_megabytes` itself, before.
 
-    Raises CalledProcessError when the part fails; what it wrote to stderr is shown.
+    Raises CalledProcessError when the part fails, OnefoldError inside such a part; what it wrote to stderr is shown.
     """
+    if os.environ.get(_NESTED):
+        raise OnefoldError(f"{work.__name__} is started by a part that runs alone already: call it as a function there")
     command = [sys.executable, "-c", _ALONE, work.__module__, work.__name__, json.dumps(sizes)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {_NESTED: "1"})
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
