@@ -95,9 +95,9 @@ def judged(world: EngineWorld, policy: Policy, updates: list[Update], most_secon
     return percentiles(seconds)
 
 
-def in_province(routers: int, entries: int, kind: str, count: int, most_seconds: float) -> dict[str, Any]:
+def in_province(routers: int, zones: int, entries: int, kind: str, count: int, most_seconds: float) -> dict[str, Any]:
     """A stream of one kind in a province, the engine alone and with its policy; microseconds."""
-    made = guarded(province(Shape(routers=routers)), entries)
+    made = guarded(province(Shape(routers=routers, zones=zones)), entries)
     updates = stream(made.network, kind, count)
     full, engine = timed(Engine, made.network)
     figures = {"kind": kind, "full": round(1e6 * full), "engine": streamed(engine, updates, full, most_seconds)}
@@ -109,9 +109,9 @@ def in_province(routers: int, entries: int, kind: str, count: int, most_seconds:
     return figures | {"full_with_policy": round(1e6 * whole), "with_policy": policy}
 
 
-def in_matrix(routers: int, entries: int, count: int, most_seconds: float) -> dict[str, Any]:
+def in_matrix(routers: int, zones: int, entries: int, count: int, most_seconds: float) -> dict[str, Any]:
     """Filter entries with the whole matrix kept: forbidden pairs that some packet crosses, after each entry."""
-    made = guarded(province(Shape(routers=routers)), entries)
+    made = guarded(province(Shape(routers=routers, zones=zones)), entries)
     engine = Engine(made.network)
     matrix, forbidden = engine.reach(), ~made.policy.allowed
     np.fill_diagonal(forbidden, val=False)
@@ -158,11 +158,11 @@ def _group(engine: Engine, update: RouteUpdate) -> int:
 
 def run(*, quick: bool = False) -> dict[str, Any]:
     """One object: every stream with its goals, in microseconds, and peak memory of each process."""
-    size: dict[str, Any] = {"routers": 30_000, "entries": 250_000, "count": 2_000, "most_seconds": 60.0}
+    size: dict[str, Any] = {"routers": 30_000, "zones": 200, "entries": 250_000, "count": 2_000, "most_seconds": 60.0}
     few = {"routers": 6, "prefixes": 2_000, "count": 300}
     many = {"routers": 18, "prefixes": 100_000, "count": 20_000}
     if quick:
-        size = {"routers": 500, "entries": 5_000, "count": 40, "most_seconds": 2.0}
+        size = {"routers": 300, "zones": 40, "entries": 3_000, "count": 40, "most_seconds": 2.0}
     return {
         "province": [alone(in_province, kind=kind, **size) for kind in KINDS],
         "entries_in_the_matrix": alone(in_matrix, **size),
