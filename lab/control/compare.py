@@ -41,6 +41,10 @@ SETTLE = 25.0
 """Seconds in which the routers must come to the computed tables; most do within 8."""
 
 
+STARTS = 3
+"""isisd 8.4 keeps a stale next hop now and then; what is computed wrongly differs in every start."""
+
+
 class Compared(NamedTuple):
     """What one design showed: how much was compared, and every difference as a line."""
 
@@ -51,6 +55,7 @@ class Compared(NamedTuple):
     delivered: int
     answers: int
     differences: tuple[str, ...]
+    starts: int = 1  # how often its routers were started before nothing differed, or STARTS
 
 
 class Case(NamedTuple):
@@ -256,10 +261,19 @@ def _ends(case: Case, zones: tuple[str, ...]) -> str:
     return "; ".join(sorted(said)) or "nothing"
 
 
+def steadily(topology: Topology, result: Result) -> Compared:
+    """Compare, and where something differs start anew, up to STARTS times; the last differences count."""
+    for starts in range(1, STARTS + 1):
+        found = compare(topology, result)._replace(starts=starts)
+        if not found.differences:
+            break
+    return found
+
+
 def several(first: int, wanted: int, side_by_side: int = 3) -> Iterator[Compared]:
     """Compare `wanted` designs from seed `first` on, some side by side: most of the time is spent on waiting."""
     with ThreadPoolExecutor(side_by_side) as workers:
-        yield from workers.map(lambda pair: compare(*pair), islice(certain(count(first)), wanted))
+        yield from workers.map(lambda pair: steadily(*pair), islice(certain(count(first)), wanted))
 
 
 def main() -> int:
@@ -267,7 +281,10 @@ def main() -> int:
     total = 0
     for one in several(int(sys.argv[1]), int(sys.argv[2])):
         figures = f"{one.routes} routes, {one.flows} packets, {one.delivered} delivered, {one.answers} answers"
-        print(f"seed {one.seed} ({one.kind}): {figures}, {len(one.differences)} differences", flush=True)
+        print(
+            f"seed {one.seed} ({one.kind}): {figures}, {len(one.differences)} differences, {one.starts} starts",
+            flush=True,
+        )
         for line in one.differences[:20]:
             print(f"  {line}", flush=True)
         total += len(one.differences)

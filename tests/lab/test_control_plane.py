@@ -27,6 +27,8 @@ def test_tables_and_packets_of_random_designs_are_as_computed() -> None:
     found = list(compare.several(FIRST, DESIGNS))
     assert [line for one in found for line in one.differences] == []
     assert len(found) == DESIGNS
+    # a second start is for what the routing daemons themselves get wrong now and then: never for many of the designs
+    assert sum(one.starts > 1 for one in found) <= DESIGNS // 4, found
     # nothing was compared by accident on a dead network: every design carried packets, and dropped some
     assert all(one.routes > 40 and 0 < one.delivered < one.flows for one in found), found
     assert sum(one.flows for one in found) >= 10_000
