@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab import network
 from lab.comparison import compare
 from lab.openstack.node import host_key
-from orchestrator.apply.run import Checked
+from orchestrator.apply.outcome import Checked
 from orchestrator.model.cloud import Server
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from orchestrator.apply.hands import Hands
+from orchestrator.apply.outcome import Options, Outcome, Prober
 from orchestrator.apply.rollback import rollback
-from orchestrator.apply.run import Options, Outcome, Prober, carry_on
+from orchestrator.apply.run import carry_on
 from orchestrator.model.policy import Policy
 from orchestrator.records.journal import Direction
 from orchestrator.records.runs import Records, Run

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 
+from orchestrator.apply.crew import Crew
 from orchestrator.apply.hands import Hands
-from orchestrator.apply.run import Checked, Crew, Options, Outcome, Prober
+from orchestrator.apply.outcome import Checked, Options, Outcome, Prober
 from orchestrator.apply.snapshot import Snapshot, take, unequal
 from orchestrator.errors import SurpriseError
 from orchestrator.records.runs import Records, Run
@@ -29,7 +30,7 @@ def rollback(
         checks: Checked = Checked(probes=0)
         for batch in reversed(run.plan.batches()):
             standing = [name for name in reversed(batch) if crew.is_done(name) or crew.is_open(name)]
-            if standing:
+            if standing or crew.unchecked(batch):
                 crew.undo_batch([run.plan.step_of[name] for name in standing])
                 found = prober.check(crew.estate)
                 checks = Checked(probes=checks.probes + found.probes, findings=checks.findings + found.findings)
@@ -37,6 +38,7 @@ def rollback(
                     raise SurpriseError(
                         f"on the way back before {batch[0]}: {found.findings[0].what}: look there, then again"
                     )
+                crew.checked(found.probes)
         _compare(run, hands, records)
         records.journal.record(run.name, "undone", direction="back")
     return Outcome(

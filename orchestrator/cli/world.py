@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator.apply.hands import Hands
-from orchestrator.apply.run import NoProber, Options, Outcome, Prober
+from orchestrator.apply.outcome import NoProber, Options, Outcome, Prober
 from orchestrator.cli.common import access_of, state_folder
 from orchestrator.cli.session import Session
 from orchestrator.intake.project import Project

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from network_models.district import now
+from orchestrator.apply.crew import Crew, StepNotes
 from orchestrator.apply.hands import Hands, Notes
+from orchestrator.apply.outcome import Checked, NoProber, Options
 from orchestrator.apply.resume import direction_of
-from orchestrator.apply.run import Checked, Crew, NoProber, Options, StepNotes, carry_on, opening
+from orchestrator.apply.run import carry_on, opening
 from orchestrator.errors import DeviceError, RefusedError, SurpriseError
 from orchestrator.model.estate import Estate, difference
 from orchestrator.model.finding import Finding
@@ -26,6 +28,8 @@ from orchestrator.records.runs import Records, Run
 
 START = now()
 OPTIONS = Options(who="li", rehearsal=True)
+LAST_STEP_DONE = 1 + 4 * 4 + 2
+"""Number of that event: the run's intent, four events a step, a note of the check after each batch before the last."""
 
 
 def port(device: str, name: str, last: int) -> Interface:
@@ -151,7 +155,7 @@ def test_steps_are_done_in_order_with_the_canary_first(tmp_path: Path) -> None:
     assert records.status(run.name).state == "applied"
 
 
-@pytest.mark.parametrize("point", range(2, 19))
+@pytest.mark.parametrize("point", range(2, LAST_STEP_DONE + 2))
 def test_a_kill_at_any_journal_point_is_resumed_with_nothing_lost_and_nothing_doubled(
     tmp_path: Path, point: int
 ) -> None:
@@ -168,6 +172,48 @@ def test_a_kill_at_any_journal_point_is_resumed_with_nothing_lost_and_nothing_do
     assert matches(world, target())
     states = records.journal.steps(run.name)
     assert states == {step.name: "done" for step in steps()}
+
+
+class Counting:
+    """A prober that remembers which estates it was asked about."""
+
+    def __init__(self, bad: str = "") -> None:
+        self.seen: list[str] = []
+        self.bad = bad
+
+    def check(self, estate: Estate, /) -> Checked:
+        self.seen.append(estate.digest)
+        found = (Finding(subject="probe", result="fail", what="astray"),) if estate.digest == self.bad else ()
+        return Checked(probes=10, findings=found)
+
+
+def killed_before_the_last_check(folder: Path) -> tuple[Records, Run, World]:
+    """Every step stands; the kill came before real packets were sent for the last batch."""
+    records, run = begun(folder)
+    world, honest = World(), records.journal.record
+    records.journal.record = killing(records.journal, LAST_STEP_DONE)  # type: ignore[method-assign]  # the kill
+    with pytest.raises(Killed):
+        carry_on(run, policy(), world, Counting(), records, Options(who="li", rehearsal=True, workers=1))
+    records.journal.record = honest  # type: ignore[method-assign]  # a new process
+    assert len(records.status(run.name).done) == 4
+    return records, run, world
+
+
+def test_a_kill_between_a_batch_and_its_check_does_not_save_the_check(tmp_path: Path) -> None:
+    records, run, world = killed_before_the_last_check(tmp_path)
+    prober = Counting()
+    assert carry_on(run, policy(), world, prober, records, OPTIONS).checks == 10
+    assert prober.seen == [target().digest]
+    again = Counting()
+    assert carry_on(run, policy(), world, again, records, OPTIONS).checks == 0
+    assert again.seen == []
+
+
+def test_what_the_late_check_finds_takes_that_batch_back_and_no_other(tmp_path: Path) -> None:
+    records, run, world = killed_before_the_last_check(tmp_path)
+    with pytest.raises(SurpriseError, match="after step-mz1: astray; the batch was taken back"):
+        carry_on(run, policy(), world, Counting(target().digest), records, OPTIONS)
+    assert records.status(run.name).done == ("step-cz1", "step-cz2", "step-cz3")
 
 
 def test_a_failing_step_stops_the_run_and_says_what_stands(tmp_path: Path) -> None:
