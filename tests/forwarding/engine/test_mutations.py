@@ -90,6 +90,10 @@ NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]
         (("walk.c", "e->up[target] ? walk_out(", "1 ? walk_out("), ("walk.c", "if (!e->up[target])", "if (0)")),
         ("down",),
     ),
+    "whoever enters a table shares one answer, whatever stands before it": (
+        (("sharing.c", "!= size) return false;\n", "!= size) return true;\n    size = 0;\n"),),
+        ("filters",),
+    ),
 }
 
 
@@ -200,6 +204,11 @@ CHANGE_BREAKS = {
         "core.c",
         "list_set(&e->arena, &e->attachment[r->attachment], r->low, r->high, r->before)",
         "OK",
+    ),
+    "who enters by a port that goes down still shares answers": (
+        "index.c",
+        "if (sharing_end(e, port)) return e->error;",
+        "",
     ),
 }
 

@@ -34,16 +34,16 @@ static uint64_t sign(int64_t attachment, int32_t node) {
 
 static Change *gather(const Engine *e, int64_t *count) {
     int64_t n = 2;
-    for (int64_t a = 0; a < e->in.attachments; a++)
-        for (int32_t i = 0; i < e->attachment[a].count; i++) n += list_chunk(&e->attachment[a], i)->count;
+    for (int32_t a = 0; a < e->in.attachments; a++)
+        for (int32_t i = 0; i < answers_of(e, a)->count; i++) n += list_chunk(answers_of(e, a), i)->count;
     Change *change = malloc((size_t)n * sizeof *change);
     if (!change) return NULL;
     *count = 0;
     change[(*count)++] = (Change){V4_END, NOBODY, DROP};
     change[(*count)++] = (Change){V6_FIRST, NOBODY, DROP};
     for (int32_t a = 0; a < e->in.attachments; a++)
-        for (int32_t i = 0; i < e->attachment[a].count; i++) {
-            Chunk *chunk = list_chunk(&e->attachment[a], i);
+        for (int32_t i = 0; i < answers_of(e, a)->count; i++) {
+            Chunk *chunk = list_chunk(answers_of(e, a), i);
             for (int32_t k = 0; k < chunk->count; k++)
                 change[(*count)++] = (Change){chunk->start[k], a, chunk_value(chunk)[k]};
         }

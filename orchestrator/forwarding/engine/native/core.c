@@ -54,6 +54,7 @@ Engine *engine_new(const Input *input, int32_t *status) {
     answer = answer ? answer : take_lists(e);
     answer = answer ? answer : tables_build(e);
     answer = answer ? answer : index_build(e);
+    answer = answer ? answer : sharing_build(e);
     answer = answer ? answer : sweep_all(e, false);
     *status = answer;
     if (!answer) return e;
@@ -95,6 +96,7 @@ void engine_free(Engine *e) {
     free_walks(e);
     free_classes(e);
     index_free(e);
+    sharing_free(e);
     free(e->table);
     free(e->attachment);
     free(e->route);
@@ -160,7 +162,8 @@ int32_t engine_restore(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t
     e->edits = 0;
     for (int64_t i = records - 1; i >= 0 && !status; i--) {
         const Record *r = &record[i];
-        status = list_set(&e->arena, &e->attachment[r->attachment], r->low, r->high, r->before);
+        if (e->leader[r->attachment] == r->attachment)
+            status = list_set(&e->arena, &e->attachment[r->attachment], r->low, r->high, r->before);
         count_node(e, r->attachment, r->before, r->high - r->low);
         count_node(e, r->attachment, r->after, r->low - r->high);
     }

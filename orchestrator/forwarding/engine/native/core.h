@@ -8,6 +8,7 @@
  *   walk.c    from a place and a label to an outcome, memoised; loops
  *   tables.c  longest-prefix sweep of routes into segments; add, remove, replace a route
  *   sweep.c   all labels from low to high: classes by signature, verified; outcomes of every attachment
+ *   sharing.c attachments with the same answers have them once
  *   update.c  one change: who is upstream of it, and what becomes of them
  *   core.c    life and death of an engine, and what Python reads
  */
@@ -164,7 +165,11 @@ typedef struct Engine {
     int error;
     Arena arena;
     List *table;      /* [tables]: owner = route, value = group */
-    List *attachment; /* [attachments]: value = node */
+    List *attachment; /* [attachments]: value = node; of leaders only (answers_of) */
+    int32_t *leader;  /* [attachments]: who has the answers of this one, itself or another */
+    int32_t *ring;    /* [attachments]: the next attachment with the same leader, round and round */
+    int32_t *leading; /* the leaders, ascending */
+    int64_t leading_count;
     Route *route;
     int64_t routes, route_room;
     int32_t spare_route; /* linked by parent */
@@ -233,6 +238,8 @@ typedef struct Engine {
     int64_t class_count, interval_count;
 } Engine;
 
+static inline const List *answers_of(const Engine *e, int32_t attachment) { return &e->attachment[e->leader[attachment]]; }
+
 int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, int32_t count);
 int nodes_start(Engine *e);
 void nodes_free(Nodes *nodes);
@@ -253,7 +260,10 @@ int table_touch(Engine *e, int32_t table, const uint8_t *marked);
 int32_t table_route(const Engine *e, int32_t table, int64_t low, int64_t high);
 
 int sweep_all(Engine *e, bool records);
-int record_push(Engine *e, Record record);
+int record_push(Engine *e, Record record); /* of a leader; for everyone in its ring */
+int sharing_build(Engine *e);
+int sharing_end(Engine *e, int32_t port);
+void sharing_free(Engine *e);
 int index_build(Engine *e);
 void index_free(Engine *e);
 int note_group(Engine *e, int32_t table, int32_t group);

@@ -222,6 +222,7 @@ int answer_port(Engine *e, int32_t port, bool up, bool asking) {
         e->marked = more;
         e->marked_room = e->groups + 64;
     }
+    if (sharing_end(e, port)) return e->error;
     set_port(e, port, up);
     if (!asking) return e->error;
     if (!e->plain) {

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE 16      /* slots of the hash table side by side: one line of the cache */
+#define NEIGHBOURS 8 /* children whose parents share a line; half of LINE, as half of the table is in use at most */
+
 int ints_room(Ints *ints, int64_t more) {
     if (ints->count + more <= ints->capacity) return OK;
     int64_t room = ints->capacity * 2 > ints->count + more ? ints->capacity * 2 : ints->count + more + 16;
@@ -33,20 +36,36 @@ static bool same(const Nodes *n, int32_t node, int32_t kind, int32_t a, const in
     return count == 0 || memcmp(n->children.at + first, children, (size_t)count * sizeof(int32_t)) == 0;
 }
 
+/* Where a line of the table holds a node of this shape, or its first free slot; NOBODY: neither. */
+static int64_t in_line(const Nodes *n, uint64_t line, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+    int64_t first = (int64_t)line * LINE;
+    for (int64_t slot = first; slot < first + LINE; slot++)
+        if (!n->table[slot] || same(n, n->table[slot] - 1, kind, a, children, count)) return slot;
+    return NOBODY;
+}
+
+/* Where a node of this shape stands in the table, or the free slot for it. A node is made soon after its children, so
+ * it is looked for first in the line of its first child's number: what is compared there is in the cache already. From
+ * a full line on the hash says where. Nothing is ever taken out, so a free slot ends the search. */
+static int64_t slot_of(const Nodes *n, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+    uint64_t last = (uint64_t)n->slots / LINE - 1;
+    int64_t slot = count ? in_line(n, (uint32_t)children[0] / NEIGHBOURS & last, kind, a, children, count) : NOBODY;
+    for (uint64_t line = slot < 0 ? node_hash(kind, a, children, count) : 0; slot < 0; line++)
+        slot = in_line(n, line & last, kind, a, children, count);
+    return slot;
+}
+
 static int nodes_grow(Nodes *n) {
     int64_t slots = n->slots ? n->slots * 2 : 1024;
     int32_t *table = calloc((size_t)slots, sizeof *table);
     if (!table) return NO_MEMORY;
-    for (int32_t node = 0; node < n->kind.count; node++) {
-        int32_t first = n->first.at[node];
-        uint64_t hash = node_hash(n->kind.at[node], n->a.at[node], n->children.at + first, n->first.at[node + 1] - first);
-        int64_t slot = (int64_t)(hash & (uint64_t)(slots - 1));
-        while (table[slot]) slot = (slot + 1) & (slots - 1);
-        table[slot] = node + 1;
-    }
     free(n->table);
     n->table = table;
     n->slots = slots;
+    for (int32_t node = 0; node < n->kind.count; node++) {
+        int32_t first = n->first.at[node], count = n->first.at[node + 1] - first;
+        n->table[slot_of(n, n->kind.at[node], n->a.at[node], n->children.at + first, count)] = node + 1;
+    }
     return OK;
 }
 
@@ -107,9 +126,8 @@ int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, i
     if (kind == REWRITE && children[0] == LOOP) return LOOP;
     bool branch = kind == BRANCH_FILTER || kind == BRANCH_RULE;
     if (branch && children[0] == children[1] && !unread(e, kind, a)) return children[0];
-    int64_t slot = (int64_t)(node_hash(kind, a, children, count) & (uint64_t)(n->slots - 1));
-    for (; n->table[slot]; slot = (slot + 1) & (n->slots - 1))
-        if (same(n, n->table[slot] - 1, kind, a, children, count)) return n->table[slot] - 1;
+    int64_t slot = slot_of(n, kind, a, children, count);
+    if (n->table[slot]) return n->table[slot] - 1;
     return node_add(e, slot, kind, a, children, count);
 }
 

@@ -35,7 +35,7 @@ void count_all(Engine *e) {
     e->wrong_pairs = e->suspect_pairs = 0;
     for (int32_t a = 0; a < e->in.attachments; a++) {
         Cursor at = {0, 0};
-        const List *list = &e->attachment[a];
+        const List *list = answers_of(e, a);
         do {
             Chunk *chunk = list_chunk(list, at.chunk);
             count_node(e, a, chunk_value(chunk)[at.at], list_end(list, at) - chunk->start[at.at]);

@@ -40,7 +40,7 @@ void engine_pairs(const Engine *e, int64_t *wrong, int64_t *suspect, int64_t *un
 
 /* An attachment's answers: starts and nodes of at most `room` stretches; how many there are. */
 int64_t engine_segments(const Engine *e, int32_t attachment, int64_t *start, int32_t *node, int64_t room) {
-    const List *list = &e->attachment[attachment];
+    const List *list = answers_of(e, attachment);
     int64_t count = 0;
     for (int32_t i = 0; i < list->count; i++) {
         Chunk *chunk = list_chunk(list, i);
@@ -54,8 +54,9 @@ int64_t engine_segments(const Engine *e, int32_t attachment, int64_t *start, int
 }
 
 int32_t engine_at(const Engine *e, int32_t attachment, int64_t label) {
-    Cursor at = list_find(&e->attachment[attachment], label);
-    return chunk_value(list_chunk(&e->attachment[attachment], at.chunk))[at.at];
+    const List *list = answers_of(e, attachment);
+    Cursor at = list_find(list, label);
+    return chunk_value(list_chunk(list, at.chunk))[at.at];
 }
 
 /* The group and interval of the route that decides for a label; NOBODY when none does. */

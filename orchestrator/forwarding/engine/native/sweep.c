@@ -35,7 +35,7 @@ typedef struct Class {
 
 typedef struct Sweep {
     Events events;   /* of columns */
-    Events answers;  /* start, attachment, node: where attachments' answers change */
+    Events answers;  /* start, number of a leader, node: where its answers change */
     Atom *atom;
     int64_t atoms;
     Class *class;
@@ -177,12 +177,12 @@ static int classify(Sweep *s) {
     return answer;
 }
 
-/* Every attachment's outcome at one stretch. */
+/* Every leader's outcome at one stretch. */
 static int resolve(Engine *e, const Atom *atom, int32_t *row) {
     bool hole = atom->start >= V4_END && atom->start < V6_FIRST;
     walk_begin(e, atom->start);
     e->seen.count = 0;
-    for (int64_t a = 0; a < e->in.attachments; a++) row[a] = hole ? DROP : walk_attachment(e, (int32_t)a, atom->start);
+    for (int64_t i = 0; i < e->leading_count; i++) row[i] = hole ? DROP : walk_attachment(e, e->leading[i], atom->start);
     return e->error;
 }
 
@@ -194,7 +194,7 @@ static bool agrees(const Engine *e, const Sweep *s, const Class *class) {
 }
 
 static int keep(Engine *e, Sweep *s, Class *class, const int32_t *row) {
-    int64_t width = e->in.attachments;
+    int64_t width = e->leading_count;
     if (ints_room(&s->rows, width) || ints_room(&s->columns, e->seen.count)) return NO_MEMORY;
     class->row = s->rows.count;
     class->seen = s->columns.count;
@@ -223,7 +223,7 @@ static const int32_t *row_of(Engine *e, Sweep *s, const Atom *atom) {
 }
 
 static int answer_all(Engine *e, Sweep *s) {
-    int64_t width = e->in.attachments, event = 0;
+    int64_t width = e->leading_count, event = 0;
     for (int64_t a = 0; a < width; a++) s->last[a] = NOBODY;
     for (int64_t t = 0; t < e->in.tables; t++) e->step[t] = step_of(e, e->current[t]);
     for (int64_t i = 0; i < s->atoms; i++) {
@@ -264,7 +264,7 @@ static int compare(Engine *e, int32_t attachment, const int64_t *start, const in
 
 /* Sorted by attachment, the answers become lists. */
 static int store(Engine *e, Sweep *s, bool records) {
-    int64_t width = e->in.attachments, n = s->answers.count, answer = NO_MEMORY;
+    int64_t width = e->leading_count, n = s->answers.count, answer = NO_MEMORY;
     int64_t *first = calloc((size_t)width + 2, sizeof *first), *start = malloc(((size_t)n + 1) * sizeof *start);
     int32_t *node = malloc(((size_t)n + 1) * sizeof *node), *owner = calloc((size_t)n + 1, sizeof *owner);
     if (!first || !start || !node || !owner) goto done;
@@ -278,9 +278,10 @@ static int store(Engine *e, Sweep *s, bool records) {
     answer = OK;
     for (int64_t a = 0; a < width && !answer; a++) {
         int64_t from = first[a], count = first[a + 1] - from;
-        if (records && compare(e, (int32_t)a, start + from, node + from, count)) goto done;
-        list_clear(&e->arena, &e->attachment[a]);
-        answer = list_build(&e->arena, &e->attachment[a], start + from, owner, node + from, count);
+        List *list = &e->attachment[e->leading[a]];
+        if (records && compare(e, e->leading[a], start + from, node + from, count)) goto done;
+        list_clear(&e->arena, list);
+        answer = list_build(&e->arena, list, start + from, owner, node + from, count);
     }
 done:
     free(first);
@@ -306,7 +307,7 @@ static void sweep_free(Sweep *s) {
 int sweep_all(Engine *e, bool records) {
     Sweep s;
     memset(&s, 0, sizeof s);
-    size_t columns = (size_t)e->in.tables + (size_t)e->in.rules + 1, width = (size_t)e->in.attachments + 1;
+    size_t columns = (size_t)e->in.tables + (size_t)e->in.rules + 1, width = (size_t)e->leading_count + 1;
     s.begin = malloc(columns * sizeof *s.begin);
     s.last = malloc(width * sizeof *s.last);
     s.row = malloc(width * sizeof *s.row);

@@ -12,21 +12,28 @@
 #define PIECES 64
 #define NEAR 200
 
+/* The last records are those of this ring, and this one goes on where they end. */
+static bool goes_on(const Engine *e, const Record *record, int64_t ring) {
+    const Record *last = e->records >= ring ? &e->record[e->records - ring] : NULL;
+    return last && last->attachment == record->attachment && last->high == record->low &&
+           last->before == record->before && last->after == record->after;
+}
+
 int record_push(Engine *e, Record record) {
-    Record *last = e->records ? &e->record[e->records - 1] : NULL;
-    if (last && last->attachment == record.attachment && last->high == record.low && last->before == record.before &&
-        last->after == record.after) {
-        last->high = record.high;
+    int64_t ring = 1;
+    for (int32_t a = e->ring[record.attachment]; a != record.attachment; a = e->ring[a]) ring++;
+    if (goes_on(e, &record, ring)) {
+        for (int64_t i = e->records - ring; i < e->records; i++) e->record[i].high = record.high;
         return OK;
     }
-    if (e->records == e->record_room) {
+    while (e->records + ring > e->record_room) {
         int64_t room = e->record_room * 2 + 256;
         Record *more = realloc(e->record, (size_t)room * sizeof *more);
         if (!more) return e->error = NO_MEMORY;
         e->record = more;
         e->record_room = room;
     }
-    e->record[e->records++] = record;
+    for (; ring; ring--, record.attachment = e->ring[record.attachment]) e->record[e->records++] = record;
     return OK;
 }
 
@@ -64,6 +71,7 @@ static int reach_push(Engine *e, Reach **reach, int64_t *count, int64_t *room, R
 }
 
 int ask(Engine *e, int32_t attachment, int64_t low, int64_t high) {
+    if (e->leader[attachment] != attachment) return OK; /* its leader is asked, from the same table */
     return reach_push(e, &e->asked, &e->asked_count, &e->asked_room, (Reach){low, high, attachment});
 }
 
