@@ -1,25 +1,21 @@
-"""Real packets: who answers whom, asked inside the source. A probe that could not run is an error, never "blocked"."""
+"""Real packets: who answers whom, asked out of the source. A probe that could not run is an error, never "blocked"."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from lab.network import node
 from orchestrator.errors import LabError
 
 TIMEOUT = 1.5
 """Seconds that one connection may take: a first SYN and its repetition after one second."""
-_WORKERS = 16
-_MOST_AT_ONCE = 400
-_AGENT = (Path(__file__).parent / "probe_agent.py").read_text()
+_AGENT = Path(__file__).with_name("probe_agent.py")
 
 
 class Request(NamedTuple):
@@ -46,50 +42,50 @@ class Result(NamedTuple):
 
 
 def observe(requests: Iterable[Request], timeout: float = TIMEOUT) -> list[Result]:
-    """Try all connections, all of one source at the same time, and return the results in the order of the requests.
+    """Try all connections at the same time and return the results in the order of the requests.
 
-    Raises LabError when a source is not up, its probe cannot run, or it cannot even reach itself.
+    Raises LabError when a source is not up, the probe cannot run, or a source cannot even reach itself.
     """
     wanted = list(dict.fromkeys(requests))
-    by_source: dict[str, list[Request]] = defaultdict(list)
-    for request in wanted:
-        by_source[request.source].append(request)
-    parts = [
-        asked[at : at + _MOST_AT_ONCE] for asked in by_source.values() for at in range(0, len(asked), _MOST_AT_ONCE)
-    ]
-    with ThreadPoolExecutor(_WORKERS) as workers:
-        found = {
-            result.request: result for part in workers.map(lambda part: _ask(part, timeout), parts) for result in part
-        }
-    return [found[request] for request in wanted]
+    sources = {source: _namespace(source) for source in dict.fromkeys(request.source for request in wanted)}
+    targets = [[request.source, str(request.destination), request.port] for request in wanted]
+    answer = _run({"sources": sources, "targets": targets, "timeout": timeout}, 60 + timeout * 10)
+    if deaf := sorted(source for source, works in answer["controls"].items() if not works):
+        raise LabError(
+            f"{', '.join(deaf[:5])} cannot even reach itself: its probes say nothing; run 'onefold lab reset'"
+        )
+    return [Result(request, **entry) for request, entry in zip(wanted, answer["results"], strict=True)]
 
 
-def _ask(requests: list[Request], timeout: float) -> list[Result]:
-    source = requests[0].source
-    text = json.dumps({"targets": [[str(one.destination), one.port] for one in requests], "timeout": timeout})
+def _namespace(source: str) -> str:
+    """Return the file of a source's network namespace as this machine sees it."""
+    tenant, slash, server = source.partition("/")
+    if not slash:
+        return f"/proc/{node.node_pid(source)}/ns/net"
+    from lab.openstack.node import server_namespace
+
+    _ = tenant  # the cloud finds a server by its name
+    return server_namespace(server)
+
+
+def _run(asked: dict[str, Any], seconds: float) -> dict[str, Any]:
     try:
-        done = _run(source, ["/usr/bin/python3", "-I", "-c", _AGENT], text, 60 + timeout * 10)
+        done = subprocess.run(
+            [sys.executable, "-I", str(_AGENT)],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
     except subprocess.TimeoutExpired as error:
         raise LabError(
-            f"the probe from {source} did not end: look at its processes with 'onefold lab status'"
+            f"the probe did not end in {seconds:.0f} s: look at the lab's processes with 'onefold lab status'"
         ) from error
     if done.returncode:
         said = (done.stderr.strip() or "nothing said").splitlines()[-1]
-        raise LabError(f"the probe from {source} could not run: {said[:200]}: this says nothing about the network")
-    answer = json.loads(done.stdout)
-    if not answer["control"]:
-        raise LabError(f"{source} does not even reach itself: its probes say nothing; run 'onefold lab reset'")
-    return [Result(request, **entry) for request, entry in zip(requests, answer["results"], strict=True)]
-
-
-def _run(source: str, argv: list[str], text: str, seconds: float) -> subprocess.CompletedProcess[str]:
-    tenant, slash, server = source.partition("/")
-    if not slash:
-        return node.execute(source, argv, input=text, timeout=seconds)
-    from lab.openstack.node import server_exec
-
-    _ = tenant  # the cloud finds a server by its name
-    return server_exec(server, argv, seconds, text)
+        raise LabError(f"the probe could not run: {said[:200]}: this says nothing about the network")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def main() -> int:

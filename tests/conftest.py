@@ -1,10 +1,21 @@
-"""How hard the laws are tried: few examples on every day, thousands in `make soak`."""
+"""How hard the laws are tried (few examples on every day, thousands in `make soak`), and what runs beside what.
 
+`make test` runs three processes on two cores (pytest-xdist): the district's whole way, the other tests of the cloud,
+and all that only compute. Each has a network namespace of its own, because a machine holds one network lab in each.
+"""
+
+import ctypes
 import os
+import subprocess
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.laws import FEW, MANY
+
+NEWNET = 0x40000000
+GROUPS = ("district", "cloud")
+"""What is begun first, because it takes longest: everything else is done beside it."""
 
 # a slow machine is no fault of the law: time is measured in benchmarks/, never here
 settings.register_profile(
@@ -18,3 +29,27 @@ settings.register_profile(
     "soak", max_examples=MANY, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("soak" if os.environ.get("ONEFOLD_SOAK") else "fast")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process of several a network of its own; threads and processes begun later inherit it."""
+    if "PYTEST_XDIST_WORKER" in os.environ and os.geteuid() == 0:
+        if ctypes.CDLL(None, use_errno=True).unshare(NEWNET):
+            raise OSError(ctypes.get_errno(), "this process can have no network namespace of its own")
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ways first, and keep together what shares a cloud or the fixtures of a lab's file."""
+    for item in items:
+        if group := group_of(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (*GROUPS, group_of(item)).index(group_of(item)))
+
+
+def group_of(item: pytest.Item) -> str:
+    """What a test must share a process with; empty: nothing."""
+    file = item.nodeid.partition("::")[0]
+    if "own_cloud" in getattr(item, "fixturenames", ()):
+        return "district" if file.endswith("test_district.py") else "cloud"
+    return file if item.get_closest_marker("lab") else ""

@@ -112,12 +112,24 @@ def server_exec(
 
     This goes past the network: to show that something is reachable, use ssh or a probe from another host.
     """
+    outer, inner = _processes(name_or_id)
+    command = [*namespaces.entering(outer), *namespaces.entering(inner), *arguments]
+    return subprocess.run(command, input=text or "", capture_output=True, text=True, timeout=seconds)
+
+
+def server_namespace(name_or_id: str) -> str:
+    """Return the file of a running server's network namespace as this machine sees it; raise :class:`LabError`."""
+    outer, inner = _processes(name_or_id)
+    return f"/proc/{outer}/root/proc/{inner}/ns/net"  # the node counts processes for itself
+
+
+def _processes(name_or_id: str) -> tuple[int, int]:
+    """Return the node's first process, and the server's first process as the node counts it."""
     server, here = servers_of.find(name_or_id), node()
     pid = servers_of.process(server, here.pid) if here else None
     if here is None or pid is None:
         raise LabError(f"server '{name_or_id}' is not running: attach the node, or start the server")
-    command = [*namespaces.entering(here.pid), *namespaces.entering(pid), *arguments]
-    return subprocess.run(command, input=text or "", capture_output=True, text=True, timeout=seconds)
+    return here.pid, pid
 
 
 def wait_servers(names: Iterable[str], seconds: float = 60) -> None:

@@ -15,8 +15,11 @@ from lab.openstack import cloud as cloud_of
 from lab.openstack.settings import Bed, bed
 from lab.progress import printed
 
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # gw0, gw1, ...: each process of tests has a lab of its own
 #: settled before any test moves ONEFOLD_LAB for itself
-HOME = folders.state().parent / "lab-of-tests"
+HOME = folders.state().parent / f"lab-of-tests{_WORKER}"
+#: the cloud's first port
+PORTS = int(os.environ.get("ONEFOLD_TEST_PORTS", "27000")) + 1000 * int(_WORKER.removeprefix("gw") or 0)
 _INIT = """
 mount --make-rprivate /; read -r pid rest < /proc/self/stat
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t tmpfs tmpfs /run; mkdir -p /run/netns
@@ -33,7 +36,7 @@ def own_cloud() -> Iterator[Bed]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEFOLD_LAB", str(HOME))
-        patch.setenv("ONEFOLD_LAB_PORTS", os.environ.get("ONEFOLD_TEST_PORTS", "27000"))
+        patch.setenv("ONEFOLD_LAB_PORTS", str(PORTS))
         cloud_of.reset(printed)
         try:
             yield bed()

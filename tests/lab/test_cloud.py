@@ -20,7 +20,7 @@ from lab.openstack import cloud as cloud_of
 from lab.openstack import namespaces, node, processes
 from lab.openstack import server as server_of
 from lab.openstack.catalogue import connect
-from lab.openstack.settings import ADMIN, DOMAINS, FLAVORS, IMAGE, Bed, port
+from lab.openstack.settings import ADMIN, DOMAINS, FLAVORS, IMAGE, Bed, port, port_base
 from orchestrator.errors import LabError
 
 pytestmark = pytest.mark.lab
@@ -162,7 +162,7 @@ def test_a_second_lab_is_refused_the_ports(own_cloud: Bed, monkeypatch: pytest.M
     with pytest.raises(LabError) as refused:
         cloud_of.up()
     assert str(refused.value) == (
-        f"the cloud in {holder} holds the ports from 27000: end that lab, or set ONEFOLD_LAB_PORTS"
+        f"the cloud in {holder} holds the ports from {port_base()}: end that lab, or set ONEFOLD_LAB_PORTS"
     )
     shutil.rmtree(other)
 

@@ -231,6 +231,18 @@ def test_what_others_changed_is_found_and_named(district: District, own_cloud: B
     connection.close()
 
 
+def test_the_benchmark_of_drift_measures_both_on_this_world(district: District) -> None:
+    command = [sys.executable, "-m", "benchmarks", "drift", "--quick", "--json"]
+    environment = dict(os.environ, ONEFOLD_PROJECT=str(district.folder))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=10 * MINUTES)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    print("drift:", done.stdout, flush=True)
+    assert "unmeasured" not in found, found
+    assert found["stacks"] > 1
+    assert found["seconds"]["runs"] == found["peer_seconds"]["runs"] == 1
+
+
 def network_of(connection: Any, name: str) -> Iterator[Any]:
     return iter(connection.network.networks(name=name))
 
