@@ -14,8 +14,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple, Protocol, cast, runtime_checkable
 
-import numpy as np
-
 from orchestrator.forwarding.engine.network import Network
 from orchestrator.forwarding.engine.policy import Policy
 from orchestrator.forwarding.engine.updates import (
@@ -29,8 +27,9 @@ from orchestrator.forwarding.engine.updates import (
 from orchestrator.proof.order import MOST_CALLS, Conflict, Ordered, safe_order
 from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.reachable import MOST_ASKED, flow_ends
-from orchestrator.proof.reachable_base import WIDTH, Base, Hops, Interval
+from orchestrator.proof.reachable_base import Base, Hops, Interval
 from orchestrator.proof.reachable_search import Promises, Search, Subject, World
+from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_steps import Batch, Step
 
 EXPLAINED = 3
@@ -72,9 +71,10 @@ class NetworkVerifier:
         self.batch = Batch(base, steps, [flow_ends(flow.packet) for flow in policy.flows])
         self.world = world
         if isinstance(world, Finder):
-            self.batch.rows.lookup = world.next_hops
+            self.batch.lost.lookup = world.next_hops
         self.component = {step: number for number, group in enumerate(self.batch.components()) for step in group}
         self._flows = policy.flows
+        self._senders = Senders(base.network)
         self._starts: dict[int, tuple[list[int], list[int]]] = {}
         self._midway: Promises = NOTHING
         self._static: Promises | None = None  # None: not asked in this state
@@ -130,23 +130,15 @@ class NetworkVerifier:
         if subject not in self._starts:
             flow = self._flows[subject]
             family, source, destination = flow.packet[:3]
-            owners = {zone for zone, _table in self._senders(family, destination)}
-            there = {table for zone, table in self._senders(family, source) if zone == flow.zone}
-            back = {table for _zone, table in self._senders(family, destination)} if len(owners) == 1 else set()
-            self._starts[subject] = (sorted(there), sorted(back))
+            owners = self._senders.of(family, destination)
+            alone = len({zone for zone, _port in owners}) == 1
+            there = self._senders.ports(flow.zone, family, source)
+            back = [port for _zone, port in owners] if alone else []
+            self._starts[subject] = self._tables(there), self._tables(back)
         return self.batch.reasons(subject, self._starts[subject], MOST_WAYS)
 
-    def _senders(self, family: int, address: int) -> list[tuple[int, int]]:
-        """(zone, table) of every attachment that sends with an address."""
-        zones, ports = self.batch.base.network.zones, self.batch.base.network.ports
-        high, low = address >> 64, address & ((1 << 64) - 1)
-        shift = np.clip(WIDTH[family] - zones.source.length.astype(np.int64), 0, 128)
-        at_low = np.minimum(shift, 63).astype(np.uint64)
-        at_high = np.clip(shift - 64, 0, 63).astype(np.uint64)
-        same_low = (zones.source.low >> at_low == np.uint64(low) >> at_low) | (shift >= 64)
-        same_high = (zones.source.high >> at_high == np.uint64(high) >> at_high) | (shift >= 128)
-        rows = (zones.source.family == family) & same_low & same_high
-        return list(zip(zones.zone[rows].tolist(), ports.table[zones.port[rows]].tolist(), strict=True))
+    def _tables(self, ports: Iterable[int]) -> list[int]:
+        return sorted({int(self.batch.base.network.ports.table[port]) for port in ports})
 
 
 def _promises(answer: Promises) -> list[Promise]:

@@ -62,35 +62,50 @@ def match_at(columns: Matches, row: int) -> Match:
     )
 
 
+_MIX = 0x9E3779B97F4A7C15  # odd, so that multiplying by it loses nothing; a comparison decides in any case
+
+
+def _mixed(
+    family: NDArray[np.uint8], high: NDArray[np.uint64], low: NDArray[np.uint64], length: NDArray[np.uint8]
+) -> NDArray[np.uint64]:
+    """One word per prefix, to find it by: addresses alone would leave all short IPv6 prefixes in one place."""
+    kind = family.astype(np.uint64) << np.uint64(8) | length.astype(np.uint64)
+    return ((high * np.uint64(_MIX) + low) * np.uint64(_MIX)) + kind
+
+
+def _mixed_one(prefix: Prefix) -> int:
+    high, low = prefix.address >> 64, prefix.address & _HALF
+    return ((high * _MIX + low) * _MIX + (prefix.family << 8 | prefix.length)) & _HALF
+
+
 class Table:
-    """The routes of one table: rows of the arrays, found by their address, and what has changed since."""
+    """The routes of one table: rows of the arrays, found by their prefix, and what has changed since."""
 
     def __init__(self, base: Base, rows: NDArray[np.int64]) -> None:
         self._base = base
         prefix = base.network.routes.prefix
-        order = np.argsort(prefix.low[rows], kind="stable")
+        mixed = _mixed(prefix.family[rows], prefix.high[rows], prefix.low[rows], prefix.length[rows])
+        order = np.argsort(mixed, kind="stable")
         self._rows = rows[order]
-        self._low = prefix.low[self._rows]
+        self._mixed = mixed[order]
         self.changed: dict[Prefix, Hops | None] = {}
 
     def copy(self, base: Base) -> Table:
         """The same routes, to be changed apart."""
         other = object.__new__(Table)
-        other._base, other._rows, other._low, other.changed = base, self._rows, self._low, dict(self.changed)
+        other._base, other._rows, other._mixed, other.changed = base, self._rows, self._mixed, dict(self.changed)
         return other
 
     def get(self, prefix: Prefix) -> Hops | None:
         """The next hops of exactly this prefix."""
         if prefix in self.changed:
             return self.changed[prefix]
-        family, address, length = prefix
+        mixed = np.uint64(_mixed_one(prefix))
+        place = int(self._mixed.searchsorted(mixed))
         routes = self._base.network.routes
-        low = np.uint64(address & _HALF)
-        place = int(self._low.searchsorted(low))
-        while place < len(self._rows) and self._low[place] == low:
-            row = self._rows[place]
-            columns = routes.prefix
-            if columns.length[row] == length and columns.family[row] == family and columns.high[row] == address >> 64:
+        while place < len(self._rows) and self._mixed[place] == mixed:
+            row = int(self._rows[place])
+            if prefix_at(routes.prefix, row) == prefix:
                 return self._base.group(int(routes.group[row]))
             place += 1
         return None

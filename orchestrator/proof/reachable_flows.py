@@ -7,22 +7,22 @@ decides. Both agree with `plain_flow.works`, which `tests/proof/test_reachable_e
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from orchestrator.forwarding.engine.engine import Engine
-from orchestrator.forwarding.engine.network import NONE, Action, OperationKind, Packet
+from orchestrator.forwarding.engine.network import Action, OperationKind, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.policy import Flow
-from orchestrator.forwarding.engine.rows import holds
 from orchestrator.forwarding.engine.trail import answer_to
 from orchestrator.forwarding.engine.updates import InsertEntry, RemoveEntry, ReplaceEntry, Update
 from orchestrator.proof.reachable_graph import Graph
+from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_walker import Walker
+from orchestrator.proof.reachable_ways import Decisions, Places, Way
 
 
 class Verdict(Enum):
@@ -44,27 +44,18 @@ _BOOL: Final = {Verdict.WORKS: True, Verdict.FAILS: False, Verdict.UNREAD: None}
 _ENDS: Final = {Outcome.DROP: Verdict.FAILS, Outcome.LOOP: Verdict.FAILS, Outcome.UNKNOWN: Verdict.UNREAD}
 
 
-class Way(NamedTuple):
-    """One direction of a flow: where it starts (attachment rows), and its header in the engine's numbers."""
-
-    attachments: tuple[int, ...]
-    packet: Packet
-    source: int  # labels
-    destination: int
-
-
 class Flows:
     """The flows of a policy over one engine. `failing` and `unread` hold their numbers after `refresh`."""
 
     def __init__(self, engine: Engine, walker: Walker, flows: tuple[Flow, ...]) -> None:
         self.engine, self.walker, self.flows = engine, walker, flows
+        self.senders = Senders(engine.base)
         self.failing: set[int] = set()
         self.unread: set[int] = set()
         self.walked = 0
         self._devices = _devices_of_filters(engine)
         self._ends = _devices_of_zones(engine)
         self._rows: dict[tuple[int, int], list[int]] = {}  # (zone, port) -> rows of attachments
-        self._owned: dict[tuple[int, int], list[int]] = {}  # address -> zones that send with it
         self.reset()
 
     def reset(self) -> None:
@@ -72,6 +63,8 @@ class Flows:
         self._generation = self.engine.generation
         self._fates: list[dict[tuple[int, frozenset[int] | None], Fate]] = [{} for _flow in self.flows]
         self._verdicts: list[dict[Answers, Verdict]] = [{} for _flow in self.flows]
+        self._actions: list[dict[tuple[int, bool], int]] = [{} for _flow in self.flows]  # (variant, answer)
+        self._decisions = Decisions(self.engine.decider.table)
         self._met: dict[int, set[int]] = {}  # filter -> flows whose packets or answers meet it
         self._slow: set[int] = set()  # flows that the walker last decided
         self._graph = Graph(self.engine)
@@ -81,55 +74,34 @@ class Flows:
             self._rows.setdefault(place, []).append(row)
         self._there = [self._way(flow.zone, flow.packet) for flow in self.flows]
         self._back = [self._ways_back(flow.packet) for flow in self.flows]
-        places: dict[int, list[tuple[int, int]]] = {}
-        for number in range(len(self.flows)):
-            for way in (self._there[number], *self._back[number].values()):
-                for attachment in way.attachments:
-                    places.setdefault(attachment, []).append((way.destination, number))
-        self._places = {attachment: sorted(set(found)) for attachment, found in places.items()}
+        self._places = Places(
+            [*enumerate(self._there), *((at, way) for at, found in enumerate(self._back) for way in found.values())]
+        )
         self._dirty = set(range(len(self.flows)))
 
     def _way(self, zone: int, packet: Packet) -> Way:
         engine = self.engine
-        senders = self.walker.still.rows.senders[zone]
-        ports = {port for port, source in senders if holds(source, packet.family, packet.source)}
-        rows = tuple(row for port in sorted(ports) for row in self._rows.get((zone, port), ()))
+        ports = self.senders.ports(zone, packet.family, packet.source)
+        rows = tuple(row for port in ports for row in self._rows.get((zone, port), ()))
         source, destination = (engine.labels.boundary(packet.family, at) for at in (packet.source, packet.destination))
         return Way(rows, packet, source, destination)
 
     def _ways_back(self, packet: Packet) -> dict[int, Way]:
         """The answer's way from every zone that can send it."""
         answer = answer_to(packet)
-        zones = self._owners(packet)
+        zones = self.senders.zones(packet.family, packet.destination)
         return {zone: self._way(zone, answer) for zone in zones}
-
-    def _owners(self, packet: Packet) -> list[int]:
-        senders = self.walker.still.rows.senders
-        key = packet.family, packet.destination
-        if key not in self._owned:
-            self._owned[key] = [
-                zone
-                for zone, rows in enumerate(senders)
-                if any(holds(source, packet.family, packet.destination) for _port, source in rows)
-            ]
-        return self._owned[key]
 
     def changed(self, update: Update, records: Any) -> None:
         """An update, and the engine's answers that it made others: rows of attachment, low, high."""
         if isinstance(update, InsertEntry | RemoveEntry | ReplaceEntry):
             for number in self._met.get(update.filter, ()):
+                self._actions[number].clear()
                 self._fates[number].clear()
                 self._verdicts[number].clear()
                 self._dirty.add(number)
-        for attachment, low, high in zip(
-            records["attachment"].tolist(), records["low"].tolist(), records["high"].tolist(), strict=True
-        ):
-            places = self._places.get(attachment)
-            if places:
-                index = bisect_left(places, (low, -1))
-                while index < len(places) and places[index][0] < high:
-                    self._dirty.add(places[index][1])
-                    index += 1
+        if len(records):
+            self._dirty.update(self._places.met(records))
         if self._slow:
             self._dirty |= self._slow  # other ways may lead to the same end over other memories
 
@@ -226,18 +198,11 @@ class Flows:
             devices = self._devices.get(filter_number)
             if crossed is EVERY_DEVICE or (devices and devices <= crossed):
                 return int(Action.PERMIT)
-        way = next(iter(self._back[number].values())) if answer else self._there[number]
-        rows, columns = table.rows(filter_number), table.columns
-        hit = columns["source_low"][rows] <= way.source
-        hit &= way.source < columns["source_high"][rows]
-        hit &= columns["destination_low"][rows] <= way.destination
-        hit &= way.destination < columns["destination_high"][rows]
-        atom = 1 << table.services.atom(way.packet)
-        port = int(table.variant_port[variant])
-        for row in (np.flatnonzero(hit) + rows.start).tolist():
-            if int(columns["in_port"][row]) in (NONE, port) and table.services.bits(int(columns["match"][row])) & atom:
-                return int(columns["action"][row])
-        return int(table.otherwise[filter_number])
+        known, key = self._actions[number], (variant, answer)
+        if key not in known:
+            way = next(iter(self._back[number].values())) if answer else self._there[number]
+            known[key] = self._decisions.action(variant, way)
+        return known[key]
 
 
 def _together(fates: list[Fate]) -> Fate:

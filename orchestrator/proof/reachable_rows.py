@@ -12,13 +12,12 @@ engine one network that stands for all of them:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple
 
 from orchestrator.errors import PlanError
-from orchestrator.forwarding.engine.network import NONE, Action, HopKind
+from orchestrator.forwarding.engine.network import Action, HopKind
 from orchestrator.forwarding.engine.updates import (
     AddRoute,
     Entry,
@@ -32,7 +31,7 @@ from orchestrator.forwarding.engine.updates import (
     ReplaceRoute,
     Update,
 )
-from orchestrator.proof.reachable_base import WIDTH, Base, Hops, Interval
+from orchestrator.proof.reachable_base import Base, Hops
 
 DROPPED: Hops = (Hop(HopKind.DROP),)
 
@@ -215,8 +214,7 @@ class Rows:
         self.filters: dict[int, FilterRow] = {}
         self.ports: dict[int, PortRow] = {}
         self.present: dict[tuple[int, Prefix], Hops | None] = {}
-        self._found: dict[tuple[int, Interval], Hops] = {}  # longest matches in the present state
-        self.lookup: Callable[[int, Interval], Hops] | None = None  # somebody who knows them faster
+        self.version = 0  # of `present`
 
     def hops(self, table: int, prefix: Prefix, fixed: Fixed) -> Hops | None:
         """The next hops that stand for every possible value of a route; None: it is absent for certain."""
@@ -248,73 +246,13 @@ class Rows:
         if wanted == there:
             return
         self.present[key] = wanted
-        self._found.clear()
+        self.version += 1
         if wanted is None:
             yield RemoveRoute(row.table, row.prefix)
         elif there is None:
             yield AddRoute(row.table, row.prefix, wanted, row.line)
         else:
             yield ReplaceRoute(row.table, row.prefix, wanted, row.line)
-
-    def bad_ways(self, start: int, address: Interval, most: int) -> Iterator[frozenset[int]]:
-        """Tables of each way on which a packet to this address, begun in table `start`, is lost whatever filters do.
-
-        Such a way ends without a route, in a null route, at a port without a cable, or where it has been before. At
-        most `most` ways are followed to their ends.
-        """
-        ways: list[tuple[int, tuple[int, ...]]] = [(start, ())]
-        attached = self._attached
-        while ways and most:
-            table, before = ways.pop()
-            if table in before:
-                most -= 1
-                yield frozenset(before)
-                continue
-            for kind, target in self._longest(table, address):
-                peer = -1 if kind != HopKind.PORT else self._onward(target)
-                if kind == HopKind.TABLE or peer != NONE:
-                    ways.append((target if kind == HopKind.TABLE else peer, (*before, table)))
-                else:
-                    most -= 1
-                    if kind == HopKind.DROP or (kind == HopKind.PORT and target not in attached):
-                        yield frozenset((*before, table))
-
-    def _onward(self, port: int) -> int:
-        """The table at the other end of a port's cable, or NONE."""
-        ports = self.base.network.ports
-        return int(ports.table[ports.peer[port]]) if ports.peer[port] != NONE else NONE
-
-    @cached_property
-    def _attached(self) -> frozenset[int]:
-        return frozenset(self.base.network.zones.port.tolist())
-
-    def _longest(self, table: int, address: Interval) -> Hops:
-        """The next hops that the engine has now for an address in a table."""
-        known = self._found.get((table, address))
-        if known is None:
-            look = self.lookup or self._looked_up
-            known = self._found[table, address] = look(table, address)
-        return known
-
-    def _looked_up(self, table: int, address: Interval) -> Hops:
-        family, low, _high = address
-        lengths = {*self.base.lengths(table, family), *self._lengths.get((table, family), ())}
-        for length in sorted(lengths, reverse=True):
-            shift = WIDTH[family] - length
-            prefix = Prefix(family, low >> shift << shift, length)
-            key = table, prefix
-            hops = self.present[key] if key in self.present else self.base.hops(table, prefix)
-            if hops is not None:
-                return hops
-        return DROPPED
-
-    @cached_property
-    def _lengths(self) -> dict[tuple[int, int], set[int]]:
-        """(table, family) -> lengths of the prefixes that steps change there."""
-        found: dict[tuple[int, int], set[int]] = {}
-        for table, prefix in self.routes:
-            found.setdefault((table, prefix.family), set()).add(prefix.length)
-        return found
 
     def state(self, values: Fixed) -> Iterator[Update]:
         """What leads from the rows as they are to the state in which every unit has its value."""

@@ -27,6 +27,7 @@ from orchestrator.forwarding.engine.updates import (
 )
 from orchestrator.proof.reachable_base import EVERY_ADDRESS, Base, Interval, intervals
 from orchestrator.proof.reachable_groups import Spans, grouped, overlap
+from orchestrator.proof.reachable_lost import LostWays
 from orchestrator.proof.reachable_rows import Condition, FilterRow, Item, PortRow, RouteRow, Rows, Unit, conflict
 
 RowKey = tuple[int, Prefix] | tuple[Literal["port", "filter"], int]
@@ -67,6 +68,7 @@ class Batch:
         """`flows`: the addresses of each flow of the policy, both ends."""
         self.base, self.steps, self.flows = base, tuple(steps), flows
         self.rows = Rows(base)
+        self.lost = LostWays(self.rows)
         self.units: list[Unit] = []
         self.units_of: list[list[Unit]] = []
         self.touched: list[list[Interval]] = []  # destinations, step by step
@@ -241,13 +243,14 @@ class Batch:
             for key in self.keys[step]:
                 if not isinstance(key[0], str):
                     tables.setdefault(key[0], set()).add(step)
+        marked = frozenset(tables)
         ways = {
-            way
+            marked.intersection(way)
             for address, begins in zip(self.flows[flow], starts, strict=True)
             for start in begins
-            for way in self.rows.bad_ways(start, address, most)
+            for way in self.lost.of(start, address, most)
         }
-        found = {frozenset[int]().union(*(tables.get(table, ()) for table in way)) for way in ways}
+        found = {frozenset[int]().union(*(tables[table] for table in way)) for way in ways}
         return sorted(found, key=sorted) or [frozenset(near)]
 
     @cached_property
