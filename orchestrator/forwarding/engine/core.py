@@ -56,11 +56,11 @@ _SIGNATURES: Final = {
     "engine_maps": (_INT, (_POINTER, _POINTER, _POINTER, _POINTER)),
     "engine_promise": (_INT, (_POINTER, _POINTER)),
     "engine_counts": (None, (_POINTER, _POINTER)),
-    "engine_nodes": (None, (_POINTER, *(_POINTER,) * 4)),
+    "engine_nodes": (None, (_POINTER, _POINTER)),
     "engine_segments": (_LONG, (_POINTER, _INT, _POINTER, _POINTER, _LONG)),
     "engine_at": (_INT, (_POINTER, _INT, _LONG)),
     "engine_classes": (_INT, (_POINTER,)),
-    "engine_class_arrays": (None, (_POINTER, *(_POINTER,) * 4)),
+    "engine_class_arrays": (None, (_POINTER, *(_POINTER,) * 5)),
     "engine_route": (_INT, (_POINTER, _INT, _LONG, _POINTER, _POINTER)),
     "engine_routes": (_LONG, (_POINTER, *(_POINTER,) * 4)),
     "engine_ups": (None, (_POINTER, _POINTER)),
@@ -84,6 +84,7 @@ class Counts(NamedTuple):
     suspect_pairs: int
     full_work: int
     work: int
+    columns: int
 
 
 class Applied(NamedTuple):
@@ -91,6 +92,14 @@ class Applied(NamedTuple):
 
     before: int
     records: NDArray[Any]
+
+
+class Lent:
+    """Memory of the native part that numpy reads in place; it keeps the core alive as long as an array looks there."""
+
+    def __init__(self, core: Core, at: int, size: int) -> None:
+        self.core = core
+        self.__array_interface__ = {"version": 3, "typestr": "<i4", "shape": (size,), "data": (at, True)}
 
 
 def _bound() -> Any:
@@ -206,22 +215,23 @@ class Core:
         return wrong, suspect, unread
 
     def outcomes(self) -> Outcomes:
-        """All nodes made so far."""
+        """All nodes made so far: read in place, and never changed there."""
         counts = self.counts()
-        kind, a = np.zeros(counts.nodes, np.int32), np.zeros(counts.nodes, np.int32)
-        first, children = np.zeros(counts.nodes + 1, np.int32), np.zeros(counts.children, np.int32)
-        self._library.engine_nodes(self._handle, *_pointers((kind, a, first, children)))
-        return Outcomes(kind, a, first, children)
+        column = (_POINTER * len(Outcomes._fields))()
+        self._library.engine_nodes(self._handle, column)
+        sizes = counts.nodes, counts.nodes, counts.nodes + 1, counts.children
+        return Outcomes(*(np.asarray(Lent(self, at or 0, size)) for at, size in zip(column, sizes, strict=True)))
 
     def classes(self) -> Classes:
         """Destinations by what becomes of them, anew."""
         self._check(self._library.engine_classes(self._handle))
-        counts, width = self.counts(), len(self._compiled.attachments.port)
+        counts = self.counts()
         first = np.zeros(counts.classes + 1, np.int64)
         low, high = np.zeros(counts.intervals, np.int64), np.zeros(counts.intervals, np.int64)
-        node = np.zeros((counts.classes, width), np.int32)
-        self._library.engine_class_arrays(self._handle, *_pointers((first, low, high, node)))
-        return Classes(first, low, high, node)
+        node = np.zeros((counts.classes, counts.columns), np.int32)
+        column = np.zeros(len(self._compiled.attachments.port), np.int32)
+        self._library.engine_class_arrays(self._handle, *_pointers((first, low, high, node, column)))
+        return Classes(first, low, high, node, column)
 
     def segments(self, attachment: int) -> tuple[Label, Int]:
         """An attachment's answers: where each stretch begins, and its node."""

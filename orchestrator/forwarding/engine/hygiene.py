@@ -110,7 +110,7 @@ def arrivals(decider: Decider, classes: Classes, attachments: Attachments, sourc
     every = Units(classes.first, classes.low, classes.high)
     rewriter = Rewriter(table.services)
     for attachment in range(len(attachments.zone)):
-        column = classes.node[:, attachment]
+        column = classes.nodes(attachment)
         mine = decider.intervals(*bounds_of(sources, attachment))
         for root in np.unique(column).tolist():
             if not holds(decider, root, variants):

@@ -76,7 +76,7 @@ class Matrix:
         order = np.argsort(attachments.zone, kind="stable")
         if not np.array_equal(order, np.arange(len(order))):
             attachments = Attachments(*(np.ascontiguousarray(column[order]) for column in attachments))
-            classes = classes._replace(node=np.ascontiguousarray(classes.node[:, order]))
+            classes = classes._replace(column=classes.column[order])
         self.classes, self.attachments = classes, attachments
         self.units = source_units(decider.network, decider, attachments)
         self.sets = decider.slicer.current_sets()
@@ -127,9 +127,9 @@ class Matrix:
 
     def _distinct(self) -> int:
         """Distinct (attachment, node), from a sample of the attachments."""
-        width = self.classes.node.shape[1]
+        width = len(self.attachments.zone)
         sample = np.unique(np.linspace(0, width - 1, min(width, 20)).astype(np.int64))
-        found = sum(len(np.unique(self.classes.node[:, column])) for column in sample.tolist())
+        found = sum(len(np.unique(self.classes.nodes(attachment))) for attachment in sample.tolist())
         return found * int(width) // max(1, len(sample))
 
     def _combine(self, pairs: NDArray[np.int64]) -> None:
@@ -223,7 +223,7 @@ class Matrix:
         decider, services = self.decider, self.decider.table.services
         found = PacketSet(services)
         every = Units(self.classes.first, self.classes.low, self.classes.high)
-        node = self.classes.node[:, attachment]
+        node = self.classes.nodes(attachment)
         leads = self.ground.zone_of[node]
         for number in np.unique(node[(leads == zone) | (leads == -2)]).tolist():
             if zone not in decider.zones(number):

@@ -27,6 +27,7 @@ class FastPart:
         self.ground, self.rows, self.units, self.packed = ground, rows, units, packed
         views = [UnitView(len(each.first) - 1, *(column.ctypes.data for column in each)) for each in (units, packed)]
         self.node = np.ascontiguousarray(ground.classes.node, np.int32)
+        self.column = np.ascontiguousarray(ground.classes.column, np.int32)
         self.zone = np.ascontiguousarray(ground.attachments.zone, np.int32)
         status = ctypes.c_int32()
         self.handle = ctypes.c_void_p(
@@ -39,6 +40,8 @@ class FastPart:
                 ctypes.byref(views[1]),
                 pointer(rows),
                 pointer(self.node),
+                ctypes.c_int64(self.node.shape[1]),
+                pointer(self.column),
                 ctypes.c_uint32(ground.flags),
                 ctypes.c_int32(ground.threads),
                 ctypes.byref(status),
@@ -91,7 +94,7 @@ class FastPart:
         library().matrix_rest(self.handle, pointer(attachment), pointer(destination), pointer(branching))
         for branches in (False, True):
             here = np.flatnonzero(branching == branches)
-            node = self.ground.classes.node[self.rows[destination[here]], attachment[here]]
+            node = self.node[self.rows[destination[here]], self.column[attachment[here]]]
             keys = self.ground.expanded(node, attachment[here], destination[here], self.packed)
             self._add(keys, some, every, services)
             if keep and branches and len(here):

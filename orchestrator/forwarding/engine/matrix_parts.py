@@ -148,7 +148,7 @@ class SlicedPart:
         owner, low, high = owner[order], packed.low[order], packed.high[order]
         leads = ground.zone_of != NONE
         for attachment in np.flatnonzero(np.diff(self.units.first)).tolist():  # others send nothing of this family
-            node = ground.classes.node[owner, attachment]
+            node = ground.classes.nodes(attachment)[owner]
             here = np.flatnonzero(leads[node])
             here = here[np.argsort(node[here], kind="stable")]
             nodes = node[here]

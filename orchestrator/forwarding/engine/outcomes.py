@@ -1,8 +1,8 @@
 """What becomes of packets: one hash-consed graph of decisions, and which packets go to which of its nodes.
 
 An *attachment* is one port by which zones touch the network; a *class* is a set of destinations (label intervals, see
-labels.py) that share their outcome at every attachment. `node[class, attachment]` is a row of `Outcomes`. Rows are
-ordered: children stand before their parents; equal rows do not occur twice; row numbers stay valid over updates.
+labels.py) that share their outcome at every attachment: a row of `Outcomes` each. Rows are ordered:
+children stand before their parents; equal rows do not occur twice; row numbers stay valid over updates.
 """
 
 from __future__ import annotations
@@ -62,10 +62,16 @@ class Attachments(NamedTuple):
 class Classes(NamedTuple):
     """Destinations of class c: label intervals [low, high) in rows first[c] : first[c + 1]; ascending in each class.
 
-    Together the intervals are all addresses of both families, each exactly once. node[c, attachment]: row of Outcomes.
+    Together the intervals are all addresses of both families, each exactly once. node[c, column]: row of Outcomes;
+    column[attachment]: attachments that share their answers share a column.
     """
 
     first: Labels64
     low: Labels64
     high: Labels64
     node: Int
+    column: Int
+
+    def nodes(self, attachment: int) -> Int:
+        """Per class the node of one attachment."""
+        return self.node[:, self.column[attachment]]

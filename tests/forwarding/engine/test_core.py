@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from orchestrator.forwarding.engine.builder import Entry as BuiltEntry
@@ -66,6 +67,21 @@ def test_a_packet_passes_the_filter_and_is_delivered_and_the_matrix_says_so() ->
     assert [(end.ending, end.zone, end.what) for end in engine.why(OFFICE, WEB)] == [
         (Ending.DELIVERED, SERVERS, "delivered")
     ]
+
+
+def test_nodes_read_in_place_stay_as_they_were_while_the_graph_grows_and_after_its_engine_is_gone() -> None:
+    engine = Engine(two_offices())
+    read = [engine.outcomes()]
+    copies = [[column.copy() for column in read[0]]]
+    for line in range(200):
+        engine.apply(AddRoute(1, Prefix(4, BLOCK.address + line, 32), (Hop(HopKind.UNKNOWN, line),)))
+        read.append(engine.outcomes())
+        copies.append([column.copy() for column in read[-1]])
+    assert len(read[-1].kind) > len(read[0].kind) + 300  # what cannot be told, and the filter before it
+    del engine
+    for outcomes, copied in zip(read, copies, strict=True):
+        assert all(np.array_equal(column, copy) for column, copy in zip(outcomes, copied, strict=True))
+        assert not outcomes.kind.flags.writeable
 
 
 def test_a_flow_needs_its_answer_and_the_way_back_is_stateful() -> None:

@@ -189,6 +189,7 @@ def test_a_network_without_zones_that_send_has_an_empty_matrix() -> None:
         type(of.network.zones.source)(*(column[:0] for column in of.network.zones.source)),
     )
     of.network = replace(of.network, zones=zones)
-    matrix = Matrix(of.decider(), of.classes._replace(node=of.classes.node[:, :0]), nobody)
+    nowhere = of.classes._replace(node=of.classes.node[:, :0], column=of.classes.column[:0])
+    matrix = Matrix(of.decider(), nowhere, nobody)
     assert not matrix.reaches().any()
     assert not matrix.reaches(Packet(4, 1, 1, 6, 1, 1)).any()

@@ -56,6 +56,7 @@ class ZoneGraph:
             np.array([low for row in rows for low, _ in row], np.int64),
             np.array([high for row in rows for _, high in row], np.int64),
             np.array(node, np.int32),
+            np.arange(len(ATTACHMENTS), dtype=np.int32),
         )
 
     def decider(self) -> Decider:

@@ -7,10 +7,20 @@
 #define V4_END ((int64_t)1 << 32)
 #define V6_FIRST ((int64_t)1 << 33)
 
-typedef struct Change {
-    int64_t start;
-    int32_t attachment, node;
+typedef struct Labels {
+    int64_t *at;
+    int64_t count, room;
+} Labels;
+
+typedef struct Change { /* a column's answer from some label on */
+    int32_t column, node;
 } Change;
+
+typedef struct Changes { /* those that begin at start[i]: at[first[i]] .. at[first[i + 1]], columns ascending */
+    Labels start;
+    int64_t *first;
+    Change *at;
+} Changes;
 
 typedef struct Table {
     int32_t *slot; /* class + 1 */
@@ -20,11 +30,6 @@ typedef struct Table {
     int64_t classes, room;
 } Table;
 
-static int by_start(const void *one, const void *two) {
-    int64_t a = ((const Change *)one)->start, b = ((const Change *)two)->start;
-    return (a > b) - (a < b);
-}
-
 static uint64_t sign(int64_t attachment, int32_t node) {
     uint64_t x = (uint64_t)attachment << 32 | (uint32_t)node;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -32,25 +37,116 @@ static uint64_t sign(int64_t attachment, int32_t node) {
     return x ^ (x >> 31);
 }
 
-static Change *gather(const Engine *e, int64_t *count) {
-    int64_t n = 2;
-    for (int32_t a = 0; a < e->in.attachments; a++)
-        for (int32_t i = 0; i < answers_of(e, a)->count; i++) n += list_chunk(answers_of(e, a), i)->count;
-    Change *change = malloc((size_t)n * sizeof *change);
-    if (!change) return NULL;
-    *count = 0;
-    change[(*count)++] = (Change){V4_END, NOBODY, DROP};
-    change[(*count)++] = (Change){V6_FIRST, NOBODY, DROP};
-    for (int32_t a = 0; a < e->in.attachments; a++)
-        for (int32_t i = 0; i < answers_of(e, a)->count; i++) {
-            Chunk *chunk = list_chunk(answers_of(e, a), i);
-            for (int32_t k = 0; k < chunk->count; k++)
-                change[(*count)++] = (Change){chunk->start[k], a, chunk_value(chunk)[k]};
-        }
-    qsort(change, (size_t)*count, sizeof *change, by_start);
-    return change;
+/* ---- where answers begin ---- */
+static int add(Labels *to, int64_t label) {
+    if (to->count == to->room) {
+        int64_t room = to->room * 2 + 1024;
+        int64_t *at = realloc(to->at, (size_t)room * sizeof *at);
+        if (!at) return NO_MEMORY;
+        to->at = at;
+        to->room = room;
+    }
+    to->at[to->count++] = label;
+    return OK;
 }
 
+/* The first place from `from` on that is not below the label: near, most of the time. */
+static int64_t place_from(const Labels *in, int64_t from, int64_t label) {
+    int64_t step = 1, low = from, high;
+    while (low + step <= in->count && in->at[low + step - 1] < label) {
+        low += step;
+        step *= 2;
+    }
+    high = low + step - 1 < in->count ? low + step - 1 : in->count;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (in->at[middle] < label)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int by_number(const void *one, const void *two) {
+    int64_t a = *(const int64_t *)one, b = *(const int64_t *)two;
+    return (a > b) - (a < b);
+}
+
+/* Put labels in no order among ascending ones, each once. */
+static int absorb(Labels *into, Labels *fresh) {
+    Labels both = {NULL, 0, 0};
+    int64_t i = 0, k = 0;
+    qsort(fresh->at, (size_t)fresh->count, sizeof *fresh->at, by_number);
+    while (i < into->count || k < fresh->count) {
+        bool mine = k == fresh->count || (i < into->count && into->at[i] <= fresh->at[k]);
+        int64_t label = mine ? into->at[i++] : fresh->at[k++];
+        if ((!both.count || both.at[both.count - 1] != label) && add(&both, label)) {
+            free(both.at);
+            return NO_MEMORY;
+        }
+    }
+    free(into->at);
+    *into = both;
+    fresh->count = 0;
+    return OK;
+}
+
+/* All labels where some answer, or a family, begins. Most columns begin where others have begun. */
+static int gather_starts(const Engine *e, Labels *start) {
+    Labels fresh = {NULL, 0, 0};
+    int answer = add(&fresh, V4_END) || add(&fresh, V6_FIRST) || absorb(start, &fresh) ? NO_MEMORY : OK;
+    for (int64_t c = 0; c < e->leading_count && !answer; c++) {
+        const List *list = answers_of(e, e->leading[c]);
+        int64_t place = 0;
+        for (int32_t i = 0; i < list->count && !answer; i++) {
+            Chunk *chunk = list_chunk(list, i);
+            for (int32_t k = 0; k < chunk->count && !answer; k++) {
+                place = place_from(start, place, chunk->start[k]);
+                if (place == start->count || start->at[place] != chunk->start[k]) answer = add(&fresh, chunk->start[k]);
+            }
+        }
+        if (!answer && fresh.count > start->count / 2 + 1024) answer = absorb(start, &fresh);
+    }
+    answer = answer ? answer : absorb(start, &fresh);
+    free(fresh.at);
+    return answer;
+}
+
+/* One round over all answers: how many begin at each start, or the answers themselves. */
+static void each_answer(const Engine *e, Changes *changes, bool put) {
+    int64_t *first = changes->first;
+    for (int64_t c = 0; c < e->leading_count; c++) {
+        const List *list = answers_of(e, e->leading[c]);
+        int64_t place = 0;
+        for (int32_t i = 0; i < list->count; i++) {
+            Chunk *chunk = list_chunk(list, i);
+            const int32_t *node = chunk_value(chunk);
+            for (int32_t k = 0; k < chunk->count; k++) {
+                place = place_from(&changes->start, place, chunk->start[k]);
+                if (put)
+                    changes->at[first[place + 1]++] = (Change){(int32_t)c, node[k]};
+                else
+                    first[place + 2]++;
+            }
+        }
+    }
+}
+
+static int gather(const Engine *e, Changes *changes) {
+    if (gather_starts(e, &changes->start)) return NO_MEMORY;
+    int64_t count = changes->start.count;
+    changes->first = calloc((size_t)count + 3, sizeof *changes->first);
+    if (!changes->first) return NO_MEMORY;
+    each_answer(e, changes, false);
+    for (int64_t i = 0; i < count; i++) changes->first[i + 2] += changes->first[i + 1];
+    changes->at = malloc(((size_t)changes->first[count + 1] + 1) * sizeof *changes->at);
+    if (!changes->at) return NO_MEMORY;
+    each_answer(e, changes, true);
+    return OK;
+}
+
+/* ---- equal rows are one class ---- */
 static int grow(Table *t) {
     int64_t slots = t->slots ? t->slots * 2 : 1024;
     int32_t *slot = calloc((size_t)slots, sizeof *slot);
@@ -104,30 +200,28 @@ static void stretch(Stretches *s, int64_t low, int64_t high, int32_t class) {
     s->class[s->count++] = class;
 }
 
-static int sweep(const Engine *e, const Change *change, int64_t n, Table *t, Stretches *s) {
-    int64_t width = e->in.attachments;
+static int sweep(const Engine *e, const Changes *changes, Table *t, Stretches *s) {
+    int64_t width = e->leading_count, count = changes->start.count;
     int32_t *row = calloc((size_t)width + 1, sizeof *row);
     if (!row) return NO_MEMORY;
     uint64_t hash = 0;
-    int64_t i = 0;
     int32_t class = 0;
-    while (i < n && class >= 0) {
-        int64_t start = change[i].start;
-        for (; i < n && change[i].start == start; i++) {
-            int32_t a = change[i].attachment;
-            if (a < 0) continue;
-            hash += sign(a, change[i].node) - (start ? sign(a, row[a]) : 0);
-            row[a] = change[i].node;
+    for (int64_t i = 0; i < count && class >= 0; i++) {
+        int64_t start = changes->start.at[i];
+        for (int64_t k = changes->first[i]; k < changes->first[i + 1]; k++) {
+            Change change = changes->at[k];
+            hash += sign(change.column, change.node) - (start ? sign(change.column, row[change.column]) : 0);
+            row[change.column] = change.node;
         }
         if (start >= V4_END && start < V6_FIRST) continue;
         class = class_of(t, hash, row, width);
-        if (class >= 0) stretch(s, start, i < n ? change[i].start : LABEL_END, class);
+        if (class >= 0) stretch(s, start, i + 1 < count ? changes->start.at[i + 1] : LABEL_END, class);
     }
     free(row);
     return class < 0 ? class : OK;
 }
 
-static int publish(Engine *e, const Table *t, const Stretches *s) {
+static int publish(Engine *e, Table *t, const Stretches *s) {
     int64_t classes = t->classes;
     free(e->class_first);
     free(e->class_low);
@@ -136,8 +230,9 @@ static int publish(Engine *e, const Table *t, const Stretches *s) {
     e->class_first = calloc((size_t)classes + 2, sizeof *e->class_first);
     e->class_low = malloc(((size_t)s->count + 1) * sizeof *e->class_low);
     e->class_high = malloc(((size_t)s->count + 1) * sizeof *e->class_high);
-    e->class_node = malloc(((size_t)t->rows.count + 1) * sizeof *e->class_node);
-    if (!e->class_first || !e->class_low || !e->class_high || !e->class_node) return NO_MEMORY;
+    e->class_node = t->rows.at;
+    t->rows.at = NULL;
+    if (!e->class_first || !e->class_low || !e->class_high) return NO_MEMORY;
     for (int64_t i = 0; i < s->count; i++) e->class_first[s->class[i] + 2]++;
     for (int64_t c = 0; c < classes; c++) e->class_first[c + 2] += e->class_first[c + 1];
     for (int64_t i = 0; i < s->count; i++) {
@@ -145,28 +240,29 @@ static int publish(Engine *e, const Table *t, const Stretches *s) {
         e->class_low[at] = s->low[i];
         e->class_high[at] = s->high[i];
     }
-    if (t->rows.count) memcpy(e->class_node, t->rows.at, (size_t)t->rows.count * sizeof(int32_t));
     e->class_count = classes;
     e->interval_count = s->count;
     return OK;
 }
 
 int32_t engine_classes(Engine *e) {
-    int64_t n = 0;
     Table t;
     Stretches s = {NULL, NULL, NULL, 0};
+    Changes changes = {{NULL, 0, 0}, NULL, NULL};
     memset(&t, 0, sizeof t);
-    Change *change = gather(e, &n);
-    size_t room = (size_t)n + 2;
-    if (change) {
+    int answer = gather(e, &changes);
+    size_t room = (size_t)changes.start.count + 1;
+    if (!answer) {
         s.low = malloc(room * sizeof *s.low);
         s.high = malloc(room * sizeof *s.high);
         s.class = malloc(room * sizeof *s.class);
+        answer = s.low && s.high && s.class ? OK : NO_MEMORY;
     }
-    int answer = change && s.low && s.high && s.class ? OK : NO_MEMORY;
-    answer = answer ? answer : sweep(e, change, n, &t, &s);
+    answer = answer ? answer : sweep(e, &changes, &t, &s);
     answer = answer ? answer : publish(e, &t, &s);
-    free(change);
+    free(changes.start.at);
+    free(changes.first);
+    free(changes.at);
     free(s.low);
     free(s.high);
     free(s.class);
@@ -174,4 +270,14 @@ int32_t engine_classes(Engine *e) {
     free(t.hash);
     free(t.rows.at);
     return answer;
+}
+
+/* Copies of what engine_classes found; `column`: which column of `node` holds an attachment's answers. */
+void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node, int32_t *column) {
+    memcpy(first, e->class_first, ((size_t)e->class_count + 1) * sizeof *first);
+    memcpy(low, e->class_low, (size_t)e->interval_count * sizeof *low);
+    memcpy(high, e->class_high, (size_t)e->interval_count * sizeof *high);
+    if (e->leading_count) memcpy(node, e->class_node, (size_t)(e->class_count * e->leading_count) * sizeof *node);
+    for (int32_t c = 0; c < e->leading_count; c++) column[e->leading[c]] = c;
+    for (int64_t a = 0; a < e->in.attachments; a++) column[a] = column[e->leader[a]];
 }

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ENGINE_ABI 3
+#define ENGINE_ABI 4
 #define LABEL_END ((int64_t)1 << 62)
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
@@ -83,8 +83,12 @@ static inline int ints_push(Ints *ints, int32_t value) {
 /* ---- nodes ---- */
 enum { DROP, LOOP, UNKNOWN, DELIVER, FILTER, EITHER, BRANCH_FILTER, BRANCH_RULE, REWRITE };
 enum { CONDITIONAL = 1, MAYBE_UNREAD = 2 };
+enum { NODE_COLUMNS = 4 };
 typedef struct Nodes {
     Ints kind, a, first, children; /* first has one more */
+    int32_t *lent[NODE_COLUMNS];   /* where Python reads these four: memory that is given back last */
+    void **kept;                   /* such memory that nodes have outgrown */
+    int64_t kept_count, kept_room;
     Ints zone_first, zone;         /* zones that may get something, ascending */
     Ints conditional;              /* CONDITIONAL: depends on more than the destination; MAYBE_UNREAD: UNKNOWN is below */
     int32_t *table;                /* hash table of node + 1 */
@@ -294,8 +298,8 @@ int64_t engine_segments(const Engine *e, int32_t attachment, int64_t *start, int
 int32_t engine_at(const Engine *e, int32_t attachment, int64_t label);
 int32_t engine_classes(Engine *e);
 void engine_counts(const Engine *e, int64_t *counts);
-void engine_nodes(const Engine *e, int32_t *kind, int32_t *a, int32_t *first, int32_t *children);
-void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node);
+void engine_nodes(Engine *e, const int32_t **column);
+void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node, int32_t *column);
 void engine_pairs(const Engine *e, int64_t *wrong, int64_t *suspect, int64_t *unread);
 int64_t engine_routes(const Engine *e, int32_t *table, int64_t *low, int64_t *high, int32_t *group);
 void engine_ups(const Engine *e, uint8_t *up);

@@ -64,11 +64,11 @@ struct matrix {
     filter_view view;
     graph_view graph;
     unit_view units, destinations;
-    const int32_t *zone, *row, *node;
+    const int32_t *zone, *row, *node, *column;
     int64_t zones;
     uint32_t flags;
     int32_t threads;
-    int64_t width; /* attachments */
+    int64_t width, columns; /* attachments; columns of `node` */
     int64_t regular_units, regular_destinations;
     int32_t *unit_order, *destination_order; /* units of one interval that overlap no other, ascending */
     uint8_t *unit_regular, *destination_regular;
@@ -512,9 +512,9 @@ static int find_live(matrix *m)
     if (!m->live)
         return 0;
     for (int64_t d = 0; d < m->destinations.units; d++) {
-        const int32_t *roots = m->node + (int64_t)m->row[d] * m->width;
-        for (int64_t a = 0; a < m->width && !m->live[d]; a++)
-            m->live[d] = m->node_zone[roots[a]] != -1;
+        const int32_t *roots = m->node + (int64_t)m->row[d] * m->columns;
+        for (int64_t c = 0; c < m->columns && !m->live[d]; c++)
+            m->live[d] = m->node_zone[roots[c]] != -1;
     }
     return 1;
 }
@@ -545,7 +545,7 @@ void matrix_free(matrix *m)
 
 matrix *matrix_new(const filter_view *view, const graph_view *graph, const unit_view *units, const int32_t *zone,
                    int64_t zones, const unit_view *destinations, const int32_t *row, const int32_t *node,
-                   uint32_t flags, int32_t threads, int32_t *status)
+                   int64_t columns, const int32_t *column, uint32_t flags, int32_t threads, int32_t *status)
 {
     *status = FILTERS_TOO_LARGE;
     if (view->width != 1 || !view->words || view->everything[0] & ~SERVICES || (flags & FILTERS_EVERY_PATH))
@@ -562,6 +562,8 @@ matrix *matrix_new(const filter_view *view, const graph_view *graph, const unit_
     m->zones = zones;
     m->row = row;
     m->node = node;
+    m->columns = columns;
+    m->column = column;
     m->flags = flags;
     m->threads = threads < 1 ? 1 : threads;
     m->width = units->units;
@@ -659,9 +661,9 @@ static void *answer_run(void *argument)
         for (int64_t d = 0; d < m->destinations.units; d++) {
             if (!m->live[d])
                 continue;
-            const int32_t *roots = m->node + (int64_t)m->row[d] * m->width;
+            const int32_t *roots = m->node + (int64_t)m->row[d] * m->columns;
             for (int64_t a = block; a < stop && !p->status; a++)
-                one_pair(p, a, d, roots[a]);
+                one_pair(p, a, d, roots[m->column[a]]);
         }
     }
     return NULL;
@@ -812,19 +814,19 @@ static int move_front(front *fronts, int first, int count, int32_t node, uint64_
 static void follow(service_part *p, int64_t d, int64_t block, int64_t stop)
 {
     matrix *m = p->answer.m;
-    const int32_t *roots = m->node + (int64_t)m->row[d] * m->width;
+    const int32_t *roots = m->node + (int64_t)m->row[d] * m->columns;
     front fronts[65];
     int count = 0;
     uint64_t arrived = 0, varying = 0, conflict = 0;
     for (int64_t a = block; a < stop; a++) {
-        int32_t zone = m->node_zone[roots[a]];
+        int32_t zone = m->node_zone[roots[m->column[a]]];
         uint64_t lane = (uint64_t)1 << (a - block);
         if (zone == -1 || m->units.first[a] == m->units.first[a + 1])
             continue;
         if (zone == -2)
             conflict |= lane;
         else
-            count = put_front(fronts, count, roots[a], lane);
+            count = put_front(fronts, count, roots[m->column[a]], lane);
     }
     uint64_t closer = conflict;
     conflict = 0;
@@ -845,7 +847,7 @@ static void follow(service_part *p, int64_t d, int64_t block, int64_t stop)
     closer |= conflict & arrived;
     for (uint64_t left = arrived & ~closer; left; left &= left - 1) {
         int64_t a = block + __builtin_ctzll(left);
-        p->reached[(int64_t)m->zone[a] * m->zones + m->node_zone[roots[a]]] = 1;
+        p->reached[(int64_t)m->zone[a] * m->zones + m->node_zone[roots[m->column[a]]]] = 1;
     }
     answer_part *answer = &p->answer;
     for (; closer && !answer->status; closer &= closer - 1) {
@@ -917,7 +919,7 @@ void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination, uin
         attachment[i] = m->rest[i].attachment;
         destination[i] = m->rest[i].destination;
         branching[i] =
-            m->node_zone[m->node[(int64_t)m->row[destination[i]] * m->width + attachment[i]]] == -2;
+            m->node_zone[m->node[(int64_t)m->row[destination[i]] * m->columns + m->column[attachment[i]]]] == -2;
     }
 }
 
@@ -937,9 +939,9 @@ static int index_leads(matrix *m)
         for (int64_t z = 0; z <= m->zones; z++)
             last[z] = -1;
         for (int64_t d = 0; d < m->destinations.units; d++) {
-            const int32_t *roots = m->node + (int64_t)m->row[d] * m->width;
+            const int32_t *roots = m->node + (int64_t)m->row[d] * m->columns;
             for (int64_t a = 0; m->live[d] && a < m->width; a++) {
-                int32_t z = m->node_zone[roots[a]];
+                int32_t z = m->node_zone[roots[m->column[a]]];
                 if (z < 0 || last[z] == d)
                     continue;
                 last[z] = (int32_t)d;
@@ -1049,7 +1051,7 @@ static void compute_pair(answer_part *p, int32_t a_zone, int32_t b_zone)
     for (int64_t a = m->zone_first[a_zone]; a < m->zone_first[a_zone + 1]; a++)
         for (int64_t i = m->leads_first[b_zone]; i < m->leads_first[b_zone + 1]; i++) {
             int64_t d = m->leads[i];
-            int32_t root = m->node[(int64_t)m->row[d] * m->width + a];
+            int32_t root = m->node[(int64_t)m->row[d] * m->columns + m->column[a]];
             if (m->node_zone[root] == b_zone)
                 one_pair(p, a, d, root);
         }
@@ -1063,12 +1065,12 @@ static void *update_run(void *argument)
     for (int64_t j = 0; j < p->destination_count; j++) {
         int64_t d = p->destinations[j];
         const uint8_t *differs = p->differs + (int64_t)p->destination_move[d] * p->source_moves;
-        const int32_t *roots = m->node + (int64_t)m->row[d] * m->width;
+        const int32_t *roots = m->node + (int64_t)m->row[d] * m->columns;
         for (int64_t i = p->begin; i < p->end && !answer->status; i++) {
             int64_t a = p->sources[i];
-            if (!differs[p->source_move[a]] || !m->mark[roots[a]] || m->node_zone[roots[a]] < 0)
+            if (!differs[p->source_move[a]] || !m->mark[roots[m->column[a]]] || m->node_zone[roots[m->column[a]]] < 0)
                 continue;
-            int64_t pair = (int64_t)m->zone[a] * m->zones + m->node_zone[roots[a]];
+            int64_t pair = (int64_t)m->zone[a] * m->zones + m->node_zone[roots[m->column[a]]];
             if (m->stale[pair])
                 continue;
             m->stale[pair] = 1;
@@ -1076,7 +1078,7 @@ static void *update_run(void *argument)
                 answer->status = FILTERS_NO_MEMORY;
                 break;
             }
-            p->found[p->found_count++] = (couple){m->zone[a], m->node_zone[roots[a]]};
+            p->found[p->found_count++] = (couple){m->zone[a], m->node_zone[roots[m->column[a]]]};
         }
     }
     return NULL;

@@ -8,11 +8,12 @@ enum { MATRIX_ATOMS = 62, MATRIX_ENTRIES = 64, MATRIX_CLASSES = 65535 };
 
 typedef struct matrix matrix;
 
-/* Attachment i sends from units[i] for zone[i]; destination d is destinations[d], row `row[d]` of node[., attachments].
+/* Attachment i sends from units[i] for zone[i]; destination d is destinations[d], row `row[d]` of node[., columns];
+   attachment i reads column[i] of it.
    All addresses are of one family. Attachments of one zone stand side by side. The arrays have to outlive the matrix. */
 matrix *matrix_new(const filter_view *view, const graph_view *graph, const unit_view *units, const int32_t *zone,
                    int64_t zones, const unit_view *destinations, const int32_t *row, const int32_t *node,
-                   uint32_t flags, int32_t threads, int32_t *status);
+                   int64_t columns, const int32_t *column, uint32_t flags, int32_t threads, int32_t *status);
 void matrix_free(matrix *m);
 
 /* some, every: [zones, zones] numbers of sets, -1 where no destination leads there. Pairs that need a closer look are

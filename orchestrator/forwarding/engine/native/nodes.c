@@ -102,10 +102,29 @@ static int zones_of(const Engine *e, Nodes *n, int32_t kind, int32_t a, const in
     return ints_push(&n->zone_first, (int32_t)n->zone.count) || ints_push(&n->conditional, conditional);
 }
 
+/* Room in one of the four columns that Python may be reading: what it reads never moves, and rows never change. */
+static int node_room(Nodes *n, int column, Ints *ints, int64_t more) {
+    if (ints->count + more <= ints->capacity || n->lent[column] != ints->at || !ints->at) return ints_room(ints, more);
+    Ints wider = {NULL, 0, 0};
+    if (n->kept_count == n->kept_room) {
+        void **kept = realloc(n->kept, (size_t)(n->kept_room * 2 + 16) * sizeof *kept);
+        if (!kept) return NO_MEMORY;
+        n->kept = kept;
+        n->kept_room = n->kept_room * 2 + 16;
+    }
+    if (ints_room(&wider, ints->count * 2 + more)) return NO_MEMORY;
+    memcpy(wider.at, ints->at, (size_t)ints->count * sizeof *ints->at);
+    wider.count = ints->count;
+    n->kept[n->kept_count++] = ints->at;
+    *ints = wider;
+    return OK;
+}
+
 static int32_t node_add(Engine *e, int64_t slot, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
     Nodes *n = &e->nodes;
     int32_t node = (int32_t)n->kind.count;
-    if (ints_room(&n->children, count)) goto memory;
+    if (node_room(n, 0, &n->kind, 1) || node_room(n, 1, &n->a, 1) || node_room(n, 2, &n->first, 1)) goto memory;
+    if (node_room(n, 3, &n->children, count)) goto memory;
     if (count) memcpy(n->children.at + n->children.count, children, (size_t)count * sizeof(int32_t));
     n->children.count += count;
     if (ints_push(&n->kind, kind) || ints_push(&n->a, a) || ints_push(&n->first, (int32_t)n->children.count)) goto memory;
@@ -148,4 +167,6 @@ void nodes_free(Nodes *n) {
     free(n->zone.at);
     free(n->conditional.at);
     free(n->table);
+    for (int64_t i = 0; i < n->kept_count; i++) free(n->kept[i]);
+    free(n->kept);
 }

@@ -1,4 +1,4 @@
-/* What Python reads of an engine, copied into arrays that it has made large enough. */
+/* What Python reads of an engine: copied into arrays that it has made large enough, but for the graph's nodes. */
 #include "core.h"
 
 #include <string.h>
@@ -7,26 +7,14 @@
 void engine_counts(const Engine *e, int64_t *counts) {
     const int64_t all[] = {e->nodes.kind.count, e->nodes.children.count, e->groups,    e->class_count, e->interval_count,
                            e->atoms,            e->classes,              e->collisions, e->sweeps,     e->wrong_pairs,
-                           e->suspect_pairs,    e->full_work,            e->work};
+                           e->suspect_pairs,    e->full_work,            e->work,      e->leading_count};
     memcpy(counts, all, sizeof all);
 }
 
-static void copy(int32_t *to, const Ints *from) {
-    if (from->count) memcpy(to, from->at, (size_t)from->count * sizeof *to);
-}
-
-void engine_nodes(const Engine *e, int32_t *kind, int32_t *a, int32_t *first, int32_t *children) {
-    copy(kind, &e->nodes.kind);
-    copy(a, &e->nodes.a);
-    copy(first, &e->nodes.first);
-    copy(children, &e->nodes.children);
-}
-
-void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node) {
-    memcpy(first, e->class_first, ((size_t)e->class_count + 1) * sizeof *first);
-    memcpy(low, e->class_low, (size_t)e->interval_count * sizeof *low);
-    memcpy(high, e->class_high, (size_t)e->interval_count * sizeof *high);
-    memcpy(node, e->class_node, (size_t)(e->class_count * e->in.attachments) * sizeof *node);
+/* The columns of nodes as they stand in memory, valid for as long as the engine lives (nodes.c). */
+void engine_nodes(Engine *e, const int32_t **column) {
+    Ints *of[NODE_COLUMNS] = {&e->nodes.kind, &e->nodes.a, &e->nodes.first, &e->nodes.children};
+    for (int i = 0; i < NODE_COLUMNS; i++) column[i] = e->nodes.lent[i] = of[i]->at;
 }
 
 /* Zeros as long as nothing is promised. */
