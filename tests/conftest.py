@@ -5,14 +5,18 @@ and all that only compute. Each has a network namespace of its own, because a ma
 """
 
 import ctypes
+import functools
 import os
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.laws import FEW, MANY
 
+ROOT = Path(__file__).parent.parent
 NEWNET = 0x40000000
 GROUPS = ("district", "cloud")
 """What is begun first, because it takes longest: everything else is done beside it."""
@@ -40,16 +44,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long ways first, and keep together what shares a cloud or the fixtures of a lab's file."""
-    for item in items:
-        if group := group_of(item):
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: (*GROUPS, group_of(item)).index(group_of(item)))
+    """Put the long ways first."""
+    items.sort(key=lambda item: (*GROUPS, group_of(item.nodeid)).index(group_of(item.nodeid)))
 
 
-def group_of(item: pytest.Item) -> str:
-    """What a test must share a process with; empty: nothing."""
-    file = item.nodeid.partition("::")[0]
-    if "own_cloud" in getattr(item, "fixturenames", ()):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process what belongs together, in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    made = LoadScopeScheduling(config, log)
+    made._split_scope = group_of
+    return made
+
+
+def group_of(nodeid: str) -> str:
+    """What a test shares a process with: the tests of its cloud, those of its file of the lab, none."""
+    file = nodeid.partition("::")[0]
+    return _group_of_file(file) or nodeid
+
+
+@functools.cache
+def _group_of_file(file: str) -> str:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if "own_cloud" in text:
         return "district" if file.endswith("test_district.py") else "cloud"
-    return file if item.get_closest_marker("lab") else ""
+    return file if "mark.lab" in text else ""
