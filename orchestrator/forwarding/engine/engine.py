@@ -16,6 +16,7 @@ from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.difference import Difference, difference
 from orchestrator.forwarding.engine.digest import digest_of
 from orchestrator.forwarding.engine.entries import Entries
+from orchestrator.forwarding.engine.findings import Findings, findings
 from orchestrator.forwarding.engine.labels import Labels, LabelsError
 from orchestrator.forwarding.engine.matrix import Matrix
 from orchestrator.forwarding.engine.network import NONE, Action, HopKind, Network, Packet, Prefixes
@@ -189,13 +190,18 @@ class Engine:
         """Which packets get from zone to zone since the last change and did not before, and which no longer do."""
         return difference(self, change)
 
+    def findings(self, pairs: NDArray[np.bool_] | None = None) -> Findings:
+        """Packets that go round, and zones' addresses that others' packets do not get to by routes (findings.py)."""
+        return findings(self, pairs)
+
     def sources(self, attachment: int) -> list[Interval]:
         """What a zone sends with at an attachment, as positions (packets.py)."""
         zones = self._base.zones
         mine = (zones.port == self.attachments.port[attachment]) & (zones.zone == self.attachments.zone[attachment])
         family, high, low, length = zones.source
         prefixes = Prefixes(family[mine], high[mine], low[mine], length[mine])
-        return list(union_of(positions(self.labels, self.labels.low(prefixes), self.labels.high(prefixes))))
+        ends = self.labels.low(prefixes).tolist(), self.labels.high(prefixes).tolist()  # boxes() is for plain numbers
+        return list(union_of(positions(self.labels, *ends)))
 
     @property
     def walker(self) -> Walker:
