@@ -156,13 +156,14 @@ class _Search:
         classes, services = self._classes, self._decider.table.services
         for attachment in np.flatnonzero(self._engine.attachments.zone == zone).tolist():
             sources = self._engine.sources(attachment)
-            for row in np.flatnonzero(self._endings.leads[classes.node[:, attachment]]).tolist():
+            nodes = classes.nodes(attachment)
+            for row in np.flatnonzero(self._endings.leads[nodes]).tolist():
                 stretch = slice(int(classes.first[row]), int(classes.first[row + 1]))
                 goals = self._decider.intervals(classes.low[stretch].tolist(), classes.high[stretch].tolist())
                 asked = PacketSet.product(
                     services, sources, goals if owned is None else _inside(goals, owned), services.everything
                 )
-                found = self._endings.packets(int(classes.node[row, attachment]), asked)
+                found = self._endings.packets(int(nodes[row]), asked)
                 if found:
                     yield found
 
