@@ -63,8 +63,9 @@ demo: setup ## the main job, end to end on the lab, and back
 bench: setup ## every benchmark, one JSON object each
 	$(PYTHON) -m benchmarks --json
 
-soak: setup ## the long runs of the laws
+soak: setup ## the long runs of the laws, and of real FRR against computed tables (root)
 	ONEFOLD_SOAK=1 $(PYTHON) -m pytest -q -m "not lab" --hypothesis-profile=soak
+	ONEFOLD_SOAK=1 $(PYTHON) -m pytest -q tests/lab/test_control_plane.py
 
 clean: ## take the environment away (the cache stays)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
