@@ -9,10 +9,13 @@ exactly, filters and translations included, and what is found is kept by attachm
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import orchestrator
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import Network
-from orchestrator.forwarding.engine.policy import Broken, Policy
+from orchestrator.forwarding.engine.packets import PacketSet
+from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
 from orchestrator.forwarding.engine.updates import Update
 from orchestrator.proof.reachable_base import Hops
 from orchestrator.proof.reachable_base import Interval as Interval3
@@ -45,7 +48,7 @@ class EngineWorld:
             self._generation = self.engine.generation
             self._hops.clear()
         self.walker.apply(update)
-        self.flows.changed(update, change.records)
+        self.flows.changed(update, change.records, change.back)
         self.isolation.changed(change)
 
     def next_hops(self, table: int, address: Interval3) -> Hops:
@@ -62,4 +65,13 @@ class EngineWorld:
         """What does not hold now. A flow for which something unread decides counts as one that does not work."""
         self.flows.refresh()
         isolation, unknown = self.isolation.broken()
-        return Broken(isolation, frozenset(self.flows.failing | self.flows.unread), unknown)
+        unread = frozenset(self.flows.unread)
+        return Broken(isolation, unread.union(self.flows.failing), unknown, unread)
+
+    def crossing(self) -> dict[Pair, PacketSet]:
+        """The packets that get across forbidden pairs now and are not allowed to, exactly."""
+        return self.isolation.crossing()
+
+    def allow_only(self, only: Mapping[Pair, PacketSet]) -> None:
+        """Judge forbidden pairs from now on as if the policy's `only` were this (`crossing` makes such sets)."""
+        self.isolation.allow_only(only)

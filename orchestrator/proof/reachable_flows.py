@@ -18,7 +18,7 @@ from orchestrator.forwarding.engine.network import Action, OperationKind, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.policy import Flow
 from orchestrator.forwarding.engine.trail import answer_to
-from orchestrator.forwarding.engine.updates import InsertEntry, RemoveEntry, ReplaceEntry, Update
+from orchestrator.forwarding.engine.updates import EntryUpdate, InsertEntry, ReplaceEntry, Update
 from orchestrator.proof.reachable_graph import Graph
 from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_walker import Walker
@@ -92,10 +92,14 @@ class Flows:
         zones = self.senders.zones(packet.family, packet.destination)
         return {zone: self._way(zone, answer) for zone in zones}
 
-    def changed(self, update: Update, records: Any) -> None:
-        """An update, and the engine's answers that it made others: rows of attachment, low, high."""
-        if isinstance(update, InsertEntry | RemoveEntry | ReplaceEntry):
-            for number in self._met.get(update.filter, ()):
+    def changed(self, update: Update, records: Any, back: EntryUpdate | None = None) -> None:
+        """An update, and the engine's answers that it made others: rows of attachment, low, high.
+
+        `back`: what takes a filter entry's update back.
+        """
+        if back is not None:
+            met = self._met.get(back.filter, ())
+            for number in self._concerned(met, (update, back)) if met else ():
                 self._actions[number].clear()
                 self._fates[number].clear()
                 self._verdicts[number].clear()
@@ -104,6 +108,20 @@ class Flows:
             self._dirty.update(self._places.met(records))
         if self._slow:
             self._dirty |= self._slow  # other ways may lead to the same end over other memories
+
+    def _concerned(self, flows: Iterable[int], updates: Iterable[Update]) -> set[int]:
+        """Those flows of whose packets or answers an entry that came or went may decide."""
+        interval, found = self.engine.labels.interval, set[int]()
+        for update in updates:
+            if not isinstance(update, InsertEntry | ReplaceEntry):
+                continue
+            match = update.entry.match
+            (low, high), (to_low, to_high) = interval(match.source), interval(match.destination)
+            for number in flows:
+                for way in (self._there[number], *self._back[number].values()):
+                    if low <= way.source < high and to_low <= way.destination < to_high:
+                        found.add(number)
+        return found
 
     def refresh(self) -> None:
         """Look again at the flows whose answers have changed."""

@@ -140,6 +140,11 @@ class Core:
             self._library.engine_free(self._handle)
             self._handle = None
 
+    @property
+    def handle(self) -> int:
+        """The native engine's address, for other native parts; theirs to use as long as this object lives."""
+        return int(self._handle)
+
     @staticmethod
     def _fault(status: int) -> OnefoldError:
         if status in BROKEN:

@@ -16,6 +16,7 @@ from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.difference import Difference, difference
 from orchestrator.forwarding.engine.digest import digest_of
 from orchestrator.forwarding.engine.entries import Entries
+from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.findings import Findings, findings
 from orchestrator.forwarding.engine.labels import Labels, LabelsError
 from orchestrator.forwarding.engine.matrix import Matrix
@@ -167,6 +168,16 @@ class Engine:
         if len(decider.slicer.outcomes.kind) != self._core.counts().nodes:
             decider.slicer.set_outcomes(self.outcomes())
         return decider
+
+    @property
+    def table(self) -> FilterTable:
+        """Filters and translation rules as the native part reads them, as they are now."""
+        return self._decider.table
+
+    @property
+    def reads_unknown(self) -> bool:
+        """Whether some filter has an entry, or a default, that nobody could read."""
+        return bool(self._compiled.arrays["variant_unread"].any())
 
     # ---- questions ----
 

@@ -7,7 +7,7 @@ a branch at a filter. Entries of a filter are one run of rows; a filter that gro
 from __future__ import annotations
 
 import ctypes
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,7 @@ class FilterTable:
         )
         distinct, match = distinct_keys(keys)
         used = len(match)
+        self._known: dict[tuple[tuple[Any, ...], Action, bool], int] = {}
         self._number: dict[bytes, int] = {row.tobytes(): number for number, row in enumerate(distinct)}
         telling = distinct if not self.rules else with_shadows(distinct)
         self.columns: dict[str, NDArray[np.int64] | NDArray[np.int32]] = {}
@@ -97,6 +98,7 @@ class FilterTable:
 
     def _set_services(self, made: Services) -> None:
         self.services = made
+        self.version += 1
         if made.words is not None:
             self.whole = np.array([made.bits(number) == made.everything for number in range(len(made.keys))], np.uint8)
         else:
@@ -181,13 +183,31 @@ class FilterTable:
         self.count[number] = count + 1
         return begin
 
-    def _values(self, entry: Entry, stateful: bool) -> dict[str, int]:
-        key = key_of(entry.match, entry.action, stateful)
+    def match_number(self, match: Match, action: Action, stateful: bool) -> int:
+        """The number of an entry's service match, told apart from others from now on if it was not before."""
+        telling = match[2:7], action, stateful
+        known = self._known.get(telling)
+        if known is not None:
+            return known
+        key = key_of(match, action, stateful)
         found = self._number.get(key.tobytes())
         if found is None:
             keys = with_shadows(key) if self.rules else key
             self._set_services(self.services.extended(keys))
             found = self._number[key.tobytes()]
+        self._known[telling] = found  # matches keep their numbers
+        return found
+
+    def tell_apart(self, keys: Whole) -> Services:
+        """The services, with these matches (rows of `service_keys`) told apart too from now on."""
+        wanted = with_shadows(keys) if self.rules and len(keys) else keys
+        made = self.services.extended(wanted)
+        if made is not self.services:
+            self._set_services(made)
+        return made
+
+    def _values(self, entry: Entry, stateful: bool) -> dict[str, int]:
+        found = self.match_number(entry.match, entry.action, stateful)
         source = self.labels.interval(entry.match.source)
         destination = self.labels.interval(entry.match.destination)
         names = (*_ADDRESSES, *_NUMBERS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 
 from orchestrator.errors import InputError
 from orchestrator.forwarding.engine.network import Network, Packet
+from orchestrator.forwarding.engine.packets import PacketSet
+
+Pair = tuple[int, int]
+"""Source and destination zone."""
 
 
 class Flow(NamedTuple):
@@ -24,10 +29,13 @@ class Policy:
     """`allowed[source, destination]` (zones): may any packet get from one to the other; `flows` have to work.
 
     A zone may always reach itself. Which packets of an allowed pair are meant is the filters' matter.
+    `only`: of a pair that is not allowed, packets that may get across all the same, as their zone sends them; what
+    matters is the others, exactly. An engine's `reach().packets(source, destination)` makes such sets.
     """
 
     allowed: NDArray[np.bool_]
     flows: tuple[Flow, ...] = ()
+    only: Mapping[Pair, PacketSet] = field(default_factory=dict)
 
     def check(self, network: Network) -> None:
         """Raise InputError when the policy does not fit the network's zones."""
@@ -37,11 +45,18 @@ class Policy:
         for index, flow in enumerate(self.flows):
             if not 0 <= flow.zone < count:
                 raise InputError(f"policy.flows[{index}].zone is {flow.zone}: use 0..{count - 1}")
+        for pair in self.only:
+            if not all(0 <= zone < count for zone in pair) or self.allowed[pair]:
+                raise InputError(f"policy.only holds {pair}: name pairs of 0..{count - 1} that are not allowed")
 
 
 class Broken(NamedTuple):
-    """What of a policy does not hold: pairs (source zone, destination zone), and indexes of flows."""
+    """What of a policy does not hold: pairs (source zone, destination zone), and indexes of flows.
 
-    isolation: frozenset[tuple[int, int]]
+    `unread`: flows among `flows` that do not fail for certain, as something that nobody could read decides.
+    """
+
+    isolation: frozenset[Pair]
     flows: frozenset[int]
-    unknown: frozenset[tuple[int, int]] = frozenset()  # pairs for which something unread decides
+    unknown: frozenset[Pair] = frozenset()  # pairs for which something unread decides
+    unread: frozenset[int] = frozenset()

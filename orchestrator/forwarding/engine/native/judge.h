@@ -1,0 +1,64 @@
+/* What changed answers mean for forbidden pairs of zones. See search.c and judge.c. */
+#ifndef ONEFOLD_JUDGE_H
+#define ONEFOLD_JUDGE_H
+
+#include "core.h"
+#include "filters.h"
+
+#define WIDEST 64 /* words of a set of services that a search keeps on its way */
+
+typedef struct Box { /* addresses as labels, [low, high) each */
+    int64_t source, source_end, destination, destination_end;
+} Box;
+
+typedef struct Change { /* packets that an entry at `position` of a filter concerns: it came, or it went */
+    Box box;
+    int32_t position, match;  /* of services; NOBODY: all */
+    int32_t gains, loses;     /* whether packets may get through because of it, and may not any more */
+} Change;
+
+typedef struct Seen { /* a stretch of an attachment's answers, and the zones it leads to: so many of Judge.zones */
+    int64_t low, high;
+    int32_t attachment, node, unclear, zones;
+} Seen;
+
+typedef struct Judge {
+    Engine *engine;
+    const int64_t *unit_first, *unit_low, *unit_high; /* what attachments send with: rows first[a] .. first[a + 1] */
+    const uint8_t *forbidden;                         /* [zones, zones]; arrays are Python's, kept alive by it */
+    const filter_view *view;                          /* filters as they are now, set by every call */
+    int64_t budget;                                   /* steps of one search */
+    const int64_t *bad_first, *bad_low, *bad_high;    /* stretches that lead to a forbidden zone, by attachment */
+    const int32_t *bad_node;
+    uint8_t *found;                                   /* [zones] */
+    uint32_t *seen, now;                              /* [nodes]: 4 * now + what is below, in this question */
+    int64_t seen_room;
+    Seen *row;
+    int64_t rows, row_room;
+    Ints zones;
+} Judge;
+
+enum { NOT_CLEAR = 1 };
+
+/* Zones of `wanted` [zones] that packets of an attachment to [low, high) get to at a node are set in `found` [zones]; only
+ * packets of the box, and of the service match `match` (NOBODY: of all). NOT_CLEAR: something unread, rewritten, or too
+ * much stood on the way, and there may be more zones. */
+int32_t judge_search(const Judge *judge, int32_t attachment, int32_t node, int64_t low, int64_t high, const Box *within,
+                     int32_t match, const uint8_t *wanted, uint8_t *found);
+/* Whether an entry decides about packets of its change at all, none before it; `permitted`: and some of them are not
+ * denied now. True also where that is not clear. */
+bool judge_decides(const Judge *judge, int32_t filter, const Change *change, bool permitted);
+bool node_leads(const Engine *e, int32_t node, const uint8_t *wanted);
+
+/* ---- what Python calls ---- */
+Judge *judge_new(Engine *engine, const int64_t *unit_first, const int64_t *unit_low, const int64_t *unit_high,
+                 const uint8_t *forbidden, int64_t budget);
+void judge_free(Judge *judge);
+void judge_bad(Judge *judge, const int64_t *first, const int64_t *low, const int64_t *high, const int32_t *node);
+int64_t judge_harmful(const Judge *judge, const Record *record, int64_t records, int32_t *rows);
+int64_t judge_entry(Judge *judge, const filter_view *view, int32_t filter, int64_t changes, const Change *change,
+                    const Seen **seen);
+int64_t judge_look(Judge *judge, const filter_view *view, int64_t stretches, const Reach *stretch, const uint8_t *wanted,
+                   const Seen **seen, const int32_t **zones);
+
+#endif

@@ -1,0 +1,200 @@
+/* Whether packets get somewhere: a box of packets through the graph, entry by entry, split where an entry takes a part.
+ *
+ * Exact as long as the search says so; it gives up, and says that, at what nobody could read, at translations, and when
+ * boxes become too many. Entries that have nothing in common with a box do not split it, so a search for what a single
+ * change concerns looks at few boxes.
+ */
+#include "judge.h"
+
+#include <string.h>
+
+#define DEEPEST 400
+
+typedef struct Search {
+    const Judge *judge;
+    const uint8_t *wanted;
+    uint8_t *found;
+    int64_t left; /* steps */
+    int32_t depth;
+    bool unclear;
+} Search;
+
+typedef struct Part { /* packets on their way */
+    Box box;
+    uint64_t services[WIDEST];
+} Part;
+
+static void arrive(Search *s, int32_t node, const Part *part);
+
+bool node_leads(const Engine *e, int32_t node, const uint8_t *wanted) {
+    const Nodes *n = &e->nodes;
+    for (int32_t i = n->zone_first.at[node]; i < n->zone_first.at[node + 1]; i++)
+        if (wanted[n->zone.at[i]]) return true;
+    return false;
+}
+
+/* Something is still to be found below the node. */
+static bool worth(const Search *s, int32_t node) {
+    const Nodes *n = &s->judge->engine->nodes;
+    if (n->conditional.at[node] & MAYBE_UNREAD) return !s->unclear;
+    for (int32_t i = n->zone_first.at[node]; i < n->zone_first.at[node + 1]; i++)
+        if (s->wanted[n->zone.at[i]] && !s->found[n->zone.at[i]]) return true;
+    return false;
+}
+
+static void act(Search *s, int32_t node, int32_t action, const Part *part) {
+    const Nodes *n = &s->judge->engine->nodes;
+    const int32_t *below = n->children.at + n->first.at[node];
+    if (action == ACTION_UNKNOWN)
+        s->unclear = true;
+    else if (action == ACTION_PERMIT)
+        arrive(s, below[0], part);
+    else if (n->kind.at[node] == BRANCH_FILTER)
+        arrive(s, below[1], part);
+}
+
+static bool meets(const filter_view *view, int64_t row, const Box *box) {
+    return view->source_low[row] < box->source_end && view->source_high[row] > box->source &&
+           view->destination_low[row] < box->destination_end && view->destination_high[row] > box->destination;
+}
+
+static void copy(const filter_view *view, Part *to, const Part *from) {
+    to->box = from->box;
+    memcpy(to->services, from->services, (size_t)view->width * sizeof(uint64_t));
+}
+
+/* What of a part lies outside an entry's addresses: up to four parts; the part becomes what lies inside. */
+static int split(const filter_view *view, int64_t row, Part *part, Part *outside) {
+    const int64_t low[2] = {view->source_low[row], view->destination_low[row]};
+    const int64_t high[2] = {view->source_high[row], view->destination_high[row]};
+    int count = 0;
+    for (int side = 0; side < 2; side++) {
+        int64_t *from = side ? &part->box.destination : &part->box.source;
+        int64_t *to = side ? &part->box.destination_end : &part->box.source_end;
+        if (low[side] > *from) {
+            copy(view, &outside[count], part);
+            *(side ? &outside[count++].box.destination_end : &outside[count++].box.source_end) = *from = low[side];
+        }
+        if (high[side] < *to) {
+            copy(view, &outside[count], part);
+            *(side ? &outside[count++].box.destination : &outside[count++].box.source) = *to = high[side];
+        }
+    }
+    return count;
+}
+
+/* The services of a part that an entry takes; whether it takes any. */
+static bool take(const filter_view *view, int64_t row, const Part *part, uint64_t *taken) {
+    const uint64_t *match = view->words + (int64_t)view->match[row] * view->width;
+    uint64_t some = 0;
+    for (int64_t i = 0; i < view->width; i++) some |= taken[i] = part->services[i] & match[i];
+    return some != 0;
+}
+
+/* A part that has passed the entries before `row` of a filter; it is used up. */
+static void through(Search *s, int32_t node, int64_t row, int64_t end, int32_t port, Part *part) {
+    const filter_view *view = s->judge->view;
+    Part outside[4], taken;
+    if (s->depth++ > DEEPEST) s->left = 0;
+    for (; row < end && s->left > 0; row++, s->left--) {
+        if (!meets(view, row, &part->box) || (view->in_port[row] >= 0 && view->in_port[row] != port)) continue;
+        if (!take(view, row, part, taken.services)) continue;
+        int count = split(view, row, part, outside);
+        for (int i = 0; i < count; i++) through(s, node, row + 1, end, port, &outside[i]);
+        taken.box = part->box;
+        act(s, node, view->action[row], &taken);
+        uint64_t rest = 0;
+        for (int64_t i = 0; i < view->width; i++) rest |= part->services[i] &= ~taken.services[i];
+        if (!rest || !worth(s, node)) break;
+    }
+    if (s->left <= 0) s->unclear = true;
+    if (row == end) act(s, node, view->otherwise[view->variant_filter[s->judge->engine->nodes.a.at[node]]], part);
+    s->depth--;
+}
+
+static void arrive(Search *s, int32_t node, const Part *part) {
+    const Nodes *n = &s->judge->engine->nodes;
+    const filter_view *view = s->judge->view;
+    int32_t kind = n->kind.at[node], a = n->a.at[node];
+    if (s->left-- <= 0 || kind == UNKNOWN || kind == BRANCH_RULE || kind == REWRITE) {
+        s->unclear = true;
+        return;
+    }
+    if (kind == DELIVER) {
+        if (s->wanted[a]) s->found[a] = 1;
+    } else if (kind == EITHER) {
+        for (int32_t i = n->first.at[node]; i < n->first.at[node + 1]; i++)
+            if (worth(s, n->children.at[i])) arrive(s, n->children.at[i], part);
+    } else if ((kind == FILTER || kind == BRANCH_FILTER) && worth(s, node)) {
+        int32_t filter = view->variant_filter[a];
+        Part moving;
+        copy(view, &moving, part);
+        through(s, node, view->start[filter], view->start[filter] + view->count[filter], view->variant_port[a], &moving);
+    }
+}
+
+static int64_t most(int64_t one, int64_t other) { return one > other ? one : other; }
+static int64_t least(int64_t one, int64_t other) { return one < other ? one : other; }
+
+int32_t judge_search(const Judge *judge, int32_t attachment, int32_t node, int64_t low, int64_t high, const Box *within,
+                     int32_t match, const uint8_t *wanted, uint8_t *found) {
+    const filter_view *view = judge->view;
+    size_t bytes = (size_t)view->width * sizeof(uint64_t);
+    Search s = {judge, wanted, found, judge->budget, 0, false};
+    if (!view->words || view->width > WIDEST) return NOT_CLEAR;
+    for (int64_t i = judge->unit_first[attachment]; i < judge->unit_first[attachment + 1]; i++) {
+        Part part;
+        bool six = judge->unit_low[i] >= (int64_t)1 << 32;
+        part.box.source = most(judge->unit_low[i], within->source);
+        part.box.source_end = least(judge->unit_high[i], within->source_end);
+        part.box.destination = most(most(low, within->destination), six ? (int64_t)1 << 33 : 0);
+        part.box.destination_end = least(least(high, within->destination_end), six ? LABEL_END : (int64_t)1 << 32);
+        if (part.box.source >= part.box.source_end || part.box.destination >= part.box.destination_end) continue;
+        memcpy(part.services, match < 0 ? view->everything : view->words + match * view->width, bytes);
+        arrive(&s, node, &part);
+    }
+    return s.unclear ? NOT_CLEAR : 0;
+}
+
+/* ---- one entry ---- */
+typedef struct Deciding {
+    const filter_view *view;
+    int64_t at, end, left; /* row of the entry, where its filter ends, steps */
+    int32_t depth;
+    bool permitted;
+} Deciding;
+
+static bool decides(Deciding *d, int64_t row, Part *part) {
+    const filter_view *view = d->view;
+    Part outside[4];
+    uint64_t taken[WIDEST];
+    if (d->depth > DEEPEST || d->left <= 0) return true;
+    d->depth++;
+    bool found = false, rest = true;
+    for (; row < d->end && !found && rest; row++) {
+        if (row >= d->at && !d->permitted) break; /* it gets as far as the entry */
+        if (d->left-- <= 0) found = true;
+        if (!meets(view, row, &part->box) || !take(view, row, part, taken)) continue;
+        found = found || (row >= d->at && view->action[row] != ACTION_DENY);
+        if (view->in_port[row] >= 0) continue; /* it may take nothing */
+        int count = split(view, row, part, outside);
+        for (int i = 0; i < count && !found; i++) found = decides(d, row + 1, &outside[i]);
+        rest = false;
+        for (int64_t i = 0; i < view->width; i++) rest |= (part->services[i] &= ~taken[i]) != 0;
+    }
+    d->depth--;
+    return found || (rest && (!d->permitted || d->left <= 0));
+}
+
+bool judge_decides(const Judge *judge, int32_t filter, const Change *change, bool permitted) {
+    const filter_view *view = judge->view;
+    if (!view->words || view->width > WIDEST) return true;
+    int64_t begin = view->start[filter];
+    Deciding d = {view, begin + change->position, begin + view->count[filter], judge->budget, 0, permitted};
+    if (permitted && view->otherwise[filter] != ACTION_DENY) return true;
+    Part part;
+    part.box = change->box;
+    const uint64_t *services = change->match < 0 ? view->everything : view->words + change->match * view->width;
+    memcpy(part.services, services, (size_t)view->width * sizeof(uint64_t));
+    return decides(&d, begin, &part);
+}
