@@ -7,7 +7,7 @@ Every address is from 198.18.0.0/15 (extranet pool), RFC 1918 (private networks)
 from datetime import date
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.census import (
     InformationSystem,
     InternetEgress,
@@ -47,7 +47,7 @@ def _device(
     return Device.model_validate({**fields, **more})
 
 
-def _devices() -> list[Noun]:
+def _devices() -> list[Row]:
     provider = dict(autonomous_system=65000)
     return [
         _device(
@@ -79,7 +79,7 @@ def _link(name: str, a: str, b: str, **more: object) -> Link:
     return Link.model_validate(dict(name=name, a_node=a_node, a_port=a_port, b_node=b_node, b_port=b_port, **more))
 
 
-def _links() -> list[Noun]:
+def _links() -> list[Row]:
     spare = dict(state="spare")
     access = dict(kind="access_circuit", carrier="澜海电信", megabits=100, **spare)
     return [
@@ -181,7 +181,7 @@ def _interface(device: str, name: str, address: str, vrf: str = GLOBAL, zone: st
     return Interface(device=device, name=name, vrf=vrf, address=IPv4Interface(address), zone=zone)
 
 
-def _interfaces() -> list[Noun]:
+def _interfaces() -> list[Row]:
     return [
         _interface("pe1", "core0", "198.19.254.0/31"),
         _interface("pe2", "core0", "198.19.254.1/31"),
@@ -219,7 +219,7 @@ def _route(device: str, prefix: str, next_hop: str | None, vrf: str = GLOBAL) ->
     return Route(device=device, vrf=vrf, prefix=IPv4Network(prefix), next_hop=hop)
 
 
-def _routes() -> list[Noun]:
+def _routes() -> list[Row]:
     return [
         _route("pe1", "198.18.64.0/24", "198.19.255.2", "adm"),  # the registered gateway flow adm -> portal
         _route("pe1", "0.0.0.0/0", "198.19.255.6", "pub"),
@@ -253,7 +253,7 @@ def _rule(
     return FilterRule.model_validate({**fields, "protocol": protocol, "ports": ports, **more})
 
 
-def _boundary() -> list[Noun]:
+def _boundary() -> list[Row]:
     return [
         Filter(device="fw1"),
         _rule(
@@ -346,7 +346,7 @@ def _host(
     )
 
 
-def _hosts() -> list[Noun]:
+def _hosts() -> list[Row]:
     return [
         _host("exchange", "city", "city-dc", "common-adm", "198.18.0.10/24", 101, "platform"),
         _host("citymail", "city", "city-dc", "common-adm", "198.18.0.25/24", 102, "platform"),
@@ -367,7 +367,7 @@ def _hosts() -> list[Noun]:
     ]
 
 
-def _systems() -> list[Noun]:
+def _systems() -> list[Row]:
     def system(code: str, name: str, organisation: str, disposition: str, **more: object) -> InformationSystem:
         return InformationSystem.model_validate(
             dict(code=code, name=name, organisation=organisation, disposition=disposition, **more)
@@ -534,7 +534,7 @@ def _systems() -> list[Noun]:
     ]
 
 
-def _registers() -> list[Noun]:
+def _registers() -> list[Row]:
     return [
         Organisation(code="city", name="澜海市大数据局", short_name="大数据局", level="city"),
         Organisation(
@@ -623,7 +623,7 @@ def _registers() -> list[Noun]:
 
 def now() -> Estate:
     """The district before anything is changed."""
-    vrfs: list[Noun] = [
+    vrfs: list[Row] = [
         _vrf(device, name, number) for device in ("pe1", "pe2") for name, number in (("adm", 1), ("pub", 2))
     ]
     parts = (_registers(), _devices(), _links(), vrfs, _interfaces(), _routes(), _boundary(), _hosts(), _systems())

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.apply.access import Access
 from orchestrator.apply.device import Rows
 from orchestrator.errors import InputError, UnreachableError
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.cloud import (
     CloudNetwork,
     CloudRouter,
@@ -155,7 +155,7 @@ def _rules(network: Any, project: str, asked: dict[str, str]) -> Iterator[Any]:
 
 def cloud_rows(connection: Any, estate: Estate) -> Rows:
     """What the cloud shows of the estate's clouds and tenants, zones aside; projects nobody planned are not ours."""
-    nouns: list[Noun] = list(_provider_networks(connection, estate))
+    nouns: list[Row] = list(_provider_networks(connection, estate))
     domains = {cloud.keystone_domain: cloud.name for cloud in estate.clouds.values()}
     for keystone_domain, cloud in sorted(domains.items()):
         domain = connection.identity.find_domain(keystone_domain)
@@ -164,7 +164,7 @@ def cloud_rows(connection: Any, estate: Estate) -> Rows:
         for project in connection.identity.projects(domain_id=domain.id):
             if project.name != "operations":  # the administrator's own
                 nouns += _tenant(connection, project, cloud)
-    return {(TABLE_OF[type(noun)], noun.key): noun for noun in nouns}  # type: ignore[attr-defined]  # all have keys
+    return {(TABLE_OF[type(noun)], noun.key): noun for noun in nouns}
 
 
 def _provider_networks(connection: Any, estate: Estate) -> Iterator[ProviderNetwork]:
@@ -183,7 +183,7 @@ def _provider_networks(connection: Any, estate: Estate) -> Iterator[ProviderNetw
             )
 
 
-def _tenant(connection: Any, project: Any, cloud: str) -> Iterator[Noun]:
+def _tenant(connection: Any, project: Any, cloud: str) -> Iterator[Row]:
     network = connection.network
     yield Tenant(
         name=project.name,
@@ -283,7 +283,7 @@ def expected_rows(estate: Estate) -> Rows:
     return rows
 
 
-def _shown(row: Noun) -> Noun:
+def _shown(row: Row) -> Row:
     if isinstance(row, Tenant):
         return row.model_copy(update={"zone": ""})
     if isinstance(row, CloudRouter):

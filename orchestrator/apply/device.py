@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from orchestrator.apply.access import Access
 from orchestrator.apply.remote import Remote
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.estate import TABLE_OF, Estate
 from orchestrator.vendors.parsed import Parsed
 from orchestrator.vendors.registry import ROWS_OF_A_DEVICE, parse_device
 from playbooks.module_utils import netns_vrf
 
-Rows = dict[tuple[str, str], Noun]
+Rows = dict[tuple[str, str], Row]
 """(table, key) -> the noun, as far as configuration can show it (zones are not in it)."""
 
 _READ_LINKS = (
@@ -87,10 +87,10 @@ def rows_of_estate(estate: Estate, device: str) -> Rows:
     }
 
 
-def visible(noun: Noun) -> Noun:
+def visible(noun: Row) -> Row:
     """A row as configuration can show it: a zone is a register's word and stands in no configuration."""
     return noun.model_copy(update={"zone": ""}) if "zone" in type(noun).model_fields else noun
 
 
-def _key(noun: Noun) -> str:
-    return str(noun.key)  # type: ignore[attr-defined]  # every noun with a table has a key; Noun itself has none
+def _key(noun: Row) -> str:
+    return noun.key

@@ -10,7 +10,7 @@ from orchestrator.apply.device import Rows, parsed, read_all, rows_of_estate, ro
 from orchestrator.apply.endpoints import names_block, read_host
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.workload import service_name
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, Row
 from orchestrator.model.estate import NOUN_OF, Estate
 from orchestrator.model.finding import Where
 from orchestrator.vendors.registry import render_device
@@ -85,9 +85,9 @@ def _of_device(estate: Estate, device: str, texts: dict[str, str]) -> list[Diffe
     have, want = rows_of_texts(estate, device, texts), rows_of_estate(estate, device)
     read = parsed(estate, device, texts)
     ought = parsed(estate, device, render_device(estate, device))
-    places = {row.noun.key: Where(source=f"{device}/{row.file}", line=row.line) for row in read.rows}  # type: ignore[attr-defined]  # all have keys
+    places = {row.noun.key: Where(source=f"{device}/{row.file}", line=row.line) for row in read.rows}
     # what is gone stands nowhere any more: name the file in which it should stand
-    lost = {row.noun.key: Where(source=f"{device}/{row.file}") for row in ought.rows}  # type: ignore[attr-defined]  # all have keys
+    lost = {row.noun.key: Where(source=f"{device}/{row.file}") for row in ought.rows}
     found = []
     for place in sorted(have.keys() | want.keys()):
         if have.get(place) != want.get(place):
@@ -115,11 +115,11 @@ def _of_hosts(estate: Estate, snapshot: Snapshot) -> list[Difference]:
     return found
 
 
-def _difference(where: Where, row: str, expected: Noun | None, found: Noun | None) -> Difference:
+def _difference(where: Where, row: str, expected: Row | None, found: Row | None) -> Difference:
     return Difference(where=where, row=row, expected=_short(expected), found=_short(found))
 
 
-def _short(row: Noun | None) -> str:
+def _short(row: Row | None) -> str:
     if row is None:
         return "absent"
     return str({key: value for key, value in row.plain().items() if value not in ("", None, [], {})})

@@ -4,7 +4,7 @@ Only `design()` makes a Draft; what leaves the room is the frozen Design.
 """
 
 from orchestrator.design.allocation import Allocator
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, Row
 from orchestrator.model.estate import TABLE_OF, Edit, Estate
 from orchestrator.model.finding import Finding, Result, Where
 from orchestrator.model.lock import Lock
@@ -29,14 +29,14 @@ class Design(Noun):
     findings: tuple[Finding, ...]
 
 
-def row(noun: Noun) -> str:
+def row(noun: Row) -> str:
     """How a row is called in findings and decisions: "table[key]"."""
     return f"{TABLE_OF[type(noun)]}[{key_of(noun)}]"
 
 
-def key_of(noun: Noun) -> str:
+def key_of(noun: Row) -> str:
     """The key under which a noun stands in its table."""
-    return str(noun.key)  # type: ignore[attr-defined]  # every noun with a table has a key; Noun itself has none
+    return noun.key
 
 
 class Draft:
@@ -50,13 +50,13 @@ class Draft:
         self._decisions: list[Decision] = []
         self._findings: list[Finding] = []
 
-    def put(self, *nouns: Noun) -> tuple[str, ...]:
+    def put(self, *nouns: Row) -> tuple[str, ...]:
         """Write rows, in place of rows of the same key; their names for a decision."""
         for noun in nouns:
             self._write(TABLE_OF[type(noun)], key_of(noun), noun)
         return tuple(row(noun) for noun in nouns)
 
-    def drop(self, *nouns: Noun) -> tuple[str, ...]:
+    def drop(self, *nouns: Row) -> tuple[str, ...]:
         """Remove rows; their names for a decision."""
         for noun in nouns:
             self._write(TABLE_OF[type(noun)], key_of(noun), None)
@@ -81,7 +81,7 @@ class Draft:
             findings=tuple(self._findings),
         )
 
-    def _write(self, table: str, key: str, noun: Noun | None) -> None:
+    def _write(self, table: str, key: str, noun: Row | None) -> None:
         found = getattr(self.estate, table).get(key)
         before, after = found and found.plain(), noun and noun.plain()
         self.estate = self.estate.apply((Edit(table=table, key=key, before=before, after=after),))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.intake.faults import fault, raise_all
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.finding import Finding, Where
 from orchestrator.model.network import Device
 from orchestrator.vendors.parsed import Attribute, Unparsed
@@ -16,7 +16,7 @@ from orchestrator.vendors.registry import parse_device, vendors
 class Configurations:
     """All exported configurations. A file that is missing is one Unparsed line too: it could have said anything."""
 
-    rows: tuple[tuple[Noun, Where], ...]
+    rows: tuple[tuple[Row, Where], ...]
     attributes: tuple[tuple[str, Attribute, Where], ...]  # device, what its configuration says of it, where
     unparsed: tuple[Unparsed, ...]
     findings: tuple[Finding, ...]
@@ -27,7 +27,7 @@ def read_configurations(folder: Path, name: str, devices: Iterable[Device]) -> C
     managed = [device for device in devices if _files(device)]
     texts, faults = _texts(folder, name, managed)
     raise_all(faults)
-    rows: list[tuple[Noun, Where]] = []
+    rows: list[tuple[Row, Where]] = []
     attributes: list[tuple[str, Attribute, Where]] = []
     unparsed: list[Unparsed] = []
     for device in managed:

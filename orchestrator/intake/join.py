@@ -10,7 +10,7 @@ from typing import Literal
 from orchestrator.intake.devices import Configurations
 from orchestrator.intake.topology import Topology
 from orchestrator.intake.workbook.census import Census
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.census import PrivateSite
 from orchestrator.model.estate import TABLE_OF, Estate
 from orchestrator.model.finding import Fact, Finding, Result, Where
@@ -19,20 +19,20 @@ from orchestrator.model.network import Interface, Vrf
 Standing = Literal["claimed", "configured", "observed"]
 
 
-def row_name(noun: Noun) -> str:
+def row_name(noun: Row) -> str:
     """How messages and facts call a row: table[key]."""
-    return f"{TABLE_OF[type(noun)]}[{noun.key}]"  # type: ignore[attr-defined]  # every noun with a table has a key
+    return f"{TABLE_OF[type(noun)]}[{noun.key}]"
 
 
 @dataclass
 class Joined:
     """The estate growing row by row, each with its standing and place."""
 
-    rows: dict[str, Noun] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, noun: Noun, standing: Standing, where: Where) -> None:
+    def add(self, noun: Row, standing: Standing, where: Where) -> None:
         """Add a row. A row that is there keeps its value; each field told differently is a Finding."""
         name = row_name(noun)
         first = self.facts.get(name)
@@ -42,7 +42,7 @@ class Joined:
         elif self.rows[name] != noun:
             self._contradict(name, noun, standing, where)
 
-    def _contradict(self, name: str, noun: Noun, standing: Standing, where: Where) -> None:
+    def _contradict(self, name: str, noun: Row, standing: Standing, where: Where) -> None:
         first, kept, said = self.facts[name], self.rows[name].plain(), noun.plain()
         for key in sorted(key for key in said if said[key] != kept[key]):
             what = (
@@ -60,7 +60,7 @@ class Joined:
 
 
 def join(
-    topology: Topology, census: Census, configurations: Configurations, cloud: Iterable[tuple[Noun, Where]]
+    topology: Topology, census: Census, configurations: Configurations, cloud: Iterable[tuple[Row, Where]]
 ) -> Joined:
     """One estate out of all sources, with a fact per row and the contradictions that joining itself meets."""
     joined = Joined()
@@ -78,7 +78,7 @@ def join(
     return joined
 
 
-def _zoned(noun: Noun, topology: Topology) -> Noun:
+def _zoned(noun: Row, topology: Topology) -> Row:
     """Configuration knows no zones: they come from the topology."""
     if isinstance(noun, Vrf):
         return noun.model_copy(update={"zone": topology.vrf_zones.get(noun.name, "")})

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.intake.join import row_name
 from orchestrator.intake.openstack_servers import known_order, read_servers
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.cloud import (
     Cloud,
     CloudNetwork,
@@ -69,11 +69,11 @@ class CloudReading:
 class Collected:
     """Rows on their way into a CloudReading."""
 
-    rows: dict[str, Noun] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, noun: Noun, where: Where) -> None:
+    def add(self, noun: Row, where: Where) -> None:
         """Add a row; a second object of the same name is a Finding with both ids."""
         name = row_name(noun)
         if name in self.rows:

@@ -12,7 +12,7 @@ from orchestrator.intake.policy import read_policy
 from orchestrator.intake.project import Project
 from orchestrator.intake.topology import read_topology
 from orchestrator.intake.workbook.census import Completeness, read_census
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, Row
 from orchestrator.model.census import Organisation
 from orchestrator.model.cloud import Cloud
 from orchestrator.model.estate import Estate
@@ -92,7 +92,7 @@ def _try(faults: list[Finding], reader: Callable[[], Part]) -> Part | None:
         return None
 
 
-def _observed(cloud: CloudReading | Estate | None) -> Iterator[tuple[Noun, Where]]:
+def _observed(cloud: CloudReading | Estate | None) -> Iterator[tuple[Row, Where]]:
     estate = cloud.estate if isinstance(cloud, CloudReading) else cloud
     places = {fact.row: fact.where for fact in cloud.facts} if isinstance(cloud, CloudReading) else {}
     for rows in estate.tables().values() if estate else ():

@@ -6,19 +6,19 @@ It stands in for an asset register (CMDB). Zones of segments and VRFs are here t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
 from orchestrator.intake.documents import Document, Position, read_document
 from orchestrator.intake.faults import FaultyInputError, raise_all
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, Row
 from orchestrator.model.census import Organisation, ServiceName, Workload
 from orchestrator.model.cloud import Cloud
 from orchestrator.model.finding import Finding, Where
 from orchestrator.model.network import Device, Host, Link, Name
 
-_SECTIONS: Mapping[str, type[Noun]] = {
+_SECTIONS: Mapping[str, type[Row]] = {
     "organisations": Organisation,
     "devices": Device,
     "cabling": Link,
@@ -27,6 +27,9 @@ _SECTIONS: Mapping[str, type[Noun]] = {
     "workloads": Workload,
     "service_names": ServiceName,
 }
+
+
+Shape = TypeVar("Shape", bound=Noun)
 
 
 class Site(Noun):
@@ -54,12 +57,12 @@ class Zones(Noun):
 class Topology:
     """The file as read: nouns with their places, zone of each VRF name and of each (device, port)."""
 
-    nouns: tuple[tuple[Noun, Where], ...]
+    nouns: tuple[tuple[Row, Where], ...]
     vrf_zones: Mapping[str, str]
     port_zones: Mapping[tuple[str, str], str]
     places: Mapping[str, Where]  # "zone of DEVICE:PORT" and "zone of VRF"
 
-    def of(self, kind: type[Noun]) -> list[Any]:
+    def of(self, kind: type[Row]) -> list[Any]:
         """The nouns of one kind, in file order."""
         return [noun for noun, _ in self.nouns if type(noun) is kind]
 
@@ -77,7 +80,7 @@ def read_topology(path: Path, name: str) -> Topology:
         for key in data
         if key not in {*_SECTIONS, "sites", "zones"}
     ]
-    nouns: list[tuple[Noun, Position]] = []
+    nouns: list[tuple[Row, Position]] = []
     for section, shape in _SECTIONS.items():
         nouns += _rows(document, section, shape, data.get(section) or [], faults)
     sites = [noun for noun, _ in _rows(document, "sites", Site, data.get("sites") or [], faults)]
@@ -87,7 +90,7 @@ def read_topology(path: Path, name: str) -> Topology:
     except ValidationError as error:
         faults += document.explain(error, ("zones",))
     raise_all(faults)
-    raise_all(_contradictions(document, nouns, {site.name for site in sites if isinstance(site, Site)}, zones))
+    raise_all(_contradictions(document, nouns, {site.name for site in sites}, zones))
     return Topology(
         nouns=tuple((noun, document.where(at)) for noun, at in nouns),
         vrf_zones=zones.vrfs,
@@ -97,8 +100,8 @@ def read_topology(path: Path, name: str) -> Topology:
 
 
 def _rows(
-    document: Document, section: str, shape: type[Noun], rows: Any, faults: list[Finding]
-) -> Iterator[tuple[Noun, Position]]:
+    document: Document, section: str, shape: type[Shape], rows: Any, faults: list[Finding]
+) -> Iterator[tuple[Shape, Position]]:
     if not isinstance(rows, Sequence) or isinstance(rows, str):
         faults.append(document.fault((section,), f"{section!r} is not a list", "write one '- {...}' per row"))
         return
@@ -134,12 +137,12 @@ def _zone_places(document: Document, zones: Zones) -> dict[str, Where]:
 
 
 def _contradictions(
-    document: Document, nouns: list[tuple[Noun, Position]], sites: set[str], zones: Zones
+    document: Document, nouns: list[tuple[Row, Position]], sites: set[str], zones: Zones
 ) -> Iterator[Finding]:
     yield from _doubles(document, nouns)
-    names: dict[type[Noun], set[str]] = {}
+    names: dict[type[Row], set[str]] = {}
     for noun, _ in nouns:
-        names.setdefault(type(noun), set()).add(noun.key)  # type: ignore[attr-defined]  # every section's noun has a key
+        names.setdefault(type(noun), set()).add(noun.key)
     nodes = names.get(Device, set()) | names.get(Host, set())
     for noun, at in nouns:
         for field, known, kind in _references(noun, names.get(Organisation, set()), sites, nodes):
@@ -150,7 +153,7 @@ def _contradictions(
     yield from _zone_faults(document, zones, names.get(Device, set()))
 
 
-def _port_faults(document: Document, nouns: list[tuple[Noun, Position]]) -> Iterator[Finding]:
+def _port_faults(document: Document, nouns: list[tuple[Row, Position]]) -> Iterator[Finding]:
     for (node, name), used in _ports(nouns).items():
         if len(used) > 1:
             yield document.fault(used[1], f"the port {node}:{name} has two cables", "give one of them another port")
@@ -164,17 +167,17 @@ def _zone_faults(document: Document, zones: Zones, devices: set[str]) -> Iterato
                 yield document.fault(at, f"the device of {port!r} is not known", "add it under devices or correct it")
 
 
-def _doubles(document: Document, nouns: list[tuple[Noun, Position]]) -> Iterator[Finding]:
-    seen: set[tuple[type[Noun], str]] = set()
+def _doubles(document: Document, nouns: list[tuple[Row, Position]]) -> Iterator[Finding]:
+    seen: set[tuple[type[Row], str]] = set()
     for noun, at in nouns:
-        key = (type(noun), noun.key)  # type: ignore[attr-defined]  # every section's noun has a key
+        key = (type(noun), noun.key)
         if key in seen:
             yield document.fault(at, f"{at[0]} has {key[1]!r} twice", "rename or remove one")
         seen.add(key)
 
 
 def _references(
-    noun: Noun, organisations: set[str], sites: set[str], nodes: set[str]
+    noun: Row, organisations: set[str], sites: set[str], nodes: set[str]
 ) -> Iterator[tuple[str, set[str], str]]:
     if isinstance(noun, Device | Host):
         yield "organisation", organisations, "organisation"
@@ -184,7 +187,7 @@ def _references(
         yield "b_node", nodes, "node"
 
 
-def _ports(nouns: list[tuple[Noun, Position]]) -> dict[tuple[str, str], list[Position]]:
+def _ports(nouns: list[tuple[Row, Position]]) -> dict[tuple[str, str], list[Position]]:
     ports: dict[tuple[str, str], list[Position]] = {}
     for noun, at in nouns:
         if isinstance(noun, Link) and noun.state != "released":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -23,6 +24,15 @@ class Noun(BaseModel):
     def plain(self) -> dict[str, Any]:
         """The noun as JSON data: str, int, bool, None, list and dict only."""
         return self.model_dump(mode="json")
+
+
+class Row(Noun):
+    """A noun that stands in a table of the estate."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Under which it stands in its table; made of its own fields."""
 
 
 def canonical(value: Any) -> str:

@@ -4,14 +4,14 @@ from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.network import Name, Port
 
 ServiceDomain = Literal["public_service_domain", "administrative_service_domain"]
 Disposition = Literal["migrate", "replace", "retire", "merge", "keep", "untouchable", "unknown"]
 
 
-class Organisation(Noun):
+class Organisation(Row):
     """A government body. `code` is the short name used in names of VRFs and tenants."""
 
     code: Name
@@ -25,7 +25,7 @@ class Organisation(Noun):
         return self.code
 
 
-class InformationSystem(Noun):
+class InformationSystem(Row):
     """F1: one information system. A classified system is a stub: its other details are not recorded (R2)."""
 
     code: str
@@ -56,7 +56,7 @@ class InformationSystem(Noun):
         return self.code
 
 
-class Workload(Noun):
+class Workload(Row):
     """One running component of a system: where it runs now and what it serves.
 
     `place` is a host's name or `tenant/server`. `state` of the one that answers is "running"; an old copy kept
@@ -76,7 +76,7 @@ class Workload(Noun):
         return f"{self.system}/{self.name}@{self.place}"
 
 
-class ServiceName(Noun):
+class ServiceName(Row):
     """A name under which clients find a service, and the address it answers with."""
 
     fqdn: str
@@ -88,7 +88,7 @@ class ServiceName(Noun):
         return f"{self.fqdn}/{self.view or 'any'}"
 
 
-class PrivateNetwork(Noun):
+class PrivateNetwork(Row):
     """F3: a department's own network."""
 
     code: str
@@ -107,7 +107,7 @@ class PrivateNetwork(Noun):
         return self.code
 
 
-class PrivateSite(Noun):
+class PrivateSite(Row):
     """One site of a private network: its prefix now, what becomes of it, and why."""
 
     network: str
@@ -123,7 +123,7 @@ class PrivateSite(Noun):
         return f"{self.network}/{self.site}"
 
 
-class InternetEgress(Noun):
+class InternetEgress(Row):
     """F4: one exit to the Internet."""
 
     code: str

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, Row
 from orchestrator.model.network import Name, Port, Protocol, VlanId
 
 
-class Cloud(Noun):
+class Cloud(Row):
     """One government cloud: a Keystone domain, its service domain and its MLPS level."""
 
     name: Name
@@ -22,7 +22,7 @@ class Cloud(Noun):
         return self.name
 
 
-class ProviderNetwork(Noun):
+class ProviderNetwork(Row):
     """A VLAN network handed over from a PE's VRF into the cloud; tenant routers get their outside address here."""
 
     name: Name
@@ -51,7 +51,7 @@ class Quota(Noun):
     memory_megabytes: int = 81920
 
 
-class Tenant(Noun):
+class Tenant(Row):
     """One department's project in one cloud."""
 
     name: Name
@@ -65,7 +65,7 @@ class Tenant(Noun):
         return self.name
 
 
-class CloudNetwork(Noun):
+class CloudNetwork(Row):
     """A tenant network with its one subnet."""
 
     tenant: Name
@@ -77,7 +77,7 @@ class CloudNetwork(Noun):
         return f"{self.tenant}/{self.name}"
 
 
-class CloudRouter(Noun):
+class CloudRouter(Row):
     """A tenant's router between its networks and a provider network. `source_nat` hides the tenant behind `address`."""
 
     tenant: Name
@@ -92,7 +92,7 @@ class CloudRouter(Noun):
         return f"{self.tenant}/{self.name}"
 
 
-class SecurityGroup(Noun):
+class SecurityGroup(Row):
     """A named set of accepting rules; what no rule accepts is dropped, return traffic is accepted."""
 
     tenant: Name
@@ -103,7 +103,7 @@ class SecurityGroup(Noun):
         return f"{self.tenant}/{self.name}"
 
 
-class SecurityRule(Noun):
+class SecurityRule(Row):
     """One accepting rule. Remote is a prefix or another group of the tenant; neither means anywhere."""
 
     tenant: Name
@@ -122,7 +122,7 @@ class SecurityRule(Noun):
         return f"{self.tenant}/{self.group}/{self.direction}/{self.protocol}/{ports}/{remote}"
 
 
-class Server(Noun):
+class Server(Row):
     """A server of a tenant on one of its networks."""
 
     tenant: Name

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from orchestrator.errors import EditError
 from orchestrator.model import census, cloud, network
-from orchestrator.model.base import Noun, digest
+from orchestrator.model.base import Noun, Row, digest
 
 
 class Edit(Noun):
@@ -53,17 +53,17 @@ class Estate(Noun):
     servers: dict[str, cloud.Server] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, *nouns: Noun) -> "Estate":
+    def of(cls, *nouns: Row) -> "Estate":
         """An estate holding these nouns. Raises EditError when two share a key."""
         return cls().with_nouns(*nouns)
 
-    def with_nouns(self, *nouns: Noun) -> "Estate":
+    def with_nouns(self, *nouns: Row) -> "Estate":
         """A copy with these nouns added. Raises EditError when a key is taken."""
-        tables: dict[str, dict[str, Noun]] = {}
+        tables: dict[str, dict[str, Row]] = {}
         for noun in nouns:
             table = TABLE_OF[type(noun)]
             rows = tables.setdefault(table, dict(getattr(self, table)))
-            key = noun.key  # type: ignore[attr-defined]  # every noun with a table has a key; Noun itself has none
+            key = noun.key
             if key in rows:
                 raise EditError(f"two rows with the key {key!r} in {table}: give one of them another name")
             rows[key] = noun
@@ -74,7 +74,7 @@ class Estate(Noun):
 
         Raises EditError when a row is not what an edit expects to find; then nothing is applied.
         """
-        tables: dict[str, dict[str, Noun]] = {}
+        tables: dict[str, dict[str, Row]] = {}
         for edit in edits:
             rows = tables.setdefault(edit.table, dict(getattr(self, edit.table)))
             found = rows.pop(edit.key, None)
@@ -87,7 +87,7 @@ class Estate(Noun):
                 rows[edit.key] = NOUN_OF[edit.table].model_validate(edit.after)
         return self._with_tables(tables)
 
-    def _with_tables(self, changed: dict[str, dict[str, Noun]]) -> "Estate":
+    def _with_tables(self, changed: dict[str, dict[str, Row]]) -> "Estate":
         # model_construct, not model_copy: a copy would carry the cached digest along
         tables: dict[str, Any] = {**self.tables(), **changed}
         return Estate.model_construct(**tables)
@@ -96,7 +96,7 @@ class Estate(Noun):
         """Tables with rows only, as JSON data."""
         return {name: {k: v.plain() for k, v in rows.items()} for name, rows in self.tables().items() if rows}
 
-    def tables(self) -> dict[str, dict[str, Noun]]:
+    def tables(self) -> dict[str, dict[str, Row]]:
         """Table name -> rows."""
         return {name: getattr(self, name) for name in NOUN_OF}
 
@@ -106,11 +106,11 @@ class Estate(Noun):
         return digest(self.plain())
 
 
-NOUN_OF: dict[str, type[Noun]] = {
-    name: field.annotation.__args__[1]  # type: ignore[union-attr]  # every field is dict[str, Noun]
+NOUN_OF: dict[str, type[Row]] = {
+    name: field.annotation.__args__[1]  # type: ignore[union-attr]  # every field is dict[str, Row]
     for name, field in Estate.model_fields.items()
 }
-TABLE_OF: dict[type[Noun], str] = {noun: table for table, noun in NOUN_OF.items()}
+TABLE_OF: dict[type[Row], str] = {noun: table for table, noun in NOUN_OF.items()}
 
 
 def difference(before: Estate, after: Estate) -> tuple[Edit, ...]:

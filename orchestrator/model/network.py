@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, Row
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 VlanId = Annotated[int, Field(ge=1, le=4094)]
@@ -21,7 +21,7 @@ GLOBAL = "default"
 """The name of a device's global routing table, as FRR calls it."""
 
 
-class Device(Noun):
+class Device(Row):
     """A box that forwards or manages. `platforms` says which configuration texts it has."""
 
     name: Name
@@ -39,7 +39,7 @@ class Device(Noun):
         return self.name
 
 
-class Link(Noun):
+class Link(Row):
     """One cable or circuit between two ports, present in the world whether used or not."""
 
     name: Name
@@ -71,7 +71,7 @@ class Overlay(Noun):
     peer: IPv4Address  # overlay address of the other PE: the iBGP neighbour
 
 
-class Vrf(Noun):
+class Vrf(Row):
     """One routing instance on one device (RFC 4364: route distinguisher, import and export route targets)."""
 
     device: Name
@@ -87,7 +87,7 @@ class Vrf(Noun):
         return f"{self.device}/{self.name}"
 
 
-class Interface(Noun):
+class Interface(Row):
     """An addressed port. The port of the same name is one end of a Link; `vrf` names the routing instance."""
 
     device: Name
@@ -102,7 +102,7 @@ class Interface(Noun):
         return f"{self.device}/{self.name}/{self.address}"
 
 
-class Route(Noun):
+class Route(Row):
     """A static route. `next_hop` None is a null route (blackhole)."""
 
     device: Name
@@ -116,7 +116,7 @@ class Route(Noun):
         return f"{self.device}/{self.vrf}/{self.prefix}/{self.next_hop or 'blackhole'}"
 
 
-class Filter(Noun):
+class Filter(Row):
     """A device's forward filter: first match decides, else `default`. `stateful` accepts return traffic first."""
 
     device: Name
@@ -128,7 +128,7 @@ class Filter(Noun):
         return self.device
 
 
-class FilterRule(Noun):
+class FilterRule(Row):
     """One entry of a device's forward filter, ordered by `sequence`. Empty tuples match everything."""
 
     device: Name
@@ -153,7 +153,7 @@ class FilterRule(Noun):
         return f"{self.device}/{self.sequence:05d}"
 
 
-class Nat(Noun):
+class Nat(Row):
     """Address translation at one outside interface.
 
     `prefix`: 1:1 both ways, inside /n <-> outside /n. `source`: inside -> the single outside address when leaving.
@@ -175,7 +175,7 @@ class Nat(Noun):
         return f"{self.device}/{self.name}"
 
 
-class Vlan(Noun):
+class Vlan(Row):
     """One VLAN in a switch's VLAN database."""
 
     device: Name
@@ -187,7 +187,7 @@ class Vlan(Noun):
         return f"{self.device}/{self.vlan}"
 
 
-class Host(Noun):
+class Host(Row):
     """An end point: a server or terminal on a department's or platform's own network."""
 
     name: Name

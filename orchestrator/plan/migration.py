@@ -1,7 +1,7 @@
 """Phases 3 and 4: systems move, shadows merge, common systems take over; then acceptance and the end of old copies."""
 
 from orchestrator.design.endpoints import leads_to, running
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.census import InformationSystem, ServiceName, Workload
 from orchestrator.plan.outages import flows_at
 from orchestrator.plan.way import Change, Way
@@ -63,7 +63,7 @@ def _cut_over(way: Way, phase: int, system: InformationSystem, new: list[Workloa
     )
 
 
-def _renamed(way: Way, workloads: list[Workload]) -> list[Noun]:
+def _renamed(way: Way, workloads: list[Workload]) -> list[Row]:
     """Names that lead to these workloads, as the target has them."""
     names: list[ServiceName] = [name for _, name in sorted(way.estate.service_names.items())]
     led = [name for name in names if any(leads_to(way.estate, name, w) for w in workloads)]

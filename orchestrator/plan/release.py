@@ -1,7 +1,7 @@
 """The end of old lines and exits: traffic moves first, rows go next, the carrier is told last (drain before delete)."""
 
 from orchestrator.design.departments import Access, Department
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.network import FilterRule, Interface, Link, Nat, Route
 from orchestrator.plan.outages import flows_at
 from orchestrator.plan.way import Change, Gone, Way
@@ -88,7 +88,7 @@ def _at_port(way: Way, device: str, port: str) -> list[Change]:
     networks = [interface.address.network for interface in ports]
     routes = [r for r in way.removed(Route) if r.device == device and r.next_hop]
     rules = [r for r in way.removed(FilterRule) if r.device == device]
-    gone: list[Noun] = [r for r in routes if any(r.next_hop in network for network in networks)]
+    gone: list[Row] = [r for r in routes if any(r.next_hop in network for network in networks)]
     gone += [rule for rule in rules if port in (*rule.in_interfaces, *rule.out_interfaces)]
     gone += [n for n in way.removed(Nat) if (n.device, n.interface) == (device, port)]
     return [Gone(noun) for noun in (*gone, *ports)]

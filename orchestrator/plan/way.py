@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from orchestrator.design.departments import Department, departments
 from orchestrator.design.draft import key_of
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.estate import TABLE_OF, Edit, Estate
 from orchestrator.model.plan import Step, StepKind
 from orchestrator.model.policy import Policy
@@ -17,12 +17,12 @@ from orchestrator.model.policy import Policy
 class Gone(NamedTuple):
     """A row that a step removes."""
 
-    noun: Noun
+    noun: Row
 
 
-Row = TypeVar("Row", bound=Noun)
+Kind = TypeVar("Kind", bound=Row)
 
-Change = Noun | Gone
+Change = Row | Gone
 """What a step does to one row: a noun is written in its place, Gone removes it."""
 
 _BY_DEVICE = ("interfaces", "routes", "filters", "filter_rules", "nats", "vlans", "vrfs")
@@ -97,16 +97,16 @@ class Way:
         """Names of the steps so far that begin with one of these."""
         return [step.name for step in self.steps if step.name.startswith(prefixes)]
 
-    def added(self, kind: type[Row]) -> list[Row]:
+    def added(self, kind: type[Kind]) -> list[Kind]:
         """Rows of a kind that the target has and the estate so far has not, by key."""
         return _only(kind, self.target, self.estate)
 
-    def removed(self, kind: type[Row]) -> list[Row]:
+    def removed(self, kind: type[Kind]) -> list[Kind]:
         """Rows of a kind that the estate so far has and the target has not, by key."""
         return _only(kind, self.estate, self.target)
 
 
-def _only(kind: type[Row], here: Estate, there: Estate) -> list[Row]:
+def _only(kind: type[Kind], here: Estate, there: Estate) -> list[Kind]:
     rows, others = getattr(here, TABLE_OF[kind]), getattr(there, TABLE_OF[kind])
     return [row for key, row in sorted(rows.items()) if key not in others]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import SerializeAsAny
 
 from orchestrator.errors import InputError
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, Row
 
 _SECRET = re.compile(
     r"(?i)\b((?:password|passwd|secret|key|key-string|authentication-key|community|md5)(?: [05678])?) +\S.*"
@@ -41,7 +41,7 @@ class Unparsed(Noun):
 class ParsedRow(NamedTuple):
     """A noun and where it stands."""
 
-    noun: SerializeAsAny[Noun]
+    noun: SerializeAsAny[Row]
     file: str
     line: int
 
@@ -67,7 +67,7 @@ class Parsed(Noun):
     unparsed: tuple[Unparsed, ...] = ()
     attributes: tuple[Attribute, ...] = ()
 
-    def nouns(self) -> tuple[Noun, ...]:
+    def nouns(self) -> tuple[Row, ...]:
         """The nouns only."""
         return tuple(row.noun for row in self.rows)
 

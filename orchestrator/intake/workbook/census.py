@@ -12,12 +12,12 @@ from orchestrator.intake.workbook.networks import read_egresses, read_networks, 
 from orchestrator.intake.workbook.notes import Notes
 from orchestrator.intake.workbook.systems import read_systems
 from orchestrator.intake.workbook.tables import Row, Table, read_tables
-from orchestrator.model.base import Noun
+from orchestrator.model import base
 from orchestrator.model.census import InformationSystem, InternetEgress, Organisation, PrivateNetwork, PrivateSite
 from orchestrator.model.finding import Finding
 
 
-class Completeness(Noun):
+class Completeness(base.Noun):
     """How many rows of a form have a column filled in. Classified rows count only where the column is kept for them."""
 
     form: str
@@ -37,7 +37,7 @@ class Census:
     findings: tuple[Finding, ...]
     completeness: tuple[Completeness, ...]
 
-    def claims(self) -> Iterator[tuple[Noun, Row]]:
+    def claims(self) -> Iterator[tuple[base.Row, Row]]:
         """Every noun with its row."""
         for rows in (self.systems, self.networks, self.sites, self.egresses):
             yield from rows.values()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import ParamSpec, TypeVar
 
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Row
 from orchestrator.model.network import GLOBAL, Interface, Route, Vlan, Vrf
 from orchestrator.vendors.huawei_vrp import current
 from orchestrator.vendors.huawei_vrp.tree import ConfigurationTextError, redact
@@ -66,7 +66,7 @@ def _good(make: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | N
 
 def _once(rows: Iterator[ParsedRow]) -> Iterator[ParsedRow]:
     """Rows with a key not seen before, in VPN instances that exist; the lines of others stay unexplained."""
-    seen: set[tuple[type[Noun], str]] = set()
+    seen: set[tuple[type[Row], str]] = set()
     instances = {GLOBAL}
     for row in rows:
         noun = row.noun
@@ -81,7 +81,7 @@ def _once(rows: Iterator[ParsedRow]) -> Iterator[ParsedRow]:
 
 def _rows(device: str, found: Sequence[Line]) -> Iterator[ParsedRow]:
     """Every noun; VPN instances before what stands in them."""
-    readers: tuple[tuple[re.Pattern[str], Callable[[str, str, Sequence[Line]], Noun]], ...] = (
+    readers: tuple[tuple[re.Pattern[str], Callable[[str, str, Sequence[Line]], Row]], ...] = (
         (_INSTANCE, _vrf),
         (_VLAN, _vlan),
     )
