@@ -26,6 +26,7 @@ from orchestrator.forwarding.engine.updates import (
 )
 from orchestrator.proof.order import MOST_CALLS, Conflict, Ordered, safe_order
 from orchestrator.proof.order_nogoods import Pair, Violation
+from orchestrator.proof.order_two_phase import Batches, MakeWorld, TwoPhase, two_phase
 from orchestrator.proof.reachable import MOST_ASKED, flow_ends
 from orchestrator.proof.reachable_base import Base, Hops, Interval
 from orchestrator.proof.reachable_search import Promises, Search, Subject, World
@@ -51,17 +52,18 @@ class OrderedSteps(NamedTuple):
     """What came of it. `batches` are ready for `prove_states`: filter positions count entries as they are then.
 
     `steps` are the ones that were ordered: those given, or their lines where that was needed (`split` names the steps
-    taken apart). `result` speaks of them by number.
+    taken apart). `result` speaks of them by number. `offer`: where there is no order, the two-phase plan or why not.
     """
 
     batches: tuple[tuple[Step, ...], ...]
     steps: tuple[Step, ...]
     split: tuple[str, ...]
     result: Ordered
+    offer: TwoPhase | None = None
 
     def conflicts(self, network: Network) -> list[str]:
         """Every conflict in one sentence, with what can be done."""
-        return [_sentence(conflict, self.steps, network) for conflict in self.result.conflicts]
+        return [_sentence(conflict, self.steps, network, self.offer) for conflict in self.result.conflicts]
 
 
 class NetworkVerifier:
@@ -154,9 +156,11 @@ def order_steps(
     world: World,
     after: Iterable[Pair] = (),
     most_calls: int = MOST_CALLS,
+    make: MakeWorld | None = None,
 ) -> OrderedSteps:
     """Order steps so that every state on the way keeps the policy; `after`: (before, after) pairs of step numbers.
 
+    `make` builds worlds (EngineWorld does): with it a two-phase plan is constructed and proved where there is no order.
     The world stands at the state before all steps, and afterwards where the order leads. Raises PlanError when a line
     does not fit, or two steps change the same row.
     """
@@ -172,7 +176,20 @@ def order_steps(
         pairs = [(one, other) for before, later in kept for one in numbers[before] for other in numbers[later]]
         chosen = tuple(lines)
         result, verifier = _order(network, chosen, policy, world, tuple(pairs), most_calls)
-    return OrderedSteps(_batches(verifier, result), chosen, tuple(steps[step].name for step in sorted(apart)), result)
+    offer = None
+    if make is not None and result.conflicts and all(conflict.two_phase for conflict in result.conflicts):
+        offer = two_phase(network, steps, policy, make, _in_order)
+    names = tuple(steps[step].name for step in sorted(apart))
+    return OrderedSteps(_batches(verifier, result), chosen, names, result, offer)
+
+
+def _in_order(network: Network, steps: Sequence[Step], policy: Policy, world: World) -> Batches | str:
+    """For the parts of a two-phase plan: their batches, or why there are none."""
+    found = order_steps(network, steps, policy, world)
+    if found.result.undecided:
+        return "the calls allowed do not suffice to order its parts"
+    told = [_conflict(conflict, found.steps, network) for conflict in found.result.conflicts]
+    return told[0] if told else found.batches
 
 
 def _order(
@@ -221,14 +238,24 @@ def _in_lines(steps: Sequence[Step], apart: set[int]) -> tuple[list[Step], list[
     return found, numbers
 
 
-def _sentence(conflict: Conflict, steps: Sequence[Step], network: Network) -> str:
+def _conflict(conflict: Conflict, steps: Sequence[Step], network: Network) -> str:
     names = ", ".join(steps[step].name for step in conflict.steps)
     promises = ", ".join(_promise(promise, network) for promise in conflict.promises)
     verb = "exclude each other" if len(conflict.steps) > 1 else "cannot be done"
     small = "" if conflict.minimal else " (not shown to be the smallest such set)"
-    offer = "; two-phase is possible: install the new forwarding beside the old one, then move each zone over"
-    target = "; the target itself breaks it: change what the steps lead to"
-    return f"{names} {verb} while keeping {promises}{small}{offer if conflict.two_phase else target}"
+    return f"{names} {verb} while keeping {promises}{small}"
+
+
+def _sentence(conflict: Conflict, steps: Sequence[Step], network: Network, offer: TwoPhase | None) -> str:
+    if not conflict.two_phase:
+        way = "the target itself breaks it: change what the steps lead to"
+    elif offer is None:
+        way = "the target keeps it: ask for a two-phase plan"
+    elif offer.why:
+        way = f"nor is there a two-phase plan: {offer.why}"
+    else:
+        way = f"a two-phase plan of {len(offer.batches)} batches does it, and is proved"
+    return f"{_conflict(conflict, steps, network)}; {way}"
 
 
 def _promise(promise: object, network: Network) -> str:

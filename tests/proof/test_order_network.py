@@ -128,8 +128,7 @@ def test_steps_that_exclude_each_other_are_named_with_a_way_out() -> None:
     ]
     (told,) = order_steps(square.network, steps[:2], square.policy, square.world()).conflicts(square.network)
     assert told == (
-        "route, filter exclude each other while keeping flow 0; two-phase is possible: install the new forwarding "
-        "beside the old one, then move each zone over"
+        "route, filter exclude each other while keeping flow 0; the target keeps it: ask for a two-phase plan"
     )
     # with a way round it is the same: r2 may send to r3 at any time, the filter still has to change at once
     found = order_steps(square.network, steps, square.policy, square.world())
