@@ -14,7 +14,7 @@ from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import server_zone
 from orchestrator.forwarding.segments import place_address
 from orchestrator.forwarding.simulator import fits, packet_of, trace_of
-from orchestrator.forwarding.walk import Header, Way
+from orchestrator.forwarding.walk import LOOP, Header, Way
 from orchestrator.model.census import Workload
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Trace
@@ -215,6 +215,8 @@ def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix, facts: Facts) -> Flow
     who = f"{packet} from {probe.asker.node}"
     if forward.outcome == "unknown":
         return FlowResult(None, f"{who}: {forward.reason}", trace)
+    if back is None and forward.reason.startswith(LOOP):
+        return FlowResult(False, f"{LOOP} {who} goes round over {gone_round(forward)}", trace)
     if back is None:
         return FlowResult(False, f"{who} is dropped at {forward.end}: {forward.reason}", trace)
     if forward.end not in probe.ends:
@@ -227,6 +229,16 @@ def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix, facts: Facts) -> Flow
     answer = trace_of(forward.end, packet_of(forward.header.reversed()), back, facts)
     reason = back.reason or f"it ends at {back.end} as {answer.packet}"
     return FlowResult(works, f"the answer to {who} does not come back: {reason} at {back.end}", answer)
+
+
+def gone_round(way: Way) -> str:
+    """The nodes between which a packet goes round, from the first by name on; "" when it does not."""
+    if not way.reason.startswith(LOOP):
+        return ""
+    nodes = [mark.node for mark in way.marks]
+    circle = list(dict.fromkeys(nodes[nodes.index(way.end) :]))
+    first = circle.index(min(circle))
+    return ", ".join(circle[first:] + circle[:first])
 
 
 def _is_right(flow: Flow, probe: Probe, forward: Way) -> bool:

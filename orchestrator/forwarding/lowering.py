@@ -3,279 +3,364 @@
 Every endpoint is a zone of its own, so that the engine's zone matrix is the matrix of points. Stations of one segment
 become pairs of ports, one pair for each way a packet can take between two of them. What the world does not know
 becomes an unknown hop with its reason, never a missing one.
+
+A `Lowering` goes from world to world: the routes of a table are made again when the table, what answers on one of its
+segments, or what boxes do at ports has changed, and are the same object otherwise.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import IPv4Network
-from itertools import product
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from orchestrator.forwarding.boxes import Guard, Remote, Translator, Wall
-from orchestrator.forwarding.engine.builder import Entry as FilterEntry
-from orchestrator.forwarding.engine.builder import Hop, Match, NetworkBuilder, Range, Translation
-from orchestrator.forwarding.engine.network import (
-    EVERY_PORT,
-    EVERY_PROTOCOL,
-    NONE,
-    Action,
-    HopKind,
-    Network,
-    OperationKind,
-    TranslationKind,
-)
+from orchestrator.forwarding.engine.network import Action, HopKind, Network, OperationKind
+from orchestrator.forwarding.engine.updates import Entry as FilterEntry
+from orchestrator.forwarding.engine.updates import Hop, Prefix
+from orchestrator.forwarding.lowered_boxes import defaults_by_port, guard_entries, inbound, outbound, wall_entries
 from orchestrator.forwarding.segments import Doubt, Neighbour
+from orchestrator.forwarding.shape import Lowered, Made, Operations, Routes, Shape, Station, host
 from orchestrator.forwarding.tables import Entry, Exit, Instance, RoutingTable
 from orchestrator.forwarding.world import Endpoint, World
-from orchestrator.model.network import FilterRule, Nat
+from orchestrator.model.network import GLOBAL
 
-PROTOCOLS: dict[str, Range] = {"any": EVERY_PROTOCOL, "tcp": (6, 6), "udp": (17, 17), "icmp": (1, 1)}
 DEVICE = "device "
 """What the zone of a device's own addresses is called before its name."""
 
-Station = tuple[str, str]
-"""(node, port): somebody on a segment."""
+DEFAULT = Prefix(4, 0, 0)
+DROPPED = Hop(HopKind.DROP)
+Fragment = dict[int, Routes]
+"""Routes by table number."""
 
 
-@dataclass
-class _Lowering:
-    """One lowering in progress."""
+class Answerer(NamedTuple):
+    """Who takes a packet for one address of a segment: a station and its table; or why nobody can tell; or nobody."""
 
-    world: World
-    made: NetworkBuilder = field(default_factory=NetworkBuilder)
-    owners: dict[str, int] = field(default_factory=dict)
-    pairs: dict[tuple[str, Station, Station], tuple[int, int]] = field(default_factory=dict)
-    entering: dict[Station, list[int]] = field(default_factory=dict)
-    leaving: dict[Station, list[int]] = field(default_factory=dict)
+    station: Station | None = None
+    table: str = ""
+    doubt: Doubt | None = None
 
-    def network(self) -> Network:
-        """The whole world: endpoints, then tables, then what boxes do at the ports that came up meanwhile."""
-        for node in self._endpoints():
-            endpoint = self.world.endpoint(node)
+
+MOST_KEPT = 8
+"""Variants of one thing that are kept: states of a batch come back to them."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+NOBODY = Answerer()
+
+
+class View(NamedTuple):
+    """A segment as routes need it: who takes a packet for which address."""
+
+    answerers: dict[int, Answerer]
+    silent: bool  # somebody unknown may answer for other addresses
+
+
+NO_SEGMENT = View({}, silent=False)
+
+
+class Kept(NamedTuple):
+    """Routes made before, and what they were made of."""
+
+    made_of: tuple[Any, ...]
+    views: dict[Station, View]
+    fragment: Fragment
+
+
+class Same(Generic[Key, Value]):
+    """Equal values as one object, so that what is the same as in any state lately is known by looking at it once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, list[Value]] = {}
+
+    def same(self, key: Key, value: Value) -> Value:
+        """The value kept that equals this one; else this one, which is kept."""
+        known = self._known.setdefault(key, [])
+        for kept in known:
+            if kept == value:
+                return kept
+        known.insert(0, value)
+        del known[MOST_KEPT:]
+        return value
+
+
+class Lowering:
+    """One world after the other over one growing shape."""
+
+    def __init__(self) -> None:
+        self.shape = Shape()
+        self._world: World | None = None
+        self._boxes: tuple[Any, ...] = ()
+        self._views: dict[tuple[str, str], View] = {}
+        self._kept: dict[tuple[str, ...], list[Kept]] = {}
+        self._routes: Same[int, Routes] = Same()
+        self._lists: Same[int, tuple[FilterEntry, ...]] = Same()
+        self._seen_views: Same[tuple[str, str], View] = Same()
+        self._zones: dict[str, str] = {}
+        self._entries: dict[int, tuple[tuple[Any, ...], tuple[FilterEntry, ...]]] = {}
+        self._operations: dict[tuple[Station, bool], Operations] = {}
+        self._used: dict[Station, View] = {}
+        self._fragment: Fragment = {}
+
+    def of(self, world: World) -> Lowered:
+        """The arrays of a world, as routes and entries over the shape."""
+        before, self._world = self._world, world
+        self._look(before)
+        routes: Fragment = {}
+        self._zones.clear()
+        for node in (*world.estate.hosts, *world.estate.servers, *world.guests):
+            endpoint = world.endpoint(node)
             if endpoint is not None:
-                self._endpoint(node, endpoint)
-        for instance, table in self.world.tables.items():
-            self._table(instance, table)
-        self._translate()
-        self._filter()
-        self._translate_out()
-        return self.made.build()
+                guarded = endpoint.guarded and node in world.guards
+                routes.update(
+                    self._keep((node,), (endpoint, guarded), partial(self._endpoint, node, endpoint, guarded))
+                )
+                self._zones[node] = self.shape.zone(node, guarded=guarded)
+        for instance, table in world.tables.items():
+            routes.update(self._keep(instance, (table,), partial(self._table, instance, table)))
+        return Lowered(routes, self._filters())
 
-    def _endpoints(self) -> list[str]:
-        estate = self.world.estate
-        return [*estate.hosts, *estate.servers, *self.world.guests]
+    def zone(self, node: str) -> str | None:
+        """The zone of a host, server or guest of the present world; None for anything else."""
+        return self._zones.get(node)
 
-    def _endpoint(self, node: str, endpoint: Endpoint) -> None:
+    @property
+    def world(self) -> World:
+        """The world last lowered. Raises ValueError before any."""
+        if self._world is None:
+            raise ValueError("nothing is lowered yet: call of(world)")
+        return self._world
+
+    # ---- what routes are made of ----
+
+    def _look(self, before: World | None) -> None:
+        """What boxes do at ports, and who answers on each segment; objects as before where nothing has changed."""
+        world = self.world
+        walls = {node: (wall.policy.default, wall.stateful) for node, wall in world.walls.items()}
+        translators = {node: tuple(row for row, *_ in one.rows) for node, one in world.translators.items()}
+        boxes = (world.estate.devices, world.doubtful, walls, translators)
+        if self._boxes != boxes:
+            self._boxes, self._operations = boxes, {}
+            self._kept.clear()
+        if before is not None and before.segments is world.segments:
+            return
+        receiving: dict[Station, str] = {}
+        for interface in world.estate.interfaces.values():
+            receiving.setdefault((interface.device, interface.name), interface.vrf)
+        views = {}
+        for segment, directory in world.segments.directory.items():
+            answerers = {address: self._answerer(found, address, receiving) for address, found in directory.items()}
+            views[segment] = self._seen_views.same(segment, View(answerers, segment in world.segments.silent))
+        self._views = views
+
+    def _answerer(self, found: list[Neighbour], address: int, receiving: dict[Station, str]) -> Answerer:
+        if len(found) != 1:  # the world says why
+            here = found[0]
+            answer = self.world.neighbour(here.node, here.port, address)
+            return Answerer(doubt=answer) if isinstance(answer, Doubt) else NOBODY
+        (node, port) = found[0]
+        if self.world.endpoint(node) is not None:
+            return Answerer((node, port), f"{node}/hears")
+        doubt = self.world.doubt(node)
+        if doubt is not None:
+            return Answerer(doubt=doubt)
+        vrf = GLOBAL if node.startswith("router ") else receiving.get((node, port))
+        return NOBODY if vrf is None else Answerer((node, port), f"{node}/{vrf}")
+
+    def _keep(self, key: tuple[str, ...], made_of: tuple[Any, ...], make: Callable[[], None]) -> Fragment:
+        """The routes of one endpoint or table, made again where they may differ from all those kept."""
+        known = self._kept.setdefault(key, [])
+        for kept in known:
+            if kept.made_of == made_of and self._sees(kept.views):
+                return kept.fragment
+        self._used, self._fragment = {}, {}
+        make()
+        fragment = {table: self._routes.same(table, routes) for table, routes in self._fragment.items()}
+        known.insert(0, Kept(made_of, self._used, fragment))
+        del known[MOST_KEPT:]
+        return fragment
+
+    def _sees(self, views: dict[Station, View]) -> bool:
+        return all(self._view(station) is view for station, view in views.items())
+
+    def _view(self, station: Station) -> View:
+        segment = self.world.segments.segment_of.get(station)
+        return self._views.get(segment, NO_SEGMENT) if segment is not None else NO_SEGMENT
+
+    def _seen(self, station: Station) -> View:
+        """As `_view`, and noted: the routes being made hang on it."""
+        self._used[station] = view = self._view(station)
+        return view
+
+    # ---- endpoints ----
+
+    def _endpoint(self, node: str, endpoint: Endpoint, guarded: bool) -> None:
         """A zone, a table in which its packets begin and one in which those for it end."""
         sends, hears = f"{node}/sends", f"{node}/hears"
-        address = f"{_text(endpoint.address)}/32"
-        port = self.made.port(sends, node)
-        self.made.attach(node, port, address)
-        self.made.route(sends, address, (HopKind.PORT, port))
-        self.made.route(hears, address, (HopKind.TABLE, self.made.table(sends)))
-        guard = self.world.guards.get(node) if endpoint.guarded else None
-        if guard is not None:
-            self.made.ingress(port, OperationKind.FILTER, self._guard(guard, "egress"))
-            self.made.egress(port, OperationKind.FILTER, self._guard(guard, "ingress"))
+        ingress: Operations = ()
+        egress: Operations = ()
+        if guarded:
+            ingress, egress = (
+                ((OperationKind.FILTER, self.shape.filter(("guard", node, side), Action.DENY, stateful=True)),)
+                for side in ("egress", "ingress")
+            )
+        own = host(endpoint.address)
+        port = self.shape.attachment(node, sends, own, ingress, egress)
+        self._route(sends, own, Hop(HopKind.PORT, port))
+        self._route(hears, own, Hop(HopKind.TABLE, self.shape.table(sends)))
         if endpoint.port:
             self._first_hops(node, endpoint, sends)
 
     def _first_hops(self, node: str, endpoint: Endpoint, table: str) -> None:
         here = (node, endpoint.port)
         if endpoint.gateway is not None:
-            self.made.route(table, "0.0.0.0/0", self._hop(table, here, endpoint.gateway))
-        network = IPv4Network((endpoint.network, bin(endpoint.mask).count("1")))
-        if network.prefixlen < 32:
-            self.made.route(table, network, self._nobody(here, int(network.broadcast_address)))
-        for address in sorted(self._directory(here)):
+            self._route(table, DEFAULT, self._hop(table, here, endpoint.gateway))
+        length = endpoint.mask.bit_count()
+        if length < 32:
+            last = endpoint.network | (endpoint.mask ^ 0xFFFFFFFF)
+            self._route(table, Prefix(4, endpoint.network, length), self._nobody(here, last))
+        for address in self._seen(here).answerers:
             if address & endpoint.mask == endpoint.network and address != endpoint.address:
-                self.made.route(table, IPv4Network(address), self._hop(table, here, address))
+                self._route(table, host(address), self._hop(table, here, address))
 
-    def _directory(self, here: Station) -> dict[int, list[Neighbour]]:
-        segment = self.world.segments.segment_of.get(here)
-        return self.world.segments.directory.get(segment, {}) if segment is not None else {}
-
-    def _nobody(self, here: Station, address: int) -> Hop:
-        """What becomes of a packet for an address of the segment that nobody is known to have."""
-        answer = self.world.neighbour(*here, address) if address not in self._directory(here) else None
-        return self._unknown(answer) if isinstance(answer, Doubt) else (HopKind.DROP, NONE)
-
-    def _unknown(self, doubt: Doubt) -> Hop:
-        return HopKind.UNKNOWN, self.made.line(f"{doubt.row} {doubt.reason}".strip())
+    # ---- tables of devices ----
 
     def _table(self, instance: Instance, table: RoutingTable) -> None:
         name = "/".join(instance)
-        self.made.table(name)
+        self.shape.table(name)
         if table.doubt is not None:
-            self.made.route(name, "0.0.0.0/0", self._unknown(table.doubt))
+            self._route(name, DEFAULT, self._unknown(table.doubt))
             return
         for (length, network), entry in table.entries.items():
-            prefix = IPv4Network((network, length))
-            self.made.route(name, prefix, *self._hops(instance, entry), line=entry.row)
+            hops = self._hops(instance, entry)
+            self._route(name, Prefix(4, network, length), *hops, line=entry.row)
             if entry.kind == "connected" or any(exit_.next_hop is None and exit_.port for exit_ in entry.exits):
-                self._stations(instance, table, entry, prefix)
+                self._stations(instance, table, entry, (length, network))
 
     def _hops(self, instance: Instance, entry: Entry) -> list[Hop]:
         if entry.kind == "local":
-            return [(HopKind.TABLE, self._own(instance[0]))]
+            return [Hop(HopKind.TABLE, self._own(instance[0]))]
         return [self._exit(instance, exit_, entry) for exit_ in entry.exits]
 
     def _own(self, device: str) -> int:
         """The table in which packets for a device's own addresses end: a zone that sends nothing real."""
         name = f"{device}/own"
-        if device not in self.owners:
-            self.owners[device] = self.made.table(name)
-            port = self.made.port(name, device)
-            self.made.attach(DEVICE + device, port, "0.0.0.0/32")
-            self.made.route(name, "0.0.0.0/0", (HopKind.PORT, port))
-        return self.owners[device]
+        port = self.shape.attachment(DEVICE + device, name, host(0), (), ())
+        self._route(name, DEFAULT, Hop(HopKind.PORT, port))
+        return self.shape.table(name)
 
     def _exit(self, instance: Instance, exit_: Exit, entry: Entry) -> Hop:
         device, vrf = instance
+        name = f"{device}/{vrf}"
         if exit_.instance is not None:
             doubt = self.world.doubt(exit_.instance[0])
-            here, there = (device, f"vx-{exit_.instance[1]}"), (exit_.instance[0], f"vx-{exit_.instance[1]}")
-            return (
-                self._unknown(doubt) if doubt else self._way("/".join(instance), here, there, "/".join(exit_.instance))
-            )
+            tunnel = f"vx-{exit_.instance[1]}"
+            there = Answerer((exit_.instance[0], tunnel), "/".join(exit_.instance))
+            return self._unknown(doubt) if doubt else self._way(name, (device, tunnel), there)
         here = (device, exit_.port)
         if exit_.next_hop is not None:
-            return self._hop(f"{device}/{vrf}", here, exit_.next_hop)
-        network = IPv4Network(entry.prefix)
-        return self._nobody(here, int(network.network_address))
+            return self._hop(name, here, exit_.next_hop)
+        return self._nobody(here, int(IPv4Network(entry.prefix).network_address))
 
-    def _stations(self, instance: Instance, table: RoutingTable, entry: Entry, prefix: IPv4Network) -> None:
+    def _stations(self, instance: Instance, table: RoutingTable, entry: Entry, held: tuple[int, int]) -> None:
         """A host route to everybody on the segment for whom this route is the best."""
-        name = "/".join(instance)
+        name, (length, network) = "/".join(instance), held
         here = (instance[0], entry.exits[0].port)
-        for address in sorted(self._directory(here)):
-            held = prefix.prefixlen < 32 and int(prefix.network_address) == address & int(prefix.netmask)
-            if held and table.lookup(address) is entry:
-                self.made.route(name, IPv4Network(address), self._hop(name, here, address), line=entry.row)
+        mask = 0xFFFFFFFF << (32 - length) & 0xFFFFFFFF
+        for address in self._seen(here).answerers:
+            if length < 32 and address & mask == network and table.lookup(address) is entry:
+                self._route(name, host(address), self._hop(name, here, address), line=entry.row)
+
+    # ---- hops ----
 
     def _hop(self, table: str, here: Station, address: int) -> Hop:
         """Towards whoever answers for an address on a segment."""
-        answer = self.world.neighbour(*here, address)
-        if answer is None:
-            return HopKind.DROP, NONE
-        if isinstance(answer, Doubt):
-            return self._unknown(answer)
-        if self.world.endpoint(answer.node) is not None:
-            return self._way(table, here, (answer.node, answer.port), f"{answer.node}/hears")
-        doubt = self.world.doubt(answer.node)
-        if doubt is not None:
-            return self._unknown(doubt)
-        vrf = self.world.instance(answer.node, answer.port)
-        if vrf is None:
-            return HopKind.DROP, NONE
-        return self._way(table, here, (answer.node, answer.port), f"{answer.node}/{vrf}")
+        answerer = self._seen(here).answerers.get(address)
+        if answerer is None:
+            return self._nobody(here, address)
+        if answerer.doubt is not None:
+            return self._unknown(answerer.doubt)
+        return self._way(table, here, answerer)
 
-    def _way(self, table: str, here: Station, there: Station, other: str) -> Hop:
-        """The pair of ports between two stations, from one table to the other."""
-        key = (f"{table} > {other}", here, there)
-        if key not in self.pairs:
-            self.pairs[key] = self.made.port(table, here[0]), self.made.port(other, there[0])
-            self.made.connect(*self.pairs[key], one_way=True)
-            self.leaving.setdefault(here, []).append(self.pairs[key][0])
-            self.entering.setdefault(there, []).append(self.pairs[key][1])
-        return HopKind.PORT, self.pairs[key][0]
+    def _nobody(self, here: Station, address: int) -> Hop:
+        """What becomes of a packet for an address of the segment that nobody is known to have."""
+        view = self._seen(here)
+        answer = self.world.neighbour(*here, address) if view.silent and address not in view.answerers else None
+        return self._unknown(answer) if isinstance(answer, Doubt) else DROPPED
 
-    def _translate(self) -> None:
-        for (node, name), ports in sorted(self.entering.items()):
-            translator = self.world.translators.get(node)
-            rules = list(_inbound(translator, name)) if translator and not name.startswith("vx-") else []
-            if rules:
-                number = self.made.translation(rules)
-                for port in ports:
-                    self.made.ingress(port, OperationKind.TRANSLATE, number)
+    def _unknown(self, doubt: Doubt) -> Hop:
+        return Hop(HopKind.UNKNOWN, self.shape.line(f"{doubt.row} {doubt.reason}".strip()))
 
-    def _translate_out(self) -> None:
-        for (node, name), ports in sorted(self.leaving.items()):
-            translator = self.world.translators.get(node)
-            rules = list(_outbound(translator, name)) if translator else []
-            if rules:
-                number = self.made.translation(rules)
-                for port in ports:
-                    self.made.egress(port, OperationKind.TRANSLATE, number)
+    def _way(self, table: str, here: Station, there: Answerer) -> Hop:
+        """Between two stations, from one table to the other."""
+        if there.station is None:
+            return DROPPED
+        done = self._done(here, leaving=True), self._done(there.station, leaving=False)
+        return Hop(HopKind.PORT, self.shape.way((here, there.station), (table, there.table), done))
 
-    def _filter(self) -> None:
-        for (node, name), ports in sorted(self.leaving.items()):
-            wall = self.world.walls.get(node)
-            if wall is not None:
-                number = self._wall(wall, node, name)
-                for port in ports:
-                    self.made.egress(port, OperationKind.FILTER, number)
+    def _done(self, station: Station, *, leaving: bool) -> Operations:
+        """What is done to packets that leave, or enter, by a port."""
+        known = self._operations.get((station, leaving))
+        if known is None:
+            known = self._operations[(station, leaving)] = tuple(self._boxes_at(*station, leaving=leaving))
+        return known
 
-    def _wall(self, wall: Wall, node: str, out: str) -> int:
-        entries: list[FilterEntry] = []
-        for item in wall.rules:
-            rule = item.rule
-            if not rule.out_interfaces or out in rule.out_interfaces:
-                for in_port in self._in_ports(node, rule):
-                    entries += _entries(rule, in_port)
-        default = Action.PERMIT if wall.policy.default == "accept" else Action.DENY
-        return self.made.filter(entries, default, stateful=wall.stateful)
+    def _boxes_at(self, node: str, port: str, *, leaving: bool) -> Iterator[tuple[OperationKind, int]]:
+        wall, translator = self.world.walls.get(node), self.world.translators.get(node)
+        if wall is not None and leaving:
+            default = Action.PERMIT if wall.policy.default == "accept" else Action.DENY
+            number = self.shape.filter(("wall", node, port), default, stateful=wall.stateful)
+            yield OperationKind.FILTER, number
+        rules = tuple((outbound if leaving else inbound)(translator, port)) if translator else ()
+        if rules and (leaving or not port.startswith("vx-")):
+            yield OperationKind.TRANSLATE, self.shape.translation(rules)
 
-    def _in_ports(self, node: str, rule: FilterRule) -> list[int]:
-        if not rule.in_interfaces:
-            return [NONE]
-        return [port for name in rule.in_interfaces for port in self.entering.get((node, name), ())]
+    def _route(self, table: str, prefix: Prefix, *hops: Hop, line: str = "") -> None:
+        """A route of a table; no hop is a null route."""
+        number = self.shape.line(line)
+        made = Made(hops or (Hop(HopKind.DROP, number),), number)
+        self._fragment.setdefault(self.shape.table(table), {})[prefix] = made
 
-    def _guard(self, guard: Guard, direction: str) -> int:
-        entries = []
-        for rule, remote in guard.rules:
-            if rule.direction != direction:
-                continue
-            for peer in _remotes(remote):
-                peers = Match(source=peer) if direction == "ingress" else Match(destination=peer)
-                match = peers._replace(protocol=PROTOCOLS[rule.protocol], destination_port=rule.ports or EVERY_PORT)
-                entries.append(FilterEntry(match, Action.PERMIT, f"security_rules[{rule.key}]"))
-        return self.made.filter(entries, Action.DENY, stateful=True)
+    # ---- filters ----
+
+    def _filters(self) -> dict[int, tuple[FilterEntry, ...]]:
+        """The entries of every filter that something in this world has."""
+        found = {}
+        for kind, node, name, number in self.shape.filters():
+            if kind == "wall" and node in self.world.walls:
+                found[number] = self._wall(node, name, number)
+            elif kind == "guard" and node in self.world.guards:
+                found[number] = self._guard(node, name, number)
+        return found
+
+    def _wall(self, node: str, out: str, number: int) -> tuple[FilterEntry, ...]:
+        wall = self.world.walls[node]
+        ports = self.shape.entering_of(node)
+        made_of = (len(ports), *(item.rule for item in wall.rules))
+        kept = self._entries.get(number)
+        if kept is None or kept[0] != made_of:
+            rules = [
+                item.rule for item in wall.rules if not item.rule.out_interfaces or out in item.rule.out_interfaces
+            ]
+            entries = [entry for rule in rules for entry in wall_entries(rule, ports, self.shape.line)]
+            entries += defaults_by_port(wall.policy.default, ports)
+            kept = self._entries[number] = made_of, self._lists.same(number, tuple(entries))
+        return kept[1]
+
+    def _guard(self, node: str, direction: str, number: int) -> tuple[FilterEntry, ...]:
+        made_of = tuple(self.world.guards[node].rules)
+        kept = self._entries.get(number)
+        if kept is None or kept[0] != made_of:
+            entries = tuple(guard_entries(self.world.guards[node], direction, self.shape.line))
+            kept = self._entries[number] = made_of, self._lists.same(number, entries)
+        return kept[1]
 
 
 def lower(world: World) -> Network:
     """The engine's arrays for a world. Zones are named after hosts, servers and guests; `DEVICE` + name is a device."""
-    return _Lowering(world).network()
+    lowering = Lowering()
+    lowered = lowering.of(world)
+    return lowering.shape.network(lowered)
 
 
-def _text(address: int) -> str:
-    return str(IPv4Network(address).network_address)
-
-
-def _remotes(remote: Remote) -> list[IPv4Network | None]:
-    if remote is None:
-        return [None]
-    if isinstance(remote, frozenset):
-        return [IPv4Network(address) for address in sorted(remote)]
-    return [IPv4Network((remote[0], bin(remote[1]).count("1")))]
-
-
-def _entries(rule: FilterRule, in_port: int) -> Iterator[FilterEntry]:
-    action = Action.PERMIT if rule.action == "accept" else Action.DENY
-    for source, destination, ports in product(
-        rule.sources or (None,), rule.destinations or (None,), rule.ports or (EVERY_PORT,)
-    ):
-        match = Match(source, destination, PROTOCOLS[rule.protocol], destination_port=ports, in_port=in_port)
-        yield FilterEntry(match, action, f"filter_rules[{rule.key}]")
-
-
-def _inbound(translator: Translator, port: str) -> Iterator[Translation]:
-    """What is done to packets that enter by this port: see Translator.inbound, whose order is kept."""
-    for row, _inside, _outside in translator.rows:
-        if row.kind != "source" and row.interface == port:
-            to = IPv4Network(row.inside.network_address) if row.kind == "destination" else row.inside
-            yield _rule(row, Match(destination=row.outside), TranslationKind.DESTINATION, to)
-
-
-def _outbound(translator: Translator, port: str) -> Iterator[Translation]:
-    """What is done to packets that leave by this port: see Translator.outbound, whose order is kept."""
-    for row, _inside, _outside in translator.rows:
-        if row.kind != "destination" and row.interface == port:
-            to = IPv4Network(row.outside.network_address) if row.kind == "source" else row.outside
-            yield _rule(row, Match(source=row.inside), TranslationKind.SOURCE, to)
-
-
-def _rule(row: Nat, match: Match, kind: TranslationKind, to: IPv4Network) -> Translation:
-    ports = (row.port, row.port) if row.port is not None else EVERY_PORT
-    narrowed = match._replace(protocol=PROTOCOLS[row.protocol], destination_port=ports)
-    to_port = row.inside_port if kind == TranslationKind.DESTINATION and row.inside_port is not None else NONE
-    return Translation(narrowed, kind, to, to_port, f"nats[{row.key}]")
+__all__ = ["DEVICE", "Lowering", "lower"]

@@ -9,11 +9,12 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from ipaddress import IPv4Network
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from orchestrator.forwarding.boxes import span, within
 from orchestrator.forwarding.changes import stale_questions
 from orchestrator.forwarding.points import Classes, destinations, guests, zone_of
+from orchestrator.forwarding.simulator import ENGINE
 from orchestrator.forwarding.walk import Header, Mark, Walk, Way
 from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
 from orchestrator.model.estate import Estate
@@ -71,6 +72,9 @@ class Store:
 class Matrix:
     """All ways between all points of one estate. Make one with `Matrix.of`, the next with `advance`."""
 
+    judge: ClassVar[str] = ENGINE
+    """Name and version of what decides, as written into proofs."""
+
     def __init__(self, estate: Estate, classes: Classes, world: World, unparsed: tuple[UnparsedLine, ...]) -> None:
         self.estate = estate
         self.classes = classes
@@ -88,18 +92,18 @@ class Matrix:
         """The matrix of an estate, walked from nothing."""
         lines = tuple(unparsed)
         matrix = cls(estate, classes, World.of(estate, guests(estate, classes), lines), lines)
-        keys = matrix._cell_keys()
-        matrix._fill(keys, (), keys)
+        matrix.keys = matrix._cell_keys()
+        matrix._fill((), matrix.keys)
         return matrix
 
-    def advance(self, estate: Estate) -> "Matrix":
+    def advance(self, estate: Estate) -> Self:
         """The matrix of another estate; equal to `Matrix.of(estate, ...)`, for less work."""
         changed = {name for name in ALL_TABLES if getattr(estate, name) is not getattr(self.estate, name)}
         if not changed:
             return self._same_network(estate)
         stale, world = stale_questions(self.world, estate, guests(estate, self.classes), changed, self.store.questions)
-        child = Matrix(estate, self.classes, world, self.unparsed)
-        child.store, child.answers = self.store, dict(self.answers)
+        child = self._child(estate, world)
+        child.answers = dict(self.answers)
         hit: set[Any] = set()
         for question in stale:
             if question in child.answers:
@@ -111,17 +115,29 @@ class Matrix:
         for key in hit:
             child.results.pop(key, None)
         keys = child._cell_keys() if changed & POINT_TABLES else self.keys
-        keys = self.keys if keys == self.keys else keys
-        gone = set(self.keys) - set(keys) if keys is not self.keys else set()
-        child.alive = dict(self.alive) if hit or keys is not self.keys else self.alive
-        child._fill(keys, gone, [key for key in keys if key in hit] if keys is self.keys else keys)
+        child.keys = self.keys if keys == self.keys else keys
+        child._follow(self, hit)
         return child
 
-    def _same_network(self, estate: Estate) -> "Matrix":
-        child = Matrix(estate, self.classes, self.world, self.unparsed)
-        child.store, child.answers, child.results = self.store, self.answers, self.results
+    def _child(self, estate: Estate, world: World) -> Self:
+        """A matrix of another estate that shares the store with this one."""
+        child = type(self)(estate, self.classes, world, self.unparsed)
+        child.store = self.store
+        return child
+
+    def _same_network(self, estate: Estate) -> Self:
+        child = self._child(estate, self.world)
+        child.answers, child.results = self.answers, self.results
         child.alive, child.keys = self.alive, self.keys
         return child
+
+    def _follow(self, before: Self, hit: set[Any]) -> None:
+        """Fill in what is alive, of which only cells in `hit` and new ones may differ from the matrix before."""
+        same = self.keys is before.keys
+        gone = () if same else set(before.keys) - set(self.keys)
+        open_ones = [key for key in self.keys if key in hit] if same else self.keys
+        self.alive = dict(before.alive) if open_ones or gone else before.alive
+        self._fill(gone, open_ones)
 
     def _cell_keys(self) -> tuple[CellKey, ...]:
         points = self.points()
@@ -135,9 +151,9 @@ class Matrix:
         found += [(key, int(server.address)) for key, server in sorted(self.estate.servers.items())]
         return found + [(guest.node, guest.address) for guest in self.world.guests.values()]
 
-    def _fill(self, keys: tuple[CellKey, ...], gone: Iterable[CellKey], open_ones: Iterable[CellKey]) -> None:
+    def _fill(self, gone: Iterable[CellKey], open_ones: Iterable[CellKey]) -> None:
         """Forget the cells that are gone, work out those of the open ones that have no result."""
-        self.keys = keys
+        added = False
         for key in gone:
             self.alive.pop(key, None)
             self.results.pop(key, None)
@@ -147,6 +163,13 @@ class Matrix:
                 self.alive.pop(key, None)
                 if reaches:
                     self.alive[key] = reaches
+                    added = True
+        if added:
+            self.alive = self._in_order(self.alive)
+
+    def _in_order(self, alive: dict[CellKey, tuple[Reach, ...]]) -> dict[CellKey, tuple[Reach, ...]]:
+        """The same in the order of the keys: what is found first must not hang on the state one comes from."""
+        return {key: alive[key] for key in self.keys if key in alive}
 
     def remembered(self, key: Any, work: Callable[[], Any]) -> Any:
         """The result of `work` in this estate, from the store when all its answers are the same here."""

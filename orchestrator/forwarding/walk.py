@@ -14,6 +14,10 @@ from orchestrator.forwarding.tables import Entry, Exit
 from orchestrator.forwarding.world import Endpoint, text_of
 
 MOST_HOPS = 64
+LOOP = "loop:"
+"""How the reason begins when a packet comes back to where it was."""
+EQUAL_ROUTES = "equally good routes"
+"""How the reason begins when several next hops do not lead to the same end."""
 
 Ask = Callable[..., Any]
 """`ask(question, *arguments)`: the answer of World's method of that name (remembered, recorded)."""
@@ -146,7 +150,7 @@ class Walk:
     def _route(self, node: str, vrf: str, port: str, came: Header, memory: Memory | None) -> Way:
         place = (node, vrf, port, self.header)
         if place in self.seen or len(self.seen) >= MOST_HOPS:
-            return self._drop(node, f"loop: the packet is back on {node}", self.marks[-1].row)
+            return self._drop(node, f"{LOOP} the packet is back on {node}", self.marks[-1].row)
         self.seen.add(place)
         entry: Entry | Doubt | None = self.ask("lookup", node, vrf, self.header.destination)
         if isinstance(entry, Doubt):
@@ -171,8 +175,10 @@ class Walk:
             self.header, self.marks, self.made, self.seen = state[0], list(state[1]), list(state[2]), set(state[3])
             ways.append(self._leave(node, vrf, port, came, memory, way_on))
         first = ways[0]
+        if all(way.outcome == "dropped" for way in ways):  # nobody gets it, whichever is taken
+            return first
         if any((way.outcome, way.end, way.header) != (first.outcome, first.end, first.header) for way in ways):
-            return self._unknown(node, Doubt(f"equally good routes to {entry.prefix} disagree", entry.row))
+            return self._unknown(node, Doubt(f"{EQUAL_ROUTES} to {entry.prefix} disagree", entry.row))
         return first
 
     def _leave(self, node: str, vrf: str, port: str, came: Header, memory: Memory | None, way_on: Exit) -> Way:

@@ -11,7 +11,8 @@ from orchestrator.errors import InputError
 from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.plain import Plain
 from orchestrator.forwarding.engine.trail import End, Ending
-from orchestrator.forwarding.lowering import DEVICE, PROTOCOLS, lower
+from orchestrator.forwarding.lowered_boxes import PROTOCOLS
+from orchestrator.forwarding.lowering import DEVICE, lower
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import Classes, classes_of
 from orchestrator.forwarding.world import UnparsedLine, World, text_of

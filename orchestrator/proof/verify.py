@@ -9,15 +9,16 @@ from time import monotonic
 from typing import Any
 
 from orchestrator.errors import PlanError, StaleError
+from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.flows import Resolution, applies, judge, resolve
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import classes_of
-from orchestrator.forwarding.simulator import ENGINE
 from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Result
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Flow, Policy
+from orchestrator.proof.loops import Loops
 from orchestrator.proof.states import Limits, State, states
 from orchestrator.proof.verdict import Verdict
 from orchestrator.rules.moment import Moment, place_of
@@ -57,12 +58,14 @@ class Judge:
     excused: dict[str, int] = field(default_factory=dict)  # flow -> states inside a declared outage
     count: int = 0
     packets: int = 0
+    loops: Loops = field(default_factory=Loops)
     _kept: dict[str, tuple[tuple[Any, ...], tuple[Finding, ...]]] = field(default_factory=dict)
     _resolved: dict[str, tuple[tuple[Any, ...], Resolution]] = field(default_factory=dict)
 
     def state(self, state: State, matrix: Matrix) -> None:
         """Judge one state."""
         self.count += 1
+        self.loops.see(matrix)
         self.packets += len(matrix.keys) * len(matrix.classes.ports)
         moment = Moment(state.estate, self.policy, state.on, matrix, state.final, self.facts)
         ends = state.final or state.label == "now"
@@ -149,10 +152,13 @@ def verify(
     unparsed: Iterable[UnparsedLine] = (),
     progress: Progress | None = None,
     facts: Iterable[Fact] = (),
+    *,
+    plain: bool = False,
 ) -> Verdict:
-    """The verdict on a plan.
+    """The verdict on a plan. `plain`: the simulator alone judges, which is the oracle for what the engine says.
 
-    Raises StaleError when the plan was not built from `now`, PlanError when its steps do not lead where it says.
+    Raises StaleError when the plan was not built from `now`, PlanError when its steps do not lead where it says,
+    DisagreementError when engine and simulator do not agree about a packet.
     """
     if plan.built_from != now.digest:
         raise StaleError(
@@ -163,10 +169,11 @@ def verify(
     judged = Judge(plan, policy, fact_of, rules_in_force(policy))
     limits = Limits()
     lines = tuple(unparsed)
-    walked, last = _run(judged, now, lines, limits, progress)
+    matrix = _first(judged, now, lines, plain=plain)
+    last = _run(judged, matrix, limits, progress)
     if last.digest != plan.leads_to:
         raise PlanError("the plan's steps do not lead to the estate it names: run 'onefold plan' again")
-    findings = (*_failures(judged), *_passes(judged))
+    findings = (*_failures(judged), *_passes(judged), *judged.loops.findings(judged.count))
     result = _result(judged)
     rests_on = tuple(fact for row, fact in sorted(fact_of.items()) if fact.standing == "claimed" and _matters(row))
     return Verdict(
@@ -174,22 +181,26 @@ def verify(
         findings=findings,
         states=judged.count,
         packets=judged.packets,
-        walked=walked,
+        walked=matrix.store.walked,
         rests_on=rests_on,
         limits=tuple(limits.narrowed),
         seconds=round(monotonic() - started, 3),
-        proof=_record(judged, plan, result, findings, rests_on, limits, lines),
+        proof=_record(judged, plan, result, findings, rests_on, limits, matrix),
     )
 
 
-def _run(
-    judged: Judge, now: Estate, lines: tuple[UnparsedLine, ...], limits: Limits, progress: Progress | None
-) -> tuple[int, Estate]:
-    """Judge every state in turn; return the walks made and the last estate."""
-    plan, policy = judged.plan, judged.policy
-    edits = [edit for step in plan.steps for edit in step.edits]
-    ports = [(flow.protocol, flow.port) for flow in policy.flows]
-    first = Matrix.of(now, classes_of(now, edits, ports), lines)
+def _first(judged: Judge, now: Estate, lines: tuple[UnparsedLine, ...], *, plain: bool) -> Matrix:
+    """The matrix of `now`, from which those of all states are made."""
+    edits = [edit for step in judged.plan.steps for edit in step.edits]
+    classes = classes_of(now, edits, [(flow.protocol, flow.port) for flow in judged.policy.flows])
+    if plain:
+        return Matrix.of(now, classes, lines)
+    return EngineMatrix.of(now, classes, lines, _ahead(now, judged.plan))
+
+
+def _run(judged: Judge, first: Matrix, limits: Limits, progress: Progress | None) -> Estate:
+    """Judge every state in turn; return the last estate."""
+    plan, policy, now = judged.plan, judged.policy, first.estate
     matrices: dict[State, Matrix] = {}
     batch, estate = 0, now
     for state in states(now, plan, policy.planned_from, limits):
@@ -202,7 +213,15 @@ def _run(
         matrices[state] = matrix
         judged.state(state, matrix)
         estate = state.estate
-    return first.store.walked, estate
+    return estate
+
+
+def _ahead(now: Estate, plan: Plan) -> Iterator[Estate]:
+    """The estate after each batch."""
+    for names in plan.batches():
+        for name in names:
+            now = now.apply(plan.step_of[name].edits)
+        yield now
 
 
 def _matrix(state: State, matrices: dict[State, Matrix], first: Matrix) -> Matrix:
@@ -257,11 +276,11 @@ def _record(
     findings: tuple[Finding, ...],
     rests_on: tuple[Fact, ...],
     limits: Limits,
-    lines: tuple[UnparsedLine, ...],
+    matrix: Matrix,
 ) -> dict[str, Any]:
     """The canonical record of the proof."""
     return {
-        "engine": ENGINE,
+        "engine": matrix.judge,
         "estate": plan.built_from,
         "leads_to": plan.leads_to,
         "plan": plan.hash,
@@ -272,6 +291,6 @@ def _record(
         "packets": judged.packets,
         "promises": [[item.subject, item.result, item.what] for item in findings],
         "rests_on": [fact.row for fact in rests_on],
-        "unparsed": [f"{line.file}:{line.line}" for line in lines],
+        "unparsed": [f"{line.file}:{line.line}" for line in matrix.unparsed],
         "limits": list(limits.narrowed),
     }

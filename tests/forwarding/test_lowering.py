@@ -13,7 +13,8 @@ from orchestrator.forwarding.engine.check import check_network
 from orchestrator.forwarding.engine.network import Network, Packet
 from orchestrator.forwarding.engine.plain import Plain
 from orchestrator.forwarding.engine.trail import End, Ending
-from orchestrator.forwarding.lowering import DEVICE, PROTOCOLS, lower
+from orchestrator.forwarding.lowered_boxes import PROTOCOLS
+from orchestrator.forwarding.lowering import DEVICE, lower
 from orchestrator.forwarding.points import Classes, classes_of, destinations, guests
 from orchestrator.forwarding.simulator import Simulator
 from orchestrator.forwarding.walk import Header, Way

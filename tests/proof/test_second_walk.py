@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from network_models.district import now
@@ -28,8 +29,7 @@ def test_sampled_states_agree_with_the_proof() -> None:
 def test_an_entry_that_works_the_other_way_round_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def turned(world: World) -> Network:
         network = lower(world)
-        action = network.filters.action.copy()
-        action[0] = Action.DENY if action[0] == Action.PERMIT else Action.PERMIT
+        action = np.where(network.filters.action == Action.PERMIT, Action.DENY, Action.PERMIT).astype(np.int32)
         return dataclasses.replace(network, filters=network.filters._replace(action=action))
 
     monkeypatch.setattr("orchestrator.proof.second_walk.lower", turned)

@@ -77,14 +77,18 @@ def test_parallel_steps_are_judged_in_every_order() -> None:
     both = plan((step("a", put(away)), step("b", put(back))))
     verdict = verify(now(), both, policy())
     assert verdict.result == "fail"
-    loop = (
-        "F-001 fail: tcp 10.8.2.100 -> 10.8.1.10:8080 from cz-user2 is dropped at cz1: loop: the packet is back on cz1"
-    )
+    loop = "F-001 fail: loop: tcp 10.8.2.100 -> 10.8.1.10:8080 from cz-user2 goes round over cz1, cz2"
     assert against(verdict) == [
         f"{loop}, in 1 of 4 states, first: batch 1 with b done",
         f"{loop}, in 1 of 4 states, first: after batch 1",
     ]
-    assert against(verify(now(), plan((step("a", put(away)),)), policy())) == []
+    told = [item.what for item in verdict.findings if item.subject == "loops"]
+    assert told == [
+        "loop: packets to 10.8.1.10 go round over cz1, cz2 (from 5 points), in 2 of 4 states",
+    ]
+    alone = verify(now(), plan((step("a", put(away)),)), policy())
+    assert against(alone) == []
+    assert "loops" not in {item.subject for item in alone.findings}
 
 
 def test_a_hole_open_only_in_the_middle_is_found_by_the_rule_with_its_packet() -> None:
