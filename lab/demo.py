@@ -16,6 +16,7 @@ from typing import Any
 
 from lab import door, folders
 from lab.progress import printed
+from lab.watch import Seen, Watch, asks
 from orchestrator.errors import OnefoldError
 
 SOURCE = Path(__file__).parent.parent / "network_models" / "wangchao"
@@ -95,11 +96,20 @@ def _walk(demo: Demo) -> list[tuple[str, str]]:
     for person, key in _signers(demo.project):
         demo.onefold("approve", plan, "--as", person, "--key", str(key))
     demo.onefold("report", plan, "--out", str(report))
-    applied = demo.onefold("apply", plan, "--rehearsal")
+    with watched(demo.project) as watch:
+        applied = demo.onefold("apply", plan, "--rehearsal")
     checked = demo.onefold("check")
     demo.onefold("drift")
     rolled = demo.onefold("rollback")
-    return _summary(demo, census, planned, proof, applied, checked, rolled, report)
+    return _summary(demo, census, planned, proof, applied, checked, rolled, report, watch.seen)
+
+
+def watched(project: Path) -> Watch:
+    """Users of the services that move and must always work, asking all the time."""
+    from orchestrator.intake.policy import read_policy
+
+    estate, _ = door.world(project)
+    return Watch(asks(estate, read_policy(project / "policy.yaml").flows))
 
 
 def _signers(project: Path) -> list[tuple[str, Path]]:
@@ -119,6 +129,7 @@ def _summary(
     checked: dict[str, Any],
     rolled: dict[str, Any],
     report: Path,
+    seen: tuple[Seen, ...],
 ) -> list[tuple[str, str]]:
     verdict = proof["verdict"]
     released = [row for row in census["circuits"] if row["yearly_rent"]]
@@ -134,7 +145,8 @@ def _summary(
         ("packets predicted = observed", f"{applied['checks']} on the way, {checked['packets']} at the end, 0 differ"),
         ("cloud resources changed", str(resources)),
         ("configuration lines changed", str(sum(int(part.get("lines", 0)) for part in parts))),
-        ("outage measured", f"{max(outages):.1f} s at most" if outages else "none"),
+        ("without writes", f"{max(outages):.1f} s at most, from freeze to opening" if outages else "never"),
+        ("without answer to users", ", ".join(f"{one.flow} {one.longest_gap:.1f} s" for one in seen) or "nobody asked"),
         ("lines released", f"{len(released)}, {sum(row['yearly_rent'] for row in released)} yuan a year"),
         ("rolled back", f"{rolled['checks']} packets checked; the world equals the snapshot"),
         ("stands in", "a cloud server is a namespace (no machine is started); the VRP box is an emulator"),

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,8 +21,10 @@ from lab import network
 from lab.comparison import compare
 from lab.network import convergence, node
 from lab.probe import Request, Result, observe
+from lab.watch import Watch, asks
 from network_models import district
 from orchestrator.errors import LabError
+from tests.design.estates import policy
 
 pytestmark = pytest.mark.lab
 NOW = district.now()
@@ -252,6 +255,31 @@ def test_a_second_lab_is_refused_while_one_is_up(monkeypatch: pytest.MonkeyPatch
     assert str(caught.value) == f"the network lab in {first} is up: run 'onefold lab down' with ONEFOLD_LAB={first}"
     monkeypatch.undo()
     assert network.status()["up"] is True
+
+
+def test_users_see_how_long_a_service_was_away() -> None:
+    flows = [flow for flow in policy().flows if flow.code in ("F-001", "F-011")]
+    wanted = asks(NOW, flows)
+    assert [(one.flow, one.host, one.name) for one in wanted] == [
+        ("F-001", "cz-user1", "budget.cz.wangchao.example"),
+        ("F-011", "citizen", "portal.lanhai.example"),
+    ]
+    with Watch(wanted) as watch:
+        time.sleep(2)
+        assert service("cz-web", "stop", WEB).returncode == 0
+        time.sleep(2)
+        assert service("cz-web", "start", WEB).returncode == 0
+        time.sleep(2.5)
+    gone, there = watch.seen
+    assert 0 < gone.answered < gone.asked
+    assert 1.5 < gone.longest_gap < 30
+    assert there.answered == there.asked > 5
+    assert there.longest_gap < gone.longest_gap
+
+
+def test_a_watcher_that_cannot_run_is_an_error_and_no_outage() -> None:
+    with pytest.raises(LabError, match="this says nothing of outages"), Watch(asks(NOW, policy().flows)[:1]):
+        network.execute("cz-user1", ["pkill", "-KILL", "-f", "watch_agent|GET /health"])
 
 
 def test_status_says_which_part_died_and_reset_heals_it() -> None:
