@@ -55,30 +55,22 @@ class FastPart:
         if getattr(self, "handle", None):
             library().matrix_free(self.handle)
 
-    def put(self, some: Whole, every: Whole, services: int | None = None) -> None:
+    def put(self, some: Whole, every: Whole) -> None:
         """All answers into a matrix (flat, all -1)."""
         count = ctypes.c_int64()
-        asked = self.ground.decider.table.services.everything if services is None else services
-        status = library().matrix_answer(
-            self.handle,
-            self.ground.sets.handle,
-            ctypes.c_uint64(asked),
-            pointer(some),
-            pointer(every),
-            ctypes.byref(count),
-        )
+        sets = self.ground.sets.handle
+        status = library().matrix_answer(self.handle, sets, pointer(some), pointer(every), ctypes.byref(count))
         check(status, "a matrix")
-        self._look_closer(count.value, some, every, asked, keep=services is None)
+        everything = self.ground.decider.table.services.everything
+        self._look_closer(count.value, some, every, everything, keep=True)
 
     def service(self, atom: int) -> NDArray[np.bool_]:
         """Per pair (flat) whether packets of one service get there."""
         size = self.ground.zones * self.ground.zones
         reached, count = np.zeros(size, np.uint8), ctypes.c_int64()
-        status = library().matrix_service(
-            self.handle, self.ground.sets.handle, ctypes.c_int32(atom), pointer(reached), ctypes.byref(count)
-        )
+        status = library().matrix_service(self.handle, ctypes.c_int32(atom), pointer(reached), ctypes.byref(count))
         check(status, "a matrix")
-        found = reached.astype(np.bool_)
+        found = reached.view(np.bool_)
         if count.value:
             some = np.where(found, 1, NONE).astype(np.int32)
             self._look_closer(count.value, some, some.copy(), 1 << atom, keep=False)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,10 +45,7 @@ class Keys(NamedTuple):
 
 @dataclass
 class Ground:
-    """What all parts stand on.
-
-    `zone_of`: per node its zone (-1 none, -2 several); `rewrites`: whether translations are below it.
-    """
+    """What all parts stand on."""
 
     decider: Decider
     classes: Classes
@@ -56,16 +54,25 @@ class Ground:
     flags: int
     threads: int
     sets: Sets
-    zone_of: Whole = field(init=False)
-    rewrites: NDArray[np.uint8] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _reach(self) -> tuple[Whole, NDArray[np.uint8]]:
+        """Only when asked for: where all ways are chains of filters nobody does."""
         graph = self.decider.slicer.graph
         nodes = int(graph.nodes)
-        self.zone_of, self.rewrites = np.empty(nodes, np.int32), np.empty(nodes, np.uint8)
-        unknown = np.empty(nodes, np.uint8)
-        columns = pointer(self.zone_of), pointer(self.rewrites), pointer(unknown)
-        library().filters_reach(ctypes.byref(graph), *columns)
+        zone_of, rewrites = np.empty(nodes, np.int32), np.empty(nodes, np.uint8)
+        library().filters_reach(ctypes.byref(graph), pointer(zone_of), pointer(rewrites))
+        return zone_of, rewrites
+
+    @property
+    def zone_of(self) -> Whole:
+        """Per node its zone (-1 none, -2 several)."""
+        return self._reach[0]
+
+    @property
+    def rewrites(self) -> NDArray[np.uint8]:
+        """Per node whether translations are below it."""
+        return self._reach[1]
 
     def below(self, variants: Sequence[int]) -> NDArray[np.bool_]:
         """Per node whether one of the filter variants is at it or below it."""

@@ -157,8 +157,13 @@ def test_a_tree_with_a_filter_on_every_edge() -> None:
         side = [Prefix(4, (10 << 24) + (random.randrange(60) << 8), 24), Prefix(4, 10 << 24, 18), Prefix()]
         match = Match(random.choice(side), random.choice(side), (6, 6), destination_port=(443, 443))
         update = ReplaceEntry(number, at, Entry(match, random.choice((Action.PERMIT, Action.DENY))))
+        asked = [(random.randrange(60), random.randrange(60)) for _ in range(20)]
+        before = [fast.packets(*pair) for pair in asked]
         for matrix in (fast, sliced):
-            matrix.apply(update)
+            changes = matrix.apply(update)
+            named = set(zip(changes.source.tolist(), changes.destination.tolist(), strict=True))
+            same = [old == matrix.packets(*pair) for pair, old in zip(asked, before, strict=True)]
+            assert all(equal for pair, equal in zip(asked, same, strict=True) if pair not in named)
         assert numbers_as_services(fast) == numbers_as_services(sliced)
     anew = Matrix(decider, fast.classes, fast.attachments, pairwise=True)
     assert numbers_as_services(anew) == numbers_as_services(fast)

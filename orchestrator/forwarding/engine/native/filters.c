@@ -1023,16 +1023,14 @@ slice_result *filters_slice(const filter_view *view, const graph_view *graph, in
     return result;
 }
 
-void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites, uint8_t *unknown)
+void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites)
 {
     for (int64_t n = 0; n < graph->nodes; n++) {
         zone[n] = graph->kind[n] == NODE_DELIVER ? graph->a[n] : -1;
         rewrites[n] = graph->kind[n] == NODE_REWRITE;
-        unknown[n] = graph->kind[n] == NODE_UNKNOWN;
         for (int32_t c = graph->first[n]; c < graph->first[n + 1]; c++) {
             int32_t child = graph->children[c];
             rewrites[n] |= rewrites[child];
-            unknown[n] |= unknown[child];
             if (zone[child] != -1)
                 zone[n] = zone[n] == -1 || zone[n] == zone[child] ? zone[child] : -2;
         }

@@ -83,8 +83,8 @@ enum { INSPECTED = 8 };
 int32_t filters_inspect(const filter_view *view, int32_t variant, int64_t begin, int64_t end, int64_t low,
                         int64_t high, uint8_t *met, uint8_t *spare, int32_t *takers);
 
-/* Per node: the zone it delivers to (-1 none, -2 several), whether translations are below it, and unknown next hops. */
-void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites, uint8_t *unknown);
+/* Per node: the zone it delivers to (-1 none, -2 several), and whether translations are below it. */
+void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites);
 /* Per node: whether a filter variant is at it or below it. */
 void filters_below(const graph_view *graph, int32_t variant, uint8_t *below);
 

@@ -18,11 +18,11 @@ void matrix_free(matrix *m);
 
 /* some, every: [zones, zones] numbers of sets, -1 where no destination leads there. Pairs that need a closer look are
    left out and counted: matrix_rest copies them (attachment, destination, whether the way is no chain of filters). */
-int32_t matrix_answer(matrix *m, bitsets *sets, uint64_t services, int32_t *some, int32_t *every, int64_t *rest);
+int32_t matrix_answer(matrix *m, bitsets *sets, int32_t *some, int32_t *every, int64_t *rest);
 void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination, uint8_t *branching);
 
 /* One service (an atom): `reached` [zones, zones], zero before, becomes 1 where it gets from one zone to the other. */
-int32_t matrix_service(matrix *m, bitsets *sets, int32_t atom, uint8_t *reached, int64_t *rest);
+int32_t matrix_service(matrix *m, int32_t atom, uint8_t *reached, int64_t *rest);
 
 /* A filter variant has changed (the view is the new one): recomputes the pairs (source zone * zones + zone) that it
    decides about, and those forced. `changed`: how many were; matrix_changes copies (pair, some, every) as before. */

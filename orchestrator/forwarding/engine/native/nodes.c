@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE 16      /* slots of the hash table side by side: one line of the cache */
-#define NEIGHBOURS 8 /* children whose parents share a line; half of LINE, as half of the table is in use at most */
+#define LINE 16 /* slots of the hash table side by side: one line of the cache */
 
 int ints_room(Ints *ints, int64_t more) {
     if (ints->count + more <= ints->capacity) return OK;
@@ -23,35 +22,41 @@ static uint64_t mix(uint64_t x) {
     return x ^ (x >> 31);
 }
 
-static uint64_t node_hash(int32_t kind, int32_t a, const int32_t *children, int32_t count) {
-    uint64_t hash = mix(((uint64_t)(uint32_t)kind << 32) | (uint32_t)a);
-    for (int32_t i = 0; i < count; i++) hash = mix(hash + 0x9e3779b97f4a7c15u + (uint32_t)children[i]);
+typedef struct Shape {
+    int32_t kind, a, count;
+    const int32_t *children;
+} Shape;
+
+static uint64_t hash_of(const Shape *shape) {
+    uint64_t hash = mix(((uint64_t)(uint32_t)shape->kind << 32) | (uint32_t)shape->a);
+    for (int32_t i = 0; i < shape->count; i++) hash = mix(hash + 0x9e3779b97f4a7c15u + (uint32_t)shape->children[i]);
     return hash;
 }
 
-static bool same(const Nodes *n, int32_t node, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
-    if (n->kind.at[node] != kind || n->a.at[node] != a) return false;
+static bool same(const Nodes *n, int32_t node, const Shape *shape) {
     int32_t first = n->first.at[node];
-    if (n->first.at[node + 1] - first != count) return false;
-    return count == 0 || memcmp(n->children.at + first, children, (size_t)count * sizeof(int32_t)) == 0;
+    if (n->a.at[node] != shape->a || n->kind.at[node] != shape->kind) return false;
+    if (n->first.at[node + 1] - first != shape->count) return false;
+    return !shape->count || !memcmp(n->children.at + first, shape->children, (size_t)shape->count * sizeof(int32_t));
 }
 
-/* Where a line of the table holds a node of this shape, or its first free slot; NOBODY: neither. */
-static int64_t in_line(const Nodes *n, uint64_t line, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
-    int64_t first = (int64_t)line * LINE;
-    for (int64_t slot = first; slot < first + LINE; slot++)
-        if (!n->table[slot] || same(n, n->table[slot] - 1, kind, a, children, count)) return slot;
+/* Where the line of a slot holds a node of this shape, or a free slot, from that slot on and round; NOBODY: neither. */
+static inline int64_t in_line(const Nodes *n, uint64_t from, const Shape *shape, bool fresh) {
+    uint64_t line = from & ~(uint64_t)(LINE - 1);
+    for (uint64_t i = 0; i < LINE; i++) {
+        int64_t slot = (int64_t)(line | ((from + i) & (LINE - 1)));
+        if (!n->table[slot] || (!fresh && same(n, n->table[slot] - 1, shape))) return slot;
+    }
     return NOBODY;
 }
 
 /* Where a node of this shape stands in the table, or the free slot for it. A node is made soon after its children, so
- * it is looked for first in the line of its first child's number: what is compared there is in the cache already. From
- * a full line on the hash says where. Nothing is ever taken out, so a free slot ends the search. */
-static int64_t slot_of(const Nodes *n, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
-    uint64_t last = (uint64_t)n->slots / LINE - 1;
-    int64_t slot = count ? in_line(n, (uint32_t)children[0] / NEIGHBOURS & last, kind, a, children, count) : NOBODY;
-    for (uint64_t line = slot < 0 ? node_hash(kind, a, children, count) : 0; slot < 0; line++)
-        slot = in_line(n, line & last, kind, a, children, count);
+ * it is looked for first at the number of its first child: what is compared there is in the cache already. From a full
+ * line on the hash says where. Nothing is ever taken out, so a free slot ends the search. `fresh`: it is not there. */
+static inline int64_t slot_of(const Nodes *n, const Shape *shape, bool fresh) {
+    uint64_t last = (uint64_t)n->slots - 1;
+    int64_t slot = shape->count ? in_line(n, (uint64_t)shape->children[0] * 2 & last, shape, fresh) : NOBODY;
+    for (uint64_t at = slot < 0 ? hash_of(shape) : 0; slot < 0; at += LINE) slot = in_line(n, at & last, shape, fresh);
     return slot;
 }
 
@@ -63,8 +68,9 @@ static int nodes_grow(Nodes *n) {
     n->table = table;
     n->slots = slots;
     for (int32_t node = 0; node < n->kind.count; node++) {
-        int32_t first = n->first.at[node], count = n->first.at[node + 1] - first;
-        n->table[slot_of(n, n->kind.at[node], n->a.at[node], n->children.at + first, count)] = node + 1;
+        int32_t first = n->first.at[node];
+        Shape shape = {n->kind.at[node], n->a.at[node], n->first.at[node + 1] - first, n->children.at + first};
+        n->table[slot_of(n, &shape, true)] = node + 1;
     }
     return OK;
 }
@@ -145,7 +151,8 @@ int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, i
     if (kind == REWRITE && children[0] == LOOP) return LOOP;
     bool branch = kind == BRANCH_FILTER || kind == BRANCH_RULE;
     if (branch && children[0] == children[1] && !unread(e, kind, a)) return children[0];
-    int64_t slot = slot_of(n, kind, a, children, count);
+    Shape shape = {kind, a, count, children};
+    int64_t slot = slot_of(n, &shape, false);
     if (n->table[slot]) return n->table[slot] - 1;
     return node_add(e, slot, kind, a, children, count);
 }

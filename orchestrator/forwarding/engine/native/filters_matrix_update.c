@@ -1,0 +1,354 @@
+/* One filter has changed: which pairs it decides about, and what they are now. */
+#include "filters_matrix_cells.h"
+
+/* ---- what is found once ---- */
+
+typedef struct {
+    int32_t zone, destination;
+} lead;
+
+static int64_t find_leads(const matrix *m, lead **leads)
+{
+    int64_t count = 0, room = 0;
+    int32_t *last = malloc(sizeof *last * (size_t)(m->zones + 1));
+    int fine = last != NULL;
+    for (int64_t z = 0; fine && z < m->zones; z++)
+        last[z] = -1;
+    for (int64_t d = 0; d < m->destinations.units && fine; d++) {
+        const int32_t *roots = roots_of(m, d);
+        for (int64_t c = 0; m->live[d] && c < m->columns && fine; c++) {
+            int32_t z = m->node_zone[roots[c]];
+            if (z < 0 || last[z] == d)
+                continue;
+            last[z] = (int32_t)d;
+            fine = grow(leads, &room, count + 1, sizeof **leads);
+            if (fine)
+                (*leads)[count++] = (lead){z, (int32_t)d};
+        }
+    }
+    free(last);
+    return fine ? count : -1;
+}
+
+/* Which destinations lead to a zone for somebody; which zones stand for one attachment, and for one destination. */
+static int index_leads(matrix *m)
+{
+    lead *leads = NULL;
+    int64_t count = find_leads(m, &leads);
+    m->leads_first = calloc((size_t)m->zones + 2, sizeof *m->leads_first);
+    m->leads = malloc(sizeof *m->leads * (size_t)(count < 0 ? 1 : count + 1));
+    m->alone = calloc((size_t)m->zones + 1, 1);
+    int fine = count >= 0 && m->leads_first && m->leads && m->alone;
+    for (int64_t i = 0; fine && i < count; i++)
+        m->leads_first[leads[i].zone + 2]++;
+    for (int64_t z = 0; fine && z < m->zones; z++)
+        m->alone[z] = (uint8_t)((m->zone_first[z + 1] - m->zone_first[z] == 1 ? ALONE_AS_SOURCE : 0) |
+                                (m->leads_first[z + 2] == 1 ? ALONE_AS_TARGET : 0));
+    for (int64_t z = 1; fine && z <= m->zones; z++)
+        m->leads_first[z + 1] += m->leads_first[z];
+    for (int64_t i = 0; fine && i < count; i++)
+        m->leads[m->leads_first[leads[i].zone + 1]++] = leads[i].destination;
+    free(leads);
+    return fine;
+}
+
+/* What updates need is found before the first of them. */
+static int prepare(matrix *m)
+{
+    if (m->stale)
+        return 1;
+    if (!index_leads(m) || !find_ways(m))
+        return 0;
+    m->stale = calloc((size_t)m->zones * (size_t)m->zones + 1, 1);
+    return m->stale != NULL;
+}
+
+/* ---- one thread's part ---- */
+
+typedef struct {
+    int32_t variant;
+    const uint8_t *differs; /* [target moves, source moves]; NULL: only what is forced */
+    const move *source_moves, *target_moves;
+    const uint16_t *source_move, *target_move;
+    int64_t source_count, target_count;
+    uint8_t *from, *to; /* columns and zones of ways by the filter */
+    int64_t forced;
+} news;
+
+typedef struct {
+    const news *news;
+    answer_part answer;
+    couple *found; /* pairs of zones that are put together from several ways */
+    int64_t found_room, found_count;
+    change *changes;
+    int64_t changes_room, changes_count;
+} update_part;
+
+static int put_change(update_part *p, int64_t pair, int32_t some, int32_t every)
+{
+    if (!grow(&p->changes, &p->changes_room, p->changes_count + 1, sizeof *p->changes)) {
+        p->answer.status = FILTERS_NO_MEMORY;
+        return 0;
+    }
+    p->changes[p->changes_count++] = (change){pair, some, every};
+    return 1;
+}
+
+static void find_pair(update_part *p, int32_t source, int32_t target)
+{
+    matrix *m = p->answer.m;
+    uint8_t *stale = &m->stale[(int64_t)source * m->zones + target];
+    if (*stale)
+        return;
+    if (!grow(&p->found, &p->found_room, p->found_count + 1, sizeof *p->found)) {
+        p->answer.status = FILTERS_NO_MEMORY;
+        return;
+    }
+    *stale = 1;
+    p->found[p->found_count++] = (couple){source, target};
+}
+
+static int meets(const matrix *m, int32_t node, int32_t variant)
+{
+    for (step s = m->steps[node]; s.variant != CHAIN_END; s = m->steps[s.child])
+        if (s.variant == variant)
+            return 1;
+    return 0;
+}
+
+/* A pair that this way alone decides. What was a product before and now, of the same services, has not changed. */
+static void replace_pair(update_part *p, int64_t pair, uint64_t some, uint64_t every, int32_t root)
+{
+    answer_part *answer = &p->answer;
+    int32_t was_some = answer->some[pair], was_every = answer->every[pair];
+    answer->some[pair] = -1;
+    answer_put(answer, pair, some, every);
+    int same = answer->some[pair] == was_some && answer->every[pair] == was_every;
+    if (!same || (some != every && meets(answer->m, root, p->news->variant)))
+        put_change(p, pair, was_some, was_every);
+}
+
+/* Attachments a .. a + lanes, which share the answer `root` for destination d. */
+static void update_run_of(update_part *p, int64_t a, int64_t lanes, int64_t d, int32_t root)
+{
+    const news *n = p->news;
+    matrix *m = p->answer.m;
+    const uint8_t *differs = n->differs + (int64_t)n->target_move[d] * n->source_count;
+    int32_t to = m->node_zone[root];
+    uint32_t wanted = 0, closer;
+    uint64_t some[LANES], every[LANES];
+    for (int64_t k = 0; k < lanes; k++) {
+        if (!differs[n->source_move[a + k]])
+            continue;
+        if (m->alone[m->zone[a + k]] & ALONE_AS_SOURCE && m->alone[to] & ALONE_AS_TARGET)
+            wanted |= 1u << k;
+        else
+            find_pair(p, m->zone[a + k], to);
+    }
+    if (!wanted)
+        return;
+    closer = walk(m, root, m->sources.place + a, m->targets.place[d], lanes, p->answer.services, some, every);
+    for (int64_t k = 0; k < lanes; k++) {
+        int64_t pair = (int64_t)m->zone[a + k] * m->zones + to;
+        if (!(wanted >> k & 1) || (n->forced && m->stale[pair]))
+            continue;
+        if (!(closer >> k & 1)) {
+            replace_pair(p, pair, some[k], every[k], root);
+        } else if (put_change(p, pair, p->answer.some[pair], p->answer.every[pair])) {
+            p->answer.some[pair] = p->answer.every[pair] = -1;
+            answer_leave(&p->answer, a + k, d);
+        }
+    }
+}
+
+static void *update_run(void *argument)
+{
+    update_part *p = argument;
+    const news *n = p->news;
+    matrix *m = p->answer.m;
+    for (int64_t d = 0; n->differs && d < m->destinations.units; d++) {
+        if (n->target_move[d] == NO_MOVE || !n->target_moves[n->target_move[d]].touched)
+            continue;
+        const int32_t *roots = roots_of(m, d);
+        for (int64_t a = p->answer.begin, lanes = 1; a < p->answer.end && !p->answer.status; a += lanes) {
+            int32_t root = roots[m->column[a]];
+            lanes = m->run[a] ? m->run[a] : 1;
+            if (a + lanes > p->answer.end)
+                lanes = p->answer.end - a;
+            if (m->run[a] && n->from[m->column[a]] && m->node_zone[root] >= 0 && n->to[m->node_zone[root]])
+                update_run_of(p, a, lanes, d, root);
+        }
+    }
+    return NULL;
+}
+
+/* A pair from all its ways. */
+static void compute_pair(update_part *p, int32_t source, int32_t target)
+{
+    answer_part *answer = &p->answer;
+    matrix *m = answer->m;
+    int64_t pair = (int64_t)source * m->zones + target;
+    m->stale[pair] = 0;
+    if (!put_change(p, pair, answer->some[pair], answer->every[pair]))
+        return;
+    answer->some[pair] = answer->every[pair] = -1;
+    for (int64_t a = m->zone_first[source]; a < m->zone_first[source + 1]; a++)
+        for (int64_t i = m->leads_first[target]; m->run[a] && i < m->leads_first[target + 1]; i++) {
+            int64_t d = m->leads[i];
+            int32_t root = roots_of(m, d)[m->column[a]];
+            if (m->node_zone[root] == target)
+                answer_run_of(answer, a, 1, d, root);
+        }
+}
+
+static void *recompute_run(void *argument)
+{
+    update_part *p = argument;
+    for (int64_t i = 0; i < p->found_count && !p->answer.status; i++)
+        compute_pair(p, p->found[i].attachment, p->found[i].destination);
+    return NULL;
+}
+
+/* ---- all parts ---- */
+
+static void run_all(update_part *parts, int32_t threads, void *(*run)(void *))
+{
+    for (int32_t i = 1; i < threads; i++)
+        parts[i].answer.started = !pthread_create(&parts[i].answer.thread, NULL, run, &parts[i]);
+    for (int32_t i = 0; i < threads; i++) {
+        if (parts[i].answer.started)
+            pthread_join(parts[i].answer.thread, NULL);
+        else
+            run(&parts[i]);
+    }
+}
+
+static void hand_over(matrix *m, update_part *p, int32_t *status)
+{
+    for (int64_t i = 0; i < p->found_count; i++) /* left when memory ended */
+        m->stale[(int64_t)p->found[i].attachment * m->zones + p->found[i].destination] = 0;
+    if (!grow(&m->changes, &m->changes_room, m->changes_count + p->changes_count, sizeof *m->changes))
+        *status = FILTERS_NO_MEMORY;
+    else if (p->changes_count)
+        memcpy(m->changes + m->changes_count, p->changes, sizeof *p->changes * (size_t)p->changes_count);
+    m->changes_count += *status ? 0 : p->changes_count;
+    answer_end(&p->answer, status);
+    free(p->found);
+    free(p->changes);
+}
+
+static int32_t update_pairs(matrix *m, bitsets *sets, const news *n, const int64_t *forced, int32_t *some, int32_t *every)
+{
+    update_part *parts = calloc((size_t)m->threads, sizeof *parts);
+    int32_t status = parts ? FILTERS_FINE : FILTERS_NO_MEMORY;
+    int64_t from = 0;
+    for (int32_t i = 0; parts && i < m->threads; i++) {
+        update_part *p = &parts[i];
+        int64_t to = i + 1 == m->threads ? m->width : m->width * (i + 1) / m->threads;
+        while (to > 0 && to < m->width && m->zone[to] == m->zone[to - 1])
+            to++; /* the attachments of a zone stay together */
+        p->news = n;
+        answer_start(&p->answer, m, sets, m->view.everything[0], some, every);
+        p->answer.begin = from;
+        p->answer.end = from = to < from ? from : to;
+    }
+    for (int64_t i = 0; parts && i < n->forced; i++)
+        find_pair(&parts[0], (int32_t)(forced[i] / m->zones), (int32_t)(forced[i] % m->zones));
+    if (parts) {
+        run_all(parts, m->threads, update_run);
+        run_all(parts, m->threads, recompute_run);
+    }
+    for (int32_t i = 0; parts && i < m->threads; i++)
+        hand_over(m, &parts[i], &status);
+    free(parts);
+    return status;
+}
+
+/* What the change of a filter table means, place by place. */
+static int32_t update_table(matrix *m, bitsets *sets, int32_t variant, const variant_table *before,
+                            const variant_table *after, news *n, const int64_t *forced, int32_t *some, int32_t *every)
+{
+    uint16_t *source_move = malloc(sizeof *source_move * (size_t)(m->units.units + 1));
+    uint16_t *target_move = malloc(sizeof *target_move * (size_t)(m->destinations.units + 1));
+    move *from = NULL, *to = NULL;
+    uint8_t *differs = NULL;
+    int32_t status = FILTERS_NO_MEMORY;
+    if (source_move && target_move) {
+        from = moves_of(&before->source, &after->source, &m->sources, &m->units, source_move, &n->source_count);
+        to = moves_of(&before->destination, &after->destination, &m->targets, &m->destinations, target_move,
+                      &n->target_count);
+    }
+    if (from && to)
+        differs = moves_that_matter(before, after, from, n->source_count, to, n->target_count);
+    if (differs && ways_by(m, variant, &n->from, &n->to)) {
+        n->differs = differs;
+        n->source_moves = from;
+        n->target_moves = to;
+        n->source_move = source_move;
+        n->target_move = target_move;
+        status = update_pairs(m, sets, n, forced, some, every);
+    }
+    void *all[] = {source_move, target_move, from, to, differs, n->from, n->to};
+    free_all(all, sizeof all / sizeof *all);
+    return status;
+}
+
+static int compile_anew(const matrix *m, int32_t variant, variant_table *after)
+{
+    memset(after, 0, sizeof *after);
+    after->used = after->own = 1;
+    if (!compile_variant(m, variant, after))
+        return 0;
+    size_t cells = (size_t)(after->source.count * after->destination.count) + 1;
+    after->some = calloc(cells, sizeof *after->some);
+    after->every = calloc(cells, sizeof *after->every);
+    return after->some && after->every;
+}
+
+static int fits(const matrix *m, const filter_view *view, int32_t variant)
+{
+    return view->width == 1 && view->words && !(view->everything[0] & ~SERVICES) &&
+           !(m->tables[variant].used && view->count[view->variant_filter[variant]] > MATRIX_ENTRIES);
+}
+
+int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t variant, int64_t forced,
+                      const int64_t *pairs, int32_t *some, int32_t *every, int64_t *changed, int64_t *rest)
+{
+    news n = {.variant = variant, .forced = forced};
+    int32_t status = FILTERS_NO_MEMORY;
+    *changed = *rest = m->changes_count = m->rest_count = 0;
+    if (!fits(m, view, variant))
+        return FILTERS_TOO_LARGE;
+    filter_view old_view = m->view;
+    m->view = *view;
+    if (!prepare(m)) {
+        m->view = old_view;
+        return FILTERS_NO_MEMORY;
+    }
+    if (!m->tables[variant].used) { /* on no chain: only what is forced */
+        status = update_pairs(m, sets, &n, pairs, some, every);
+    } else {
+        variant_table before = m->tables[variant], after;
+        if (!compile_anew(m, variant, &after)) {
+            table_free(&after);
+            m->view = old_view;
+            return FILTERS_NO_MEMORY;
+        }
+        m->tables[variant] = after;
+        set_hot(m, variant);
+        status = update_table(m, sets, variant, &before, &after, &n, pairs, some, every);
+        table_free(&before);
+    }
+    *changed = m->changes_count;
+    *rest = m->rest_count;
+    return status;
+}
+
+void matrix_changes(const matrix *m, int64_t *pair, int32_t *some, int32_t *every)
+{
+    for (int64_t i = 0; i < m->changes_count; i++) {
+        pair[i] = m->changes[i].pair;
+        some[i] = m->changes[i].some;
+        every[i] = m->changes[i].every;
+    }
+}
