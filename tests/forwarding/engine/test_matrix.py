@@ -158,8 +158,8 @@ def test_a_tree_with_a_filter_on_every_edge() -> None:
         match = Match(random.choice(side), random.choice(side), (6, 6), destination_port=(443, 443))
         update = ReplaceEntry(number, at, Entry(match, random.choice((Action.PERMIT, Action.DENY))))
         asked = [(random.randrange(60), random.randrange(60)) for _ in range(20)]
-        before = [fast.packets(*pair) for pair in asked]
         for matrix in (fast, sliced):
+            before = [matrix.packets(*pair) for pair in asked]
             changes = matrix.apply(update)
             named = set(zip(changes.source.tolist(), changes.destination.tolist(), strict=True))
             same = [old == matrix.packets(*pair) for pair, old in zip(asked, before, strict=True)]
