@@ -29,7 +29,7 @@ from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.order_two_phase import Batches, MakeWorld, TwoPhase, two_phase
 from orchestrator.proof.reachable import MOST_ASKED, flow_ends
 from orchestrator.proof.reachable_base import Base, Hops, Interval
-from orchestrator.proof.reachable_search import Promises, Search, Subject, World
+from orchestrator.proof.reachable_search import Promises, Search, Subject, World, begun, ended
 from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_steps import Batch, Step
 
@@ -80,14 +80,17 @@ class NetworkVerifier:
         self._starts: dict[int, tuple[list[int], list[int]]] = {}
         self._midway: Promises = NOTHING
         self._static: Promises | None = None  # None: not asked in this state
-        self._start = NOTHING
-        self._start = self._ask()
+        self._first, self._start = begun(world, policy)
 
     def _ask(self) -> Promises:
-        broken = self.world.broken()
-        fail = frozenset[Subject](broken.isolation) | broken.flows
+        fail, unknown = Promises.of(self.world.broken())
         # what was broken from the start does not get worse by becoming unknown
-        return Promises(fail, frozenset[Subject](broken.unknown) - fail - self._start.fail)
+        return Promises(fail, unknown - fail - self._first.fail)
+
+    @property
+    def existing(self) -> frozenset[Promise]:
+        """What was broken or unknown before any step."""
+        return frozenset(_promises(self._first))
 
     @property
     def footprints(self) -> list[tuple[int]]:
@@ -196,7 +199,9 @@ def _order(
     network: Network, steps: Sequence[Step], policy: Policy, world: World, after: tuple[Pair, ...], most_calls: int
 ) -> tuple[Ordered, NetworkVerifier]:
     verifier = NetworkVerifier(Base(network), steps, policy, world)
-    return safe_order(verifier.footprints, verifier, after, most_calls), verifier
+    result = safe_order(verifier.footprints, verifier, after, most_calls)
+    ended(world, policy)
+    return result._replace(existing=verifier.existing), verifier
 
 
 def _batches(verifier: NetworkVerifier, result: Ordered) -> tuple[tuple[Step, ...], ...]:

@@ -21,7 +21,7 @@ from orchestrator.forwarding.engine.policy import Broken, Policy
 from orchestrator.model.base import Noun, digest
 from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_base import Base, Interval
-from orchestrator.proof.reachable_search import Broke, Found, Promises, Search, Subject, World
+from orchestrator.proof.reachable_search import Broke, Found, Promises, Search, Subject, World, begun, ended
 from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
 
 __all__ = ["Mode", "StateFinding", "StatesProof", "Step", "World", "prove_states"]
@@ -91,6 +91,7 @@ def prove_states(
     prover = _Prover(network, policy, world, most_asked)
     for steps in batches:
         prover.batch(steps)
+    ended(world, policy)
     final = world.broken()
     findings = (*prover.existing(final), *prover.findings)
     return StatesProof(
@@ -118,8 +119,7 @@ class _Prover:
         self.network, self.policy, self.world, self.most_asked = network, policy, world, most_asked
         self.base = Base(network)
         self.flows = [flow_ends(flow.packet) for flow in policy.flows]
-        broken = world.broken()
-        self.before = Promises(frozenset(broken.isolation) | frozenset(broken.flows), frozenset(broken.unknown))
+        self.first, self.before = begun(world, policy)
         self.findings: list[StateFinding] = []
         self._told: set[Subject] = set()
         self.number = self.asked = self.cases = 0
@@ -180,11 +180,11 @@ class _Prover:
 
     def existing(self, final: Broken) -> list[StateFinding]:
         """What did not hold before any step; left at the end, it counts against the plan."""
-        left = frozenset[Subject](final.isolation) | final.flows | final.unknown
+        left = Promises.of(final).all
         found = []
-        for subject in sorted(self.before.all, key=self.name):
+        for subject in sorted(self.first.all, key=self.name):
             text = "before any step, and still at the end" if subject in left else "before any step, mended at the end"
-            result: Result = "fail" if subject in self.before.fail else "unknown"
+            result: Result = "fail" if subject in self.first.fail else "unknown"
             found.append(
                 StateFinding(
                     subject=self.name(subject), result=result, batch=0, state=text, existing=subject not in left
@@ -194,8 +194,7 @@ class _Prover:
 
     def mended(self, final: Broken) -> list[Subject]:
         """What did not hold before and holds at the end."""
-        left = frozenset[Subject](final.isolation) | final.flows | final.unknown
-        return sorted(self.before.all - left, key=self.name)
+        return sorted(self.first.all - Promises.of(final).all, key=self.name)
 
 
 def flow_ends(packet: Packet) -> tuple[Interval, Interval]:
@@ -255,7 +254,8 @@ def _plain(step: Step) -> list[Any]:
 
 
 def policy_digest(policy: Policy) -> str:
-    """SHA-256 over the allowed pairs and the flows."""
+    """SHA-256 over the allowed pairs, the packets allowed across others, and the flows."""
     state = hashlib.sha256()
-    _feed(state, {"allowed": policy.allowed, "flows": policy.flows})
+    only = [(pair, [str(box) for box in packets.boxes()]) for pair, packets in sorted(policy.only.items())]
+    _feed(state, {"allowed": policy.allowed, "flows": policy.flows, "only": only})
     return state.hexdigest()

@@ -59,7 +59,9 @@ class _Auditor:
     ) -> None:
         self.network, self.batches, self.policy, self.proof, self.random = network, batches, policy, proof, random
         self.still = Still.of(network)
-        self.told = {finding.subject for finding in proof.findings}
+        self.before = {finding.subject for finding in proof.findings if not finding.batch}
+        self.told = {finding.subject for finding in proof.findings if finding.batch}
+        self.start = Walker(network, self.still)
         self.states = self.flows = self.packets = 0
         self.contradictions: list[str] = []
 
@@ -109,7 +111,7 @@ class _Auditor:
         chosen = range(len(self.policy.flows))
         for index in self.random.sample(chosen, min(FLOWS, len(chosen))):
             excused = any(index in step.outage for step in batch.steps)
-            if f"flow {index}" in self.told or excused:
+            if f"flow {index}" in self.told | self.before or excused:
                 continue
             self.flows += 1
             flow = self.policy.flows[index]
@@ -119,13 +121,23 @@ class _Auditor:
         for zone, packet in self._some_packets(touched):
             self.packets += 1
             for end in walker.ends(zone, packet):
-                if end.ending == Ending.DELIVERED and self._forbidden(zone, end.zone):
+                if end.ending == Ending.DELIVERED and self._forbidden(zone, end.zone, packet):
                     self.contradictions.append(f"{where}, units {values}: {packet} gets to zone {end.zone}")
 
-    def _forbidden(self, source: int, destination: int) -> bool:
+    def _forbidden(self, source: int, destination: int, packet: Packet) -> bool:
+        """Whether a packet that got across is a contradiction: the proof does not tell, and it did not before."""
         names = self.network.zone_names
         subject = f"isolation: {names[source]} -> {names[destination]}"
-        return source != destination and not self.policy.allowed[source, destination] and subject not in self.told
+        if source == destination or self.policy.allowed[source, destination] or subject in self.told:
+            return False
+        only = self.policy.only.get((source, destination))
+        if only is not None and only.holds(packet):
+            return False
+        return subject not in self.before or not self._crossed_before(source, destination, packet)
+
+    def _crossed_before(self, source: int, destination: int, packet: Packet) -> bool:
+        ends = self.start.ends(source, packet)
+        return any(end.ending == Ending.DELIVERED and end.zone == destination for end in ends)
 
     def _some_packets(self, touched: list[Interval]) -> Iterator[tuple[int, Packet]]:
         """Packets that zones can send to touched addresses and to other zones' addresses."""

@@ -209,7 +209,7 @@ class Flows:
 
     def _decide(self, number: int, variant: int, crossed: frozenset[int] | None, *, answer: bool) -> int:
         """What a filter does with the packet; a stateful one passes answers of what its device has seen for certain."""
-        table = self.engine.decider.table
+        table = self._decisions.table
         filter_number = int(table.variant_filter[variant])
         self._met.setdefault(filter_number, set()).add(number)
         if crossed is not None and table.stateful[filter_number]:

@@ -48,13 +48,13 @@ class Decisions:
     """What filters do with single packets. Forgets nothing by itself: filters whose entries change have to be told."""
 
     def __init__(self, table: FilterTable) -> None:
-        self._table = table
+        self.table = table
         self._atoms: dict[tuple[int, int, int, bool, bool], int] = {}
         self._services = table.services
 
     def action(self, variant: int, way: Way) -> int:
         """The Action of the first entry that a way's packet matches, or of the filter's default."""
-        table, columns = self._table, self._table.columns
+        table, columns = self.table, self.table.columns
         number = int(table.variant_filter[variant])
         rows = table.rows(number)
         hit = columns["source_low"][rows] <= way.source
@@ -69,14 +69,14 @@ class Decisions:
 
     def _holds(self, match: int, atom: int) -> bool:
         """Whether a match's services hold an atom."""
-        services = self._table.services
+        services = self.table.services
         if services.words is None:
             return bool(services.bits(match) >> atom & 1)
         return bool(int(services.words[match, atom >> 6]) >> (atom & 63) & 1)
 
     def _atom(self, packet: Packet) -> int:
-        if self._services is not self._table.services:  # told apart further since
-            self._services = self._table.services
+        if self._services is not self.table.services:  # told apart further since
+            self._services = self.table.services
             self._atoms.clear()
         key = packet.protocol, packet.source_port, packet.destination_port, packet.established, packet.fragment
         known = self._atoms.get(key)

@@ -132,11 +132,16 @@ def _matches(entries: Sequence[Entry]) -> Matches:
     )
 
 
+Crossing = dict[tuple[int, int], frozenset[tuple[int, Packet]]]
+"""Pairs of zones, and the packets (with their zones) that get across."""
+
+
 class PlainWorld:
     """Answers about `packets` only, each by a walk: all of isolation there is in these tests."""
 
     def __init__(self, network: Network, policy: Policy, packets: Sequence[tuple[int, Packet]]) -> None:
         self.rows, self.policy, self.packets = Rows(network), policy, tuple(packets)
+        self.only: Crossing = {}
         self.asked = 0
 
     def apply(self, update: Update) -> None:
@@ -144,20 +149,41 @@ class PlainWorld:
 
     def broken(self) -> Broken:
         self.asked += 1
-        return judged(self.rows, self.policy, self.packets)
+        return judged(self.rows, self.policy, self.packets, self.only)
+
+    def crossing(self) -> Crossing:
+        return crossing(self.rows, self.policy, self.packets, self.only)
+
+    def allow_only(self, only: Crossing) -> None:
+        self.only = dict(only)
 
 
-def judged(rows: Rows, policy: Policy, packets: Sequence[tuple[int, Packet]]) -> Broken:
-    """What of the policy does not hold."""
+def crossing(
+    rows: Rows, policy: Policy, packets: Sequence[tuple[int, Packet]], only: Crossing | None = None
+) -> Crossing:
+    """The packets that get across forbidden pairs and are not among those that may (`only`)."""
     plain = Plain(rows.arrays())
-    isolation: set[tuple[int, int]] = set()
+    found: dict[tuple[int, int], set[tuple[int, Packet]]] = {}
+    for zone, packet in packets:
+        for end in plain.ends(zone, packet):
+            pair = zone, end.zone
+            if end.ending != Ending.DELIVERED or end.zone == zone or policy.allowed[pair]:
+                continue
+            if (zone, packet) not in (only or {}).get(pair, ()):
+                found.setdefault(pair, set()).add((zone, packet))
+    return {pair: frozenset(across) for pair, across in found.items()}
+
+
+def judged(rows: Rows, policy: Policy, packets: Sequence[tuple[int, Packet]], only: Crossing | None = None) -> Broken:
+    """What of the policy does not hold; `only`: packets that may get across forbidden pairs."""
+    plain = Plain(rows.arrays())
+    isolation = frozenset(crossing(rows, policy, packets, only))
     unknown: set[tuple[int, int]] = set()
     zones = range(len(rows.network.zone_names))
     for zone, packet in packets:
-        for end in plain.ends(zone, packet):
-            if end.ending == Ending.DELIVERED and end.zone != zone and not policy.allowed[zone, end.zone]:
-                isolation.add((zone, end.zone))
-            elif end.ending == Ending.UNKNOWN:
-                unknown |= {(zone, other) for other in zones if other != zone and not policy.allowed[zone, other]}
-    flows = {index for index, flow in enumerate(policy.flows) if works(plain, flow.zone, flow.packet) is not True}
-    return Broken(frozenset(isolation), frozenset(flows), frozenset(unknown - isolation))
+        if any(end.ending == Ending.UNKNOWN for end in plain.ends(zone, packet)):
+            unknown |= {(zone, other) for other in zones if other != zone and not policy.allowed[zone, other]}
+    works_ = [works(plain, flow.zone, flow.packet) for flow in policy.flows]
+    flows = frozenset(index for index, answer in enumerate(works_) if answer is not True)
+    unread = frozenset(index for index, answer in enumerate(works_) if answer is None)
+    return Broken(isolation, flows, frozenset(unknown - isolation), unread)

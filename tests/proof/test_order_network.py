@@ -17,32 +17,34 @@ from orchestrator.proof.reachable import Mode, Step, prove_states
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
 from tests.laws import examples
-from tests.proof.plain_world import PlainWorld, Rows, judged
+from tests.proof.plain_world import Crossing, PlainWorld, Rows, crossing, judged
 from tests.proof.square import Square
 from tests.proof.test_reachable import random_batches, random_policy, state_of, values
 
 Packets = list[tuple[int, Packet]]
+Before = tuple[Broken, Crossing]
 
 
 def safe(
-    rows: Rows, steps: list[Step], done: frozenset[int], step: int, policy: Policy, packets: Packets, before: Broken
+    rows: Rows, steps: list[Step], done: frozenset[int], step: int, policy: Policy, packets: Packets, before: Before
 ) -> bool:
     """Whether every state of `step`, on top of the steps done, keeps the policy."""
+    broken, only = before
     for lines in values(steps[step]):
         chosen = [(number in done,) * len(other.lines) for number, other in enumerate(steps)]
         chosen[step] = lines
-        state = state_of(rows, steps, chosen)
         excused = steps[step].outage if any(lines) and not all(lines) else frozenset()
-        answer = judged(state, policy, packets)
-        fail = (answer.isolation | (answer.flows - excused)) - before.isolation - before.flows
-        if fail or answer.unknown - before.unknown - before.isolation:
+        answer = judged(state_of(rows, steps, chosen), policy, packets, only)
+        fail = answer.isolation | (answer.flows - answer.unread - excused - (broken.flows - broken.unread))
+        unknown = answer.unknown | (answer.unread - excused)
+        if fail or unknown - broken.unknown - broken.isolation - broken.flows:
             return False
     return True
 
 
 def an_order_exists(network: Network, steps: list[Step], policy: Policy, packets: Packets) -> bool:
     rows = Rows(network)
-    before = judged(rows, policy, packets)
+    before = judged(rows, policy, packets), crossing(rows, policy, packets)
     front, seen = [frozenset[int]()], {frozenset[int]()}
     while front:
         done = front.pop()

@@ -37,7 +37,7 @@ from orchestrator.proof.reachable_steps import states_of
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
 from tests.laws import examples
-from tests.proof.plain_world import PlainWorld, Rows, judged
+from tests.proof.plain_world import PlainWorld, Rows, crossing, judged
 from tests.proof.square import Square
 
 MODES = (Mode.ATOMIC, Mode.LINES, Mode.CONVERGING)
@@ -146,7 +146,7 @@ def by_exhaustion(
     rows: Rows, batches: list[list[Step]], policy: Policy, packets: list[tuple[int, Packet]]
 ) -> tuple[set[object], set[object], int, Rows]:
     """(subjects that fail somewhere, subjects unknown somewhere, number of states, the target)."""
-    before = judged(rows, policy, packets)
+    before, only = judged(rows, policy, packets), crossing(rows, policy, packets)
     fail: set[object] = set()
     unknown: set[object] = set()
     count = 1
@@ -155,9 +155,9 @@ def by_exhaustion(
             begun = [step for step, lines in zip(steps, chosen, strict=True) if any(lines) and not all(lines)]
             excused = frozenset[int]().union(*(step.outage for step in begun))
             count += any(any(lines) for lines in chosen)
-            answer = judged(state_of(rows, steps, chosen), policy, packets)
-            fail |= (answer.isolation | (answer.flows - excused)) - before.isolation - before.flows
-            unknown |= answer.unknown - before.isolation - before.unknown
+            answer = judged(state_of(rows, steps, chosen), policy, packets, only)
+            fail |= answer.isolation | (answer.flows - excused - answer.unread - (before.flows - before.unread))
+            unknown |= (answer.unknown | (answer.unread - excused)) - before.isolation - before.unknown - before.flows
         rows = state_of(rows, steps, [(True,) * len(step.lines) for step in steps])
     return fail, unknown, count, rows
 

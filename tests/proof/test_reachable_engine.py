@@ -29,7 +29,9 @@ from orchestrator.forwarding.engine.policy import Flow, Policy
 from orchestrator.forwarding.engine.restated import restated
 from orchestrator.forwarding.engine.trail import Ending
 from orchestrator.forwarding.engine.updates import InsertEntry, RemoveEntry
+from orchestrator.proof.order_network import order_steps
 from orchestrator.proof.reachable import Step, prove_states
+from orchestrator.proof.reachable_audit import audit
 from orchestrator.proof.reachable_engine import EngineWorld
 from orchestrator.proof.reachable_walker import Walker
 from tests.forwarding.engine.networks import random_network
@@ -183,3 +185,29 @@ def test_a_plan_is_proved_with_the_engine() -> None:
     assert prove_states(square.network, [steps[:1], steps[1:]], square.policy, good).result == "pass"
     bad = prove_states(square.network, [steps], square.policy, EngineWorld(square.network, square.policy))
     assert [finding.state for finding in bad.findings] == ["batch 1 with r2 done"]
+
+
+def test_more_packets_across_a_pair_that_was_broken_before_are_a_finding() -> None:
+    build = NetworkBuilder()
+    office, centre = build.port("r1"), build.port("r2")
+    build.attach("a", office, "198.18.1.0/24")
+    build.attach("b", centre, "198.18.2.0/24")
+    out, entry = build.link("r1", "r2")
+    build.route("r1", "198.18.2.0/24", (HopKind.PORT, out))
+    build.route("r2", "198.18.2.0/24", (HopKind.PORT, centre))
+    https = Match(protocol=(6, 6), destination_port=(443, 443))
+    build.ingress(entry, OperationKind.FILTER, build.filter([Entry(https, Action.PERMIT)], Action.DENY))
+    network = build.build()
+    policy = Policy(np.eye(2, dtype=np.bool_))
+    left = "isolation: a -> b", 0, "before any step, and still at the end"
+    for port, more in ((443, ()), (22, (("isolation: a -> b", 1, "batch 1 with open done"),))):
+        opened = updates.Entry(updates.Match(protocol=(6, 6), destination_port=(port, port)), Action.PERMIT)
+        batches = [[Step("open", (updates.InsertEntry(0, 0, opened),))], [Step("close", (updates.RemoveEntry(0, 0),))]]
+        proof = prove_states(network, batches, policy, EngineWorld(network, policy))
+        assert [(finding.subject, finding.batch, finding.state) for finding in proof.findings] == [left, *more]
+        assert audit(network, batches, policy, proof, number=10, seed=1).contradictions == ()
+        found = order_steps(network, batches[0], policy, EngineWorld(network, policy))
+        assert bool(found.result.conflicts) == bool(more)
+        assert found.result.existing == {("broken", (0, 1))}
+    hidden = proof.model_copy(update={"findings": proof.findings[:1]})
+    assert audit(network, batches, policy, hidden, number=10, seed=1).contradictions != ()
