@@ -18,7 +18,7 @@ from orchestrator.model.lock import Lock
 from orchestrator.model.plan import Plan
 from orchestrator.plan import build
 from orchestrator.plan.seal import load
-from orchestrator.proof import ProvenPlan, Rechecked, Verdict, prove, recheck, verify
+from orchestrator.proof import ProvenPlan, Rechecked, Reordered, Verdict, prove, recheck, reordered, verify
 
 Progress = Callable[[str], None]
 
@@ -40,6 +40,12 @@ def designed(project: Project, reading: Reading) -> Design:
 def planned(project: Project, reading: Reading, target: Design, author: str | None = None) -> Plan:
     """The way from now to the target."""
     return build(reading.estate, target, reading.policy, project.name, author or author_of_this_call())
+
+
+def ordered(reading: Reading, plan: Plan, progress: Progress = silent) -> Reordered:
+    """The plan in an order that keeps every promise on the way, when its own does not and there is one; proved."""
+    _same_origin(reading, plan)
+    return reordered(reading.estate, plan, reading.policy, reading.unparsed, reading.facts, progress)
 
 
 def verdict_of(reading: Reading, plan: Plan, progress: Progress = silent) -> Verdict:
@@ -99,6 +105,7 @@ __all__ = [
     "author_of_this_call",
     "designed",
     "opened",
+    "ordered",
     "planned",
     "proven",
     "save_lock",

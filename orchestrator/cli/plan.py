@@ -6,7 +6,7 @@ import click
 
 from orchestrator.cli.common import detailed_exitcode, open_and_read
 from orchestrator.cli.session import Session
-from orchestrator.pipeline import designed, planned, save_lock
+from orchestrator.pipeline import designed, ordered, planned, save_lock
 from orchestrator.plan import late
 from orchestrator.plan.seal import save
 
@@ -17,14 +17,17 @@ from orchestrator.plan.seal import save
 @detailed_exitcode
 @click.pass_obj
 def command(session: Session, out: Path, author: str | None, detailed_exitcode: bool) -> int:
-    """Compute steps, order, waves and dates. Writes a canonical file sealed by SHA-256; changes nothing else."""
+    """Compute steps, order, waves and dates. Writes a canonical file sealed by SHA-256; changes nothing else.
+    When the order breaks a promise on the way, another one is looked for; exit 3 when there is none.
+    """
     project, reading = open_and_read(session)
     target = designed(project, reading)
     save_lock(project, target.lock)
     session.progress("planning")
-    plan = planned(project, reading, target, author)
+    found = ordered(reading, planned(project, reading, target, author), session.ticker)
+    plan = found.plan
     save(plan, out)
-    findings = (*target.findings, *late(plan, reading.policy))
+    findings = (*target.findings, *late(plan, reading.policy), *found.said)
     session.findings(findings)
     for wave in plan.waves:
         number = sum(len(batch) for batch in wave.batches)
@@ -45,4 +48,6 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
             "leads_to": plan.leads_to,
         },
     )
+    if any(item.result != "pass" for item in found.said):
+        return 3
     return 2 if detailed_exitcode and plan.steps else 0

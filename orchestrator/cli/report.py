@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli.common import open_and_read
 from orchestrator.cli.session import Session
-from orchestrator.pipeline import designed, opened, planned, verdict_of
+from orchestrator.pipeline import designed, opened, ordered, planned, verdict_of
 
 
 @click.command(epilog="Example: onefold -C network_models/wangchao report --out report.html")
@@ -34,7 +34,10 @@ def command(session: Session, plan_file: Path | None, out: Path, language: Liter
     session.progress("planning")
     plan = opened(plan_file) if plan_file else planned(project, reading, target)
     session.progress("proving")
-    verdict = verdict_of(reading, plan, session.ticker)
+    if plan_file:
+        verdict = verdict_of(reading, plan, session.ticker)
+    else:
+        plan, verdict, _said = ordered(reading, plan, session.ticker)
     session.progress("writing")
     text = render(
         reading.estate, target, plan, verdict, reading.policy, reading.findings, language or project.report.language

@@ -65,10 +65,24 @@ class Decisions:
         for cell in touched:
             self.cells.pop(cell, None)
         for name, address in asked.sources.items():
+            if self._stands(self._columns.get(name), address, asked.destinations, moved):
+                continue
             for destination, node in self._open(name, address, asked.destinations, moved):
                 touched.add((name, destination))
                 self._decide(name, address, destination, node)
         return frozenset(touched)
+
+    @staticmethod
+    def _stands(known: _Column | None, address: int, destinations: tuple[int, ...], moved: Moved) -> bool:
+        """Whether nothing can have changed for a source."""
+        return (
+            known is not None
+            and moved.attachments is not None
+            and not moved.filters
+            and known.address == address
+            and known.destinations is destinations
+            and known.attachment not in moved.attachments
+        )
 
     def _gone(self, asked: Asked) -> Iterator[Cell]:
         """Cells that are asked no more."""

@@ -5,10 +5,12 @@ carry a private address into a VPN, whose way counts even when they are dropped.
 agree, in every state: a difference is a defect of one of them and stops the proof.
 """
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.errors import OnefoldError
+from orchestrator.forwarding.changes import stale_questions
 from orchestrator.forwarding.decisions import Answer, Asked, Decisions
 from orchestrator.forwarding.ends import DROPPED, LOOPS, UNKNOWN
 from orchestrator.forwarding.exchanges import Exchanges
@@ -19,7 +21,7 @@ from orchestrator.forwarding.points import Classes, guests
 from orchestrator.forwarding.private import Private
 from orchestrator.forwarding.simulator import ENGINE, fits
 from orchestrator.forwarding.walk import EQUAL_ROUTES, Header, Way
-from orchestrator.forwarding.world import UnparsedLine, World, text_of
+from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World, text_of
 from orchestrator.model.estate import Estate
 
 
@@ -27,13 +29,15 @@ class DisagreementError(OnefoldError):
     """The engine and the simulator say different things about one packet: one of them has a defect."""
 
 
-class Judges(NamedTuple):
+@dataclass
+class Judges:
     """What all matrices of one run share besides the store. The engine holds one state at a time."""
 
     live: Live
     decisions: Decisions
     exchanges: Exchanges
     private: Private
+    asked: tuple[tuple[CellKey, ...] | None, tuple[int, ...]] = (None, ())  # last keys, and the destinations in them
 
 
 class EngineMatrix(Matrix):
@@ -59,7 +63,7 @@ class EngineMatrix(Matrix):
         lines = tuple(unparsed)
         world = World.of(estate, guests(estate, classes), lines)
         matrix = cls(estate, classes, world, lines)
-        live = Live(world, (World.of(later, guests(later, classes), lines) for later in ahead))
+        live = Live(world, _worlds(world, classes, ahead))
         matrix.judges = Judges(live, Decisions(live, classes.ports), Exchanges(live), Private(live))
         matrix.keys = matrix._cell_keys()
         matrix.judges.decisions.move(matrix._asked(), Moved(None, frozenset()))
@@ -96,13 +100,18 @@ class EngineMatrix(Matrix):
 
     def _asked(self) -> Asked:
         sources = dict(self.points())
-        count = len(self.keys) // len(sources) if sources else 0
-        return Asked(sources, tuple(destination for _node, destination in self.keys[:count]))
+        keys, destinations = self.judges.asked
+        if keys is not self.keys:
+            count = len(self.keys) // len(sources) if sources else 0
+            found = tuple(destination for _node, destination in self.keys[:count])
+            destinations = destinations if found == destinations else found
+            self.judges.asked = self.keys, destinations
+        return Asked(sources, destinations)
 
     def _take(self) -> None:
         """What the engine says of the state that it holds."""
         self.decided = dict(self.judges.decisions.cells)
-        self.watched = self.judges.private.cells(self.keys, dict(self.points()))
+        self.watched = self.judges.private.cells(self.keys, self._asked().sources)
 
     def _judge(self, before: dict[CellKey, tuple[Reach, ...]], changed: Iterable[Any]) -> None:
         """Walk what is alive or watched, and hold both answers against each other."""
@@ -166,6 +175,14 @@ class EngineMatrix(Matrix):
     def loops(self) -> Iterable[CellKey]:
         """Cells some of whose packets go round, as the engine says."""
         return (key for key, answer in self.decided.items() if LOOPS in answer)
+
+
+def _worlds(world: World, classes: Classes, estates: Iterable[Estate]) -> Iterator[World]:
+    """The worlds of estates, each made from the one before."""
+    for estate in estates:
+        changed = {name for name in ALL_TABLES if getattr(estate, name) is not getattr(world.estate, name)}
+        _stale, world = stale_questions(world, estate, guests(estate, classes), changed, {})
+        yield world
 
 
 _TOLD = {True: "it works", False: "it fails", None: "it cannot tell"}

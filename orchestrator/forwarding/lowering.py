@@ -97,6 +97,7 @@ class Lowering:
         self._lists: Same[int, tuple[FilterEntry, ...]] = Same()
         self._seen_views: Same[tuple[str, str], View] = Same()
         self._zones: dict[str, str] = {}
+        self._ends: Fragment = {}
         self._entries: dict[int, tuple[tuple[Any, ...], tuple[FilterEntry, ...]]] = {}
         self._operations: dict[tuple[Station, bool], Operations] = {}
         self._used: dict[Station, View] = {}
@@ -105,20 +106,29 @@ class Lowering:
     def of(self, world: World) -> Lowered:
         """The arrays of a world, as routes and entries over the shape."""
         before, self._world = self._world, world
-        self._look(before)
-        routes: Fragment = {}
+        still = self._look(before)  # then only tables that are others have other routes
+        if not still or before is None or before.guests != world.guests or before.guards.keys() != world.guards.keys():
+            self._ends = self._endpoints()
+        routes = dict(self._ends)
+        for instance, table in world.tables.items():
+            if still and before is not None and before.tables.get(instance) is table:
+                routes.update(self._kept[instance][0].fragment)
+            else:
+                routes.update(self._keep(instance, (table,), partial(self._table, instance, table)))
+        return Lowered(routes, self._filters())
+
+    def _endpoints(self) -> Fragment:
+        """The routes of all endpoints."""
+        world, routes = self.world, dict[int, Routes]()
         self._zones.clear()
         for node in (*world.estate.hosts, *world.estate.servers, *world.guests):
             endpoint = world.endpoint(node)
             if endpoint is not None:
                 guarded = endpoint.guarded and node in world.guards
-                routes.update(
-                    self._keep((node,), (endpoint, guarded), partial(self._endpoint, node, endpoint, guarded))
-                )
+                made_of = (endpoint, guarded)
+                routes.update(self._keep((node,), made_of, partial(self._endpoint, node, endpoint, guarded)))
                 self._zones[node] = self.shape.zone(node, guarded=guarded)
-        for instance, table in world.tables.items():
-            routes.update(self._keep(instance, (table,), partial(self._table, instance, table)))
-        return Lowered(routes, self._filters())
+        return routes
 
     def zone(self, node: str) -> str | None:
         """The zone of a host, server or guest of the present world; None for anything else."""
@@ -133,17 +143,31 @@ class Lowering:
 
     # ---- what routes are made of ----
 
-    def _look(self, before: World | None) -> None:
-        """What boxes do at ports, and who answers on each segment; objects as before where nothing has changed."""
+    def _look(self, before: World | None) -> bool:
+        """What boxes do at ports, and who answers on each segment; True when all that is as it was."""
+        still = self._look_at_boxes(before)
+        if before is not None and before.segments is self.world.segments:
+            return still
+        self._look_at_segments()
+        return False
+
+    def _look_at_boxes(self, before: World | None) -> bool:
         world = self.world
+        parts = ("walls", "translators", "doubtful")
+        same = before is not None and all(getattr(before, part) is getattr(world, part) for part in parts)
+        if same and before is not None and before.estate.devices is world.estate.devices:
+            return True
         walls = {node: (wall.policy.default, wall.stateful) for node, wall in world.walls.items()}
         translators = {node: tuple(row for row, *_ in one.rows) for node, one in world.translators.items()}
         boxes = (world.estate.devices, world.doubtful, walls, translators)
-        if self._boxes != boxes:
-            self._boxes, self._operations = boxes, {}
-            self._kept.clear()
-        if before is not None and before.segments is world.segments:
-            return
+        if self._boxes == boxes:
+            return True
+        self._boxes, self._operations = boxes, {}
+        self._kept.clear()
+        return False
+
+    def _look_at_segments(self) -> None:
+        world = self.world
         receiving: dict[Station, str] = {}
         for interface in world.estate.interfaces.values():
             receiving.setdefault((interface.device, interface.name), interface.vrf)
@@ -172,6 +196,9 @@ class Lowering:
         known = self._kept.setdefault(key, [])
         for kept in known:
             if kept.made_of == made_of and self._sees(kept.views):
+                if known[0] is not kept:
+                    known.remove(kept)
+                    known.insert(0, kept)
                 return kept.fragment
         self._used, self._fragment = {}, {}
         make()

@@ -65,6 +65,7 @@ class Store:
     results: dict[Any, list[Kept]] = field(default_factory=dict)
     askers: dict[Question, set[Any]] = field(default_factory=dict)
     questions: dict[str, dict[str, set[Question]]] = field(default_factory=dict)  # kind -> node -> questions
+    crossings: tuple[tuple[Any, ...], tuple[Crossing, ...]] | None = None  # the last ones, and what they were made of
     walked: int = 0
     reused: int = 0
 
@@ -252,6 +253,13 @@ class Matrix:
     @cached_property
     def crossings(self) -> tuple[Crossing, ...]:
         """Every reach (delivered or unknown) whose two ends are in different zones."""
+        made_of = (self.alive, self.estate.hosts, self.estate.servers, self.estate.tenants, self.world.guests)
+        known = self.store.crossings
+        if known is None or any(a is not b for a, b in zip(known[0], made_of, strict=True)):
+            known = self.store.crossings = made_of, self._crossings()
+        return known[1]
+
+    def _crossings(self) -> tuple[Crossing, ...]:
         zones = self.zones()
         found = []
         for reach in self.reaches():

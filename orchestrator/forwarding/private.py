@@ -4,7 +4,7 @@ The engine says where packets end, not where they have been. So these few are wa
 lead to a VPN's table at all, with an address at either end that is private or that a translation can make private.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from orchestrator.forwarding.boxes import Span, within
 from orchestrator.forwarding.live import Live
@@ -21,37 +21,68 @@ class Private:
     def __init__(self, live: Live) -> None:
         self.live = live
         self._leads: dict[int, tuple[Routes, frozenset[int]]] = {}
+        self._back: dict[int, dict[int, None]] = {}  # the same the other way round
+        self._near: tuple[object, set[int]] = (None, set())
         self._rows: tuple[tuple[Span, Span], ...] = ()
         self._known: dict[int, bool] = {}
+        self._last: tuple[object, ...] = ()
+        self._cells: frozenset[Cell] = frozenset()
 
-    def cells(self, keys: Iterable[Cell], sources: Mapping[str, int]) -> frozenset[Cell]:
+    def cells(self, keys: tuple[Cell, ...], sources: Mapping[str, int]) -> frozenset[Cell]:
         """The cells to watch in the present state."""
-        translators = self.live.lowering.world.translators.values()
-        rows = tuple((inside, outside) for one in translators for _row, inside, outside in one.rows)
-        if rows != self._rows:
-            self._rows, self._known = rows, {}
-        near, tables = self._near(), self.live.lowering.shape.tables
-        entering = {node: self._may_be(own) for node, own in sources.items() if tables.get(f"{node}/sends") in near}
-        return frozenset(key for key in keys if key[0] in entering and (entering[key[0]] or self._may_be(key[1])))
+        translators = self.live.lowering.world.translators
+        if not self._last or self._last[0] is not translators:
+            rows = tuple((inside, outside) for one in translators.values() for _row, inside, outside in one.rows)
+            if rows != self._rows:
+                self._rows, self._known = rows, {}
+        near, tables = self._now_near(), self.live.lowering.shape.tables
+        entering = {node: own for node, own in sources.items() if tables.get(f"{node}/sends") in near}
+        last = (translators, keys, entering, self._known)
+        if len(self._last) != len(last) or not all(a is b or a == b for a, b in zip(self._last, last, strict=True)):
+            private = {node for node, own in entering.items() if self._may_be(own)}
+            self._last = last
+            self._cells = frozenset(
+                key for key in keys if key[0] in private or (key[0] in entering and self._may_be(key[1]))
+            )
+        return self._cells
 
-    def _near(self) -> set[int]:
+    def _now_near(self) -> set[int]:
         """Tables from which packets can get into a VPN's table, whatever their destination."""
         shape, tables = self.live.lowering.shape, self.live.lowering.world.tables
-        found = {shape.tables["/".join(instance)] for instance in tables if instance[1] not in ("", GLOBAL)}
-        back: dict[int, list[int]] = {}
-        for table, routes in self.live.state.routes.items():
+        goals = frozenset(shape.tables["/".join(instance)] for instance in tables if instance[1] not in ("", GLOBAL))
+        if self._follow() or self._near[0] != goals:
+            found = set(goals)
+            todo = list(goals)
+            while todo:
+                for table in self._back.get(todo.pop(), ()):
+                    if table not in found:
+                        found.add(table)
+                        todo.append(table)
+            self._near = goals, found
+        return self._near[1]
+
+    def _follow(self) -> bool:
+        """Take over which table leads to which; True when that has changed."""
+        routes = self.live.state.routes
+        changed = False
+        for table in self._leads.keys() - routes.keys():
+            changed = self._lead(table, {}) or changed
+            del self._leads[table]
+        for table, made in routes.items():
             known = self._leads.get(table)
-            if known is None or known[0] is not routes:
-                known = self._leads[table] = routes, leads(routes.values(), shape)
-            for other in known[1]:
-                back.setdefault(other, []).append(table)
-        todo = list(found)
-        while todo:
-            for table in back.get(todo.pop(), ()):
-                if table not in found:
-                    found.add(table)
-                    todo.append(table)
-        return found
+            if known is None or known[0] is not made:
+                changed = self._lead(table, made) or changed
+        return changed
+
+    def _lead(self, table: int, routes: Routes) -> bool:
+        before = self._leads[table][1] if table in self._leads else frozenset()
+        now = leads(routes.values(), self.live.lowering.shape)
+        self._leads[table] = routes, now
+        for gone in before - now:
+            del self._back[gone][table]
+        for new in now - before:
+            self._back.setdefault(new, {})[table] = None
+        return before != now
 
     def _may_be(self, address: int) -> bool:
         """Whether an address is private, or translations can make it so."""

@@ -1,0 +1,111 @@
+"""A plan whose order breaks a promise gets one that does not; where there is none, the conflict is named."""
+
+from ipaddress import IPv4Address
+
+from network_models.district import now
+from orchestrator.model.estate import Edit
+from orchestrator.model.network import FilterRule, Host
+from orchestrator.model.plan import Plan, Step
+from orchestrator.proof import verify
+from orchestrator.proof.replan import reordered
+from tests.proof.plans import drop, plan, policy, put, step
+from tests.whole import planned
+
+PORTAL = {
+    "device": "fw1",
+    "action": "accept",
+    "in_interfaces": ("adm0",),
+    "out_interfaces": ("pub0",),
+    "sources": ("198.18.16.0/24",),
+    "destinations": ("198.18.64.10/32",),
+    "protocol": "tcp",
+    "ports": ((443, 443),),
+    "flow": "F-010",
+}
+
+
+def entry(sequence: int, **more: object) -> FilterRule:
+    return FilterRule.model_validate({**PORTAL, "sequence": sequence, **more})
+
+
+def names(of: Plan) -> list[str]:
+    return [name for batch in of.batches() for name in batch]
+
+
+def test_a_safe_plan_is_left_as_it_is() -> None:
+    good = plan((step("add", put(entry(110))),), (step("remove", drop(now(), "filter_rules", "fw1/00100")),))
+    found = reordered(now(), good, policy())
+    assert found.plan is good
+    assert found.verdict.result == "pass"
+    assert found.said == ()
+
+
+def test_a_spoilt_order_is_mended_and_proved() -> None:
+    """The entry that goes is taken out before the one that replaces it is there."""
+    spoilt = plan((step("remove", drop(now(), "filter_rules", "fw1/00100")),), (step("add", put(entry(110))),))
+    assert verify(now(), spoilt, policy()).result == "fail"
+    found = reordered(now(), spoilt, policy())
+    assert names(found.plan) == ["add", "remove"]
+    assert found.verdict.result == "pass"
+    assert found.verdict.proof["plan"] == found.plan.hash
+    assert [item.what for item in found.said] == [
+        "the first order broke F-010 on the way; in the order of this plan all hold: moved are add, remove"
+    ]
+
+
+def test_steps_of_a_batch_that_may_not_meet_are_taken_apart() -> None:
+    """Side by side any subset may be done, one of which breaks the flow."""
+    spoilt = plan((step("remove", drop(now(), "filter_rules", "fw1/00100")), step("add", put(entry(110)))))
+    found = reordered(now(), spoilt, policy())
+    assert found.plan.batches() == (("add",), ("remove",))
+    assert found.verdict.result == "pass"
+
+
+def moved_portal() -> Edit:
+    """The portal gets another address in one piece."""
+    old = now().hosts["portal"]
+    address = f"{IPv4Address('198.18.64.20')}/{old.address.network.prefixlen}"
+    new = Host.model_validate({**old.plain(), "address": address})
+    return Edit(table="hosts", key="portal", before=old.plain(), after=new.plain())
+
+
+def test_steps_that_exclude_each_other_are_named_with_the_promise() -> None:
+    """The entry moves in one piece, the host too: whichever is first, the flow is cut in between."""
+    there = entry(100, destinations=("198.18.64.20/32",))
+    before = now().filter_rules["fw1/00100"]
+    follow = Edit(table="filter_rules", key="fw1/00100", before=before.plain(), after=there.plain())
+    idle = step("idle", put(entry(115, sources=("198.18.16.200/32",))))
+    impossible = plan((step("host", moved_portal()),), (idle,), (step("entry", follow),))
+    found = reordered(now(), impossible, policy("F-010"))
+    assert found.plan is impossible
+    assert found.verdict.result == "fail"
+    assert [(item.result, item.what) for item in found.said if item.subject == "order"] == [
+        ("fail", "no order of the steps keeps every promise: host and entry exclude F-010")
+    ]
+
+
+def test_what_no_order_can_mend_is_not_searched_for() -> None:
+    lost = plan((step("remove", drop(now(), "filter_rules", "fw1/00100")),))
+    found = reordered(now(), lost, policy())
+    assert (found.plan, found.said) == (lost, ())
+    assert found.verdict.result == "fail"
+
+
+def spoilt_district(early: str, before: str) -> Plan:
+    """The district's plan with one step moved before another, alone in a batch of its own."""
+    good = planned()
+    waves = []
+    for wave in good.waves:
+        groups: list[tuple[str, ...]] = []
+        for batch in wave.batches:
+            if before in batch:
+                groups.append((early,))
+            rest = tuple(name for name in batch if name != early)
+            groups += [rest] if rest else []
+        waves.append(wave.model_copy(update={"batches": tuple(groups)}))
+    place = {
+        name: number for number, name in enumerate(name for wave in waves for group in wave.batches for name in group)
+    }
+    steps: tuple[Step, ...] = tuple(sorted(good.steps, key=lambda one: place[one.name]))
+    fields = {name: getattr(good, name) for name in Plan.model_fields}
+    return Plan.model_construct(**{**fields, "waves": tuple(waves), "steps": steps})
