@@ -44,7 +44,7 @@ NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]
     "a deny is ignored": (
         (
             (
-                "filters.c",
+                "filters_cells.c",
                 "int32_t action = v->action[e];",
                 "int32_t action = v->action[e];\n            if (action == ACTION_DENY) continue;",
             ),
@@ -52,7 +52,7 @@ NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]
         ("filters",),
     ),
     "what is unknown is taken as denied": (
-        (("filters.c", "action == ACTION_UNKNOWN ? unknown : NULL", "NULL"),),
+        (("filters_cells.c", "action == ACTION_UNKNOWN ? unknown : NULL", "NULL"),),
         ("filters", "odd"),
     ),
     "a route leaked between VRFs is skipped": (
