@@ -23,6 +23,7 @@ from orchestrator.forwarding.engine.network import (
 from orchestrator.forwarding.engine.updates import (
     AddRoute,
     Entry,
+    EntryUpdate,
     Hop,
     InsertEntry,
     Match,
@@ -44,6 +45,13 @@ _HALF = (1 << 64) - 1
 
 class UpdateError(InputError):
     """An update does not fit the network as it is. Nothing was changed."""
+
+
+def check_position(update: EntryUpdate, count: int) -> None:
+    """Raise UpdateError when an update's position is none of a filter with `count` entries."""
+    number, at = update.filter, update.position
+    if not 0 <= at < count + isinstance(update, InsertEntry):
+        raise UpdateError(f"filter {number} has {count} entries, none at {at}: correct the position")
 
 
 def changed(network: Network, updates: Iterable[Update]) -> Network:

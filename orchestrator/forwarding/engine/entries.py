@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.forwarding.engine.changed import UpdateError, entry_of
+from orchestrator.forwarding.engine.changed import UpdateError, check_position, entry_of
 from orchestrator.forwarding.engine.network import NONE, Action, Network
 from orchestrator.forwarding.engine.updates import Entry, EntryUpdate, InsertEntry, RemoveEntry, ReplaceEntry
 
@@ -17,8 +17,7 @@ class Entries:
     def apply(self, update: EntryUpdate) -> EntryUpdate:
         """Change one entry; the update that takes it back. Raises UpdateError when there is no such entry."""
         entries, at = self._list(update.filter), update.position
-        if not 0 <= at < len(entries) + isinstance(update, InsertEntry):
-            raise UpdateError(f"filter {update.filter} has {len(entries)} entries, none at {at}: correct the position")
+        check_position(update, len(entries))
         if isinstance(update, InsertEntry):
             entries.insert(at, update.entry)
             return RemoveEntry(update.filter, at)

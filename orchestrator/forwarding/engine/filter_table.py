@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.forwarding.engine.changed import UpdateError, check_position
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Labels
 from orchestrator.forwarding.engine.network import ANY_FAMILY, NONE, Action, Matches, Network
 from orchestrator.forwarding.engine.outcomes import Variants
@@ -146,8 +147,15 @@ class FilterTable:
         low, high, to, end = (int(self.columns[name][row]) for name in _ADDRESSES)
         return (low, high), (to, end)
 
+    def check(self, update: EntryUpdate) -> None:
+        """Raise UpdateError when there is no such filter, or no such place in it."""
+        if not 0 <= update.filter < self.filters:
+            raise UpdateError(f"filter {update.filter} is none of {self.filters}: correct the update")
+        check_position(update, int(self.count[update.filter]))
+
     def apply(self, update: EntryUpdate) -> None:
-        """Take an update of one entry; columns move only when room is used up. The update has to fit (changed.py)."""
+        """Take an update of one entry; columns move only when room is used up. Raises UpdateError as `check` does."""
+        self.check(update)
         number, at = update.filter, update.position
         begin, count = int(self.start[number]), int(self.count[number])
         if isinstance(update, RemoveEntry):

@@ -140,8 +140,12 @@ class Matrix:
             self._some[pair], self._every[pair] = joined
 
     def apply(self, update: EntryUpdate) -> PairChanges:
-        """Change one filter entry (in the decider's table too) and decide anew what it decides about."""
+        """Change one filter entry (in the decider's table too) and decide anew what it decides about.
+
+        Raises UpdateError when there is no such filter or place in it; nothing is changed then.
+        """
         table = self.decider.table
+        table.check(update)
         number, at = update.filter, update.position
         areas = [] if isinstance(update, InsertEntry) else [Area(*table.area(number, at))]
         table.apply(update)

@@ -16,6 +16,7 @@ from orchestrator.forwarding.engine.hygiene import Fault, idle_entries
 from orchestrator.forwarding.engine.network import NONE, Action
 from orchestrator.forwarding.engine.packets import PacketSet
 from orchestrator.forwarding.engine.rows import Filter, Rows
+from orchestrator.forwarding.engine.updates import Entry, InsertEntry, Match
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.test_solver import in_set, meets, never, permits
 from tests.laws import examples
@@ -89,3 +90,16 @@ def test_entries_that_could_go_are_those_that_the_solver_names(block: int) -> No
             assert found == expected(rule, ports_of(decider, number), arriving), f"network {seed}, filter {number}"
             seen |= set(found.values())
     assert seen == set(Fault), "every fault has to occur"
+
+
+def test_the_solver_would_notice_an_entry_that_it_is_not_told_of() -> None:
+    noticed = 0
+    for seed in range(8):
+        network = random_network(Random(seed), ("filters",))
+        decider, rule = Engine(network).decider, Rows(network).filters[0]
+        arriving, ports = PacketSet(decider.table.services), ports_of(decider, 0)
+        assert told(decider, 0, arriving) == expected(rule, ports, arriving)
+        decider.table.apply(InsertEntry(0, 0, Entry(Match(), Action.DENY)))  # takes everything
+        said = {place - 1: fault for place, fault in told(decider, 0, arriving).items() if place}
+        noticed += said != expected(rule, ports, arriving)
+    assert noticed >= 4

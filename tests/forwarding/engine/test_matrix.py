@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from network_models.tree import tree
+from orchestrator.forwarding.engine.changed import UpdateError
 from orchestrator.forwarding.engine.core import Core
 from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.matrix import Matrix, PairChanges
@@ -198,3 +201,21 @@ def test_a_network_without_zones_that_send_has_an_empty_matrix() -> None:
     matrix = Matrix(of.decider(), nowhere, nobody)
     assert not matrix.reaches().any()
     assert not matrix.reaches(Packet(4, 1, 1, 6, 1, 1)).any()
+
+
+@pytest.mark.parametrize("way", [Matrix.apply, lambda matrix, update: matrix.decider.table.apply(update)])
+def test_an_entry_that_is_not_there_is_refused_as_the_engine_does_and_nothing_changes(way: Any) -> None:
+    _, fast, _ = small_tree()
+    before, entry = numbers_as_services(fast), Entry(Match(), Action.DENY)
+    for wrong, message in (
+        (ReplaceEntry(3, 12, entry), "filter 3 has 12 entries, none at 12: correct the position"),
+        (RemoveEntry(3, -1), "filter 3 has 12 entries, none at -1: correct the position"),
+        (InsertEntry(3, 13, entry), "filter 3 has 12 entries, none at 13: correct the position"),
+        (RemoveEntry(38, 0), "filter 38 is none of 38: correct the update"),
+    ):
+        with pytest.raises(UpdateError) as refused:
+            way(fast, wrong)
+        assert str(refused.value) == message
+    assert numbers_as_services(Matrix(fast.decider, fast.classes, fast.attachments, pairwise=True)) == before
+    way(fast, InsertEntry(3, 12, entry))
+    assert int(fast.decider.table.count[3]) == 13
