@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.packets import Interval, PacketSet, Row
+from orchestrator.forwarding.engine.service_cells import extended
 from orchestrator.forwarding.engine.services import Services, samples
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _compare(decider: Decider, before: Reached, after: Reached) -> Difference:
     """`decider` is of the state that `before` is of, or of one built anew since."""
     services = decider.table.services
     for packets in [*before.values(), *after.values()]:
-        services = services.extended(packets.services.keys)
+        services = extended(services, packets.services.keys)
     result, nothing = Difference(), PacketSet(services)
     for pair in sorted(set(before) | set(after)):
         old = _in(services, before.get(pair, nothing))

@@ -16,7 +16,9 @@ from orchestrator.forwarding.engine.changed import UpdateError, check_position
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Labels
 from orchestrator.forwarding.engine.network import ANY_FAMILY, NONE, Action, Matches, Network
 from orchestrator.forwarding.engine.outcomes import Variants
-from orchestrator.forwarding.engine.services import Services, distinct_keys, service_keys, services
+from orchestrator.forwarding.engine.service_cells import extended, services
+from orchestrator.forwarding.engine.service_keys import distinct_keys, service_keys
+from orchestrator.forwarding.engine.services import Services
 from orchestrator.forwarding.engine.updates import Entry, EntryUpdate, InsertEntry, Match, RemoveEntry
 
 Long = NDArray[np.int64]
@@ -201,7 +203,7 @@ class FilterTable:
         found = self._number.get(key.tobytes())
         if found is None:
             keys = with_shadows(key) if self.rules else key
-            self._set_services(self.services.extended(keys))
+            self._set_services(extended(self.services, keys))
             found = self._number[key.tobytes()]
         self._known[telling] = found  # matches keep their numbers
         return found
@@ -209,7 +211,7 @@ class FilterTable:
     def tell_apart(self, keys: Whole) -> Services:
         """The services, with these matches (rows of `service_keys`) told apart too from now on."""
         wanted = with_shadows(keys) if self.rules and len(keys) else keys
-        made = self.services.extended(wanted)
+        made = extended(self.services, wanted)
         if made is not self.services:
             self._set_services(made)
         return made

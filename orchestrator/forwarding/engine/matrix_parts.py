@@ -20,7 +20,8 @@ from orchestrator.forwarding.engine.native import library, pointer
 from orchestrator.forwarding.engine.network import NONE
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes
 from orchestrator.forwarding.engine.packets import PacketSet
-from orchestrator.forwarding.engine.slices import Long, Sets, Units, Whole
+from orchestrator.forwarding.engine.service_sets import Sets
+from orchestrator.forwarding.engine.slices import Long, Units, Whole
 
 
 class Area(NamedTuple):

@@ -22,7 +22,7 @@ from orchestrator.forwarding.engine import filter_table, native
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import NONE, Action, Matches, Network
 from orchestrator.forwarding.engine.plain import Moment, Plain
-from orchestrator.forwarding.engine.services import Keys, service_keys
+from orchestrator.forwarding.engine.service_keys import Keys, service_keys
 from orchestrator.forwarding.engine.tables import Compiled, compile_network
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.test_laws import deviations, of_sequence

@@ -8,12 +8,13 @@ from hypothesis import given
 
 from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.packets import SIX, PacketsError, PacketSet, position
-from orchestrator.forwarding.engine.services import Services, services
+from orchestrator.forwarding.engine.service_cells import extended, services
+from orchestrator.forwarding.engine.services import Services
 from tests.forwarding.engine.graphs import RANDOMS
 
 KEYS = np.array([(6, 6, 0, 65535, 80, 443, 1, 1, 0), (6, 17, 0, 65535, 443, 500, 1, 0, 1)], np.int32)
 SERVICES = services(KEYS)
-LATER = SERVICES.extended(np.array([(0, 255, 0, 1023, 100, 450, 1, 1, 0)], np.int32))
+LATER = extended(SERVICES, np.array([(0, 255, 0, 1023, 100, 450, 1, 1, 0)], np.int32))
 
 
 def random_set(random: Random, of: Services = SERVICES) -> PacketSet:

@@ -8,14 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.forwarding.engine.network import Packet
-from orchestrator.forwarding.engine.services import (
-    Keys,
-    Services,
-    TooManyServicesError,
-    distinct_keys,
-    samples,
-    services,
-)
+from orchestrator.forwarding.engine.service_cells import TooManyServicesError, extended, services
+from orchestrator.forwarding.engine.service_keys import Keys, distinct_keys
+from orchestrator.forwarding.engine.services import Services, samples
 from tests.forwarding.engine.graphs import RANDOMS
 
 EVERY = (0, 65535)
@@ -68,7 +63,7 @@ def test_atoms_hold_what_the_matches_hold(random: Random, merge: bool) -> None:
 @given(RANDOMS, st.booleans())
 def test_a_match_that_comes_later_splits_atoms_and_old_sets_stay_right(random: Random, merge: bool) -> None:
     old = services(random_keys(random), merge)
-    new = old.extended(random_keys(random, 3))
+    new = extended(old, random_keys(random, 3))
     agrees(new, random)
     for _ in range(20):
         packet, bits = random_service(random), random.getrandbits(old.count)

@@ -221,12 +221,18 @@ static int sweep(const Engine *e, const Changes *changes, Table *t, Stretches *s
     return class < 0 ? class : OK;
 }
 
-static int publish(Engine *e, Table *t, const Stretches *s) {
-    int64_t classes = t->classes;
+void classes_free(Engine *e) {
     free(e->class_first);
     free(e->class_low);
     free(e->class_high);
     free(e->class_node);
+    e->class_first = e->class_low = e->class_high = NULL;
+    e->class_node = NULL;
+}
+
+static int publish(Engine *e, Table *t, const Stretches *s) {
+    int64_t classes = t->classes;
+    classes_free(e);
     e->class_first = calloc((size_t)classes + 2, sizeof *e->class_first);
     e->class_low = malloc(((size_t)s->count + 1) * sizeof *e->class_low);
     e->class_high = malloc(((size_t)s->count + 1) * sizeof *e->class_high);
@@ -272,12 +278,13 @@ int32_t engine_classes(Engine *e) {
     return answer;
 }
 
-/* Copies of what engine_classes found; `column`: which column of `node` holds an attachment's answers. */
-void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node, int32_t *column) {
+/* What engine_classes found, handed over once; `column`: which column of `node` holds an attachment's answers. */
+void engine_class_arrays(Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node, int32_t *column) {
     memcpy(first, e->class_first, ((size_t)e->class_count + 1) * sizeof *first);
     memcpy(low, e->class_low, (size_t)e->interval_count * sizeof *low);
     memcpy(high, e->class_high, (size_t)e->interval_count * sizeof *high);
     if (e->leading_count) memcpy(node, e->class_node, (size_t)(e->class_count * e->leading_count) * sizeof *node);
     for (int32_t c = 0; c < e->leading_count; c++) column[e->leading[c]] = c;
     for (int64_t a = 0; a < e->in.attachments; a++) column[a] = column[e->leader[a]];
+    classes_free(e);
 }

@@ -78,15 +78,6 @@ static void free_walks(Engine *e) {
     free(e->state_after_start);
 }
 
-static void free_classes(Engine *e) {
-    free(e->class_first);
-    free(e->class_low);
-    free(e->class_high);
-    free(e->class_node);
-    e->class_first = e->class_low = e->class_high = NULL;
-    e->class_node = NULL;
-}
-
 void engine_free(Engine *e) {
     if (!e) return;
     for (int64_t t = 0; e->table && t < e->in.tables; t++) list_free(&e->table[t]);
@@ -94,7 +85,7 @@ void engine_free(Engine *e) {
     arena_free(&e->arena);
     nodes_free(&e->nodes);
     free_walks(e);
-    free_classes(e);
+    classes_free(e);
     index_free(e);
     sharing_free(e);
     free(e->table);

@@ -236,7 +236,7 @@ typedef struct Engine {
     int64_t *suspect; /* labels for which filters decide */
     int64_t *unread;  /* [zones]: labels of which something unread decides */
     int64_t wrong_pairs, suspect_pairs;
-    /* what Python reads of the whole */
+    /* what Python reads of the whole, from engine_classes until engine_class_arrays */
     int64_t *class_first, *class_low, *class_high;
     int32_t *class_node;
     int64_t class_count, interval_count;
@@ -268,6 +268,7 @@ int record_push(Engine *e, Record record); /* of a leader; for everyone in its r
 int sharing_build(Engine *e);
 int sharing_end(Engine *e, int32_t port);
 void sharing_free(Engine *e);
+void classes_free(Engine *e);
 int index_build(Engine *e);
 void index_free(Engine *e);
 int note_group(Engine *e, int32_t table, int32_t group);
@@ -299,7 +300,7 @@ int32_t engine_at(const Engine *e, int32_t attachment, int64_t label);
 int32_t engine_classes(Engine *e);
 void engine_counts(const Engine *e, int64_t *counts);
 void engine_nodes(Engine *e, const int32_t **column);
-void engine_class_arrays(const Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node, int32_t *column);
+void engine_class_arrays(Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node, int32_t *column);
 void engine_pairs(const Engine *e, int64_t *wrong, int64_t *suspect, int64_t *unread);
 int64_t engine_routes(const Engine *e, int32_t *table, int64_t *low, int64_t *high, int32_t *group);
 void engine_ups(const Engine *e, uint8_t *up);

@@ -1,0 +1,48 @@
+"""Service matches as rows of numbers: what of an entry's or a rule's packets depends on anything but addresses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.forwarding.engine.network import Action, Matches
+
+PORTS: Final = 65536
+
+Keys = NDArray[np.int32]
+Bool = NDArray[np.bool_]
+
+
+def service_keys(match: Matches, action: NDArray[np.int32] | None = None, stateful: Bool | None = None) -> Keys:
+    """What of each match's packets depends on the service: rows of nine numbers.
+
+    Columns: protocol, source port, destination port (low, high each), whole packets, later fragments, established.
+    `action` decides whether an entry with ports meets later fragments (network.Matches); without one (translations) it
+    does not. In a stateful filter (`stateful` per row) an established match waits for a connection: no first packet
+    meets it, and its row is all zero.
+    """
+    low, high = match.source_port_low, match.source_port_high
+    first, last = match.destination_port_low, match.destination_port_high
+    any_port = (low == 0) & (high == PORTS - 1) & (first == 0) & (last == PORTS - 1)
+    later = any_port if action is None else any_port | (action != Action.DENY)
+    whole = match.fragment != 1
+    if stateful is not None:
+        waits = stateful & (match.established == 1)
+        whole, later = whole & ~waits, later & ~waits
+    columns = [match.protocol_low, match.protocol_high, low, high, first, last, whole, later, match.established == 1]
+    keys = np.stack([np.asarray(column, dtype=np.int32) for column in columns], axis=1)
+    keys[~whole, 2:6] = (0, PORTS - 1, 0, PORTS - 1)
+    keys[~whole & ~later] = 0
+    return keys
+
+
+def distinct_keys(keys: Keys) -> tuple[Keys, NDArray[np.int32]]:
+    """The distinct rows of `keys`, and for each row of `keys` which of them it is."""
+    wide = keys.astype(np.int64)
+    left = wide[:, 0] << 40 | wide[:, 1] << 32 | wide[:, 2] << 16 | wide[:, 3]
+    right = wide[:, 4] << 19 | wide[:, 5] << 3 | wide[:, 6] << 2 | wide[:, 7] << 1 | wide[:, 8]
+    _, ranks = np.unique(left, return_inverse=True)
+    _, first, inverse = np.unique(ranks << 35 | right, return_index=True, return_inverse=True)
+    return keys[first], inverse.astype(np.int32)
