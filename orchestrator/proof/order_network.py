@@ -29,7 +29,7 @@ from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.order_two_phase import Batches, MakeWorld, TwoPhase, two_phase
 from orchestrator.proof.reachable import MOST_ASKED, flow_ends
 from orchestrator.proof.reachable_base import Base, Hops, Interval
-from orchestrator.proof.reachable_search import Promises, Search, Subject, World, begun, ended
+from orchestrator.proof.reachable_search import Loop, Promises, Search, Subject, World, begun, ended
 from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_steps import Batch, Step
 
@@ -268,5 +268,7 @@ def _promise(promise: object, network: Network) -> str:
     doubt = " known" if kind == "unknown" else ""
     if isinstance(subject, int):
         return f"flow {subject}{doubt}"
+    if isinstance(subject, Loop):  # the order is not asked for loops; promises are
+        return f"loop of {network.zone_names[subject.zone]}{doubt}"
     source, destination = subject
     return f"isolation {network.zone_names[source]} -> {network.zone_names[destination]}{doubt}"

@@ -21,7 +21,7 @@ from orchestrator.forwarding.engine.policy import Broken, Policy
 from orchestrator.model.base import Noun, digest
 from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_base import Base, Interval
-from orchestrator.proof.reachable_search import Broke, Found, Promises, Search, Subject, World, begun, ended
+from orchestrator.proof.reachable_search import Broke, Found, Loop, Promises, Search, Subject, World, begun, ended
 from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
 
 __all__ = ["Mode", "StateFinding", "StatesProof", "Step", "World", "prove_states"]
@@ -33,7 +33,7 @@ MOST_ASKED = 2_000
 class StateFinding(Noun):
     """A promise that does not hold in some reachable state, with the first such state found."""
 
-    subject: str  # "isolation: ZONE -> ZONE" or "flow N"
+    subject: str  # "isolation: ZONE -> ZONE", "flow N", or "loop: packets of ZONE"
     result: Result
     batch: int  # 0: before any step; batches count from 1
     state: str
@@ -48,7 +48,8 @@ class StatesProof(Noun):
 
     `states`: distinct reachable states, all of them covered unless a finding names a batch to split. The way back goes
     through the same states. `asked`: envelopes and cases the engine was asked about. `mended`: promises broken before
-    that hold at the end.
+    that hold at the end. `loops`: packets that go round in some state and did not before any step, zone by zone; no
+    promise is broken by that alone, so `result` does not count them.
     """
 
     result: Result
@@ -64,6 +65,7 @@ class StatesProof(Noun):
     cases: int  # components whose envelope did not hold and that were taken apart
     findings: tuple[StateFinding, ...]
     mended: tuple[str, ...] = ()
+    loops: tuple[StateFinding, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -108,6 +110,7 @@ def prove_states(
         cases=prover.cases,
         findings=findings,
         mended=tuple(prover.name(subject) for subject in prover.mended(final)),
+        loops=tuple(prover.loops),
         seconds=round(monotonic() - started, 3),
     )
 
@@ -121,6 +124,7 @@ class _Prover:
         self.flows = [flow_ends(flow.packet) for flow in policy.flows]
         self.first, self.before = begun(world, policy)
         self.findings: list[StateFinding] = []
+        self.loops: list[StateFinding] = []
         self._told: set[Subject] = set()
         self.number = self.asked = self.cases = 0
 
@@ -130,7 +134,7 @@ class _Prover:
         batch = Batch(self.base, steps, self.flows)
         for component in batch.components():
             before = Promises(self.before.fail | self._told, self.before.unknown)
-            search = Search(self.world, batch, component, before, self.most_asked)
+            search = Search(self.world, batch, component, before, self.most_asked, loops=True)
             found = search.run()
             self.asked += found.asked
             self.cases += found.asked > 1
@@ -141,17 +145,18 @@ class _Prover:
         for broke in found.broke:
             if broke.subject not in self._told:
                 self._told.add(broke.subject)
-                self.findings.append(self._finding(batch, broke))
+                self._list_of(broke.subject).append(self._finding(batch, broke))
         if found.exhausted:
             names = [batch.steps[member].name for member in component]
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             what = f"batch {self.number}: {shown} touch the same packets, and not every mixture of them holds"
-            open_ = sorted(self.name(subject) for subject in found.open) or ["every promise"]
             fix = "split the batch: put these steps into batches of their own"
-            for subject in open_:
-                self.findings.append(
-                    StateFinding(subject=subject, result="unknown", batch=self.number, state=what, fix=fix)
-                )
+            open_ = [(self._list_of(subject), self.name(subject)) for subject in sorted(found.open, key=self.name)]
+            for told, subject in open_ or [(self.findings, "every promise")]:
+                told.append(StateFinding(subject=subject, result="unknown", batch=self.number, state=what, fix=fix))
+
+    def _list_of(self, subject: Subject) -> list[StateFinding]:
+        return self.loops if isinstance(subject, Loop) else self.findings
 
     def _finding(self, batch: Batch, broke: Broke) -> StateFinding:
         done, partial = [], []
@@ -175,6 +180,8 @@ class _Prover:
         """A subject for people."""
         if isinstance(subject, int):
             return f"flow {subject}"
+        if isinstance(subject, Loop):
+            return f"loop: packets of {self.network.zone_names[subject.zone]}"
         source, destination = subject
         return f"isolation: {self.network.zone_names[source]} -> {self.network.zone_names[destination]}"
 

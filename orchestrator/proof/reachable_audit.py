@@ -60,7 +60,7 @@ class _Auditor:
         self.network, self.batches, self.policy, self.proof, self.random = network, batches, policy, proof, random
         self.still = Still.of(network)
         self.before = {finding.subject for finding in proof.findings if not finding.batch}
-        self.told = {finding.subject for finding in proof.findings if finding.batch}
+        self.told = {finding.subject for finding in (*proof.findings, *proof.loops) if finding.batch}
         self.start = Walker(network, self.still)
         self.states = self.flows = self.packets = 0
         self.contradictions: list[str] = []
@@ -121,6 +121,8 @@ class _Auditor:
         for zone, packet in self._some_packets(touched):
             self.packets += 1
             for end in walker.ends(zone, packet):
+                if end.ending == Ending.LOOP and not self._may_loop(zone, packet):
+                    self.contradictions.append(f"{where}, units {values}: {packet} goes round")
                 if end.ending == Ending.DELIVERED and self._forbidden(zone, end.zone, packet):
                     self.contradictions.append(f"{where}, units {values}: {packet} gets to zone {end.zone}")
 
@@ -134,6 +136,12 @@ class _Auditor:
         if only is not None and only.holds(packet):
             return False
         return subject not in self.before or not self._crossed_before(source, destination, packet)
+
+    def _may_loop(self, zone: int, packet: Packet) -> bool:
+        """Whether the proof tells of a loop of this zone's packets, or the packet went round before any step."""
+        if f"loop: packets of {self.network.zone_names[zone]}" in self.told:
+            return True
+        return any(end.ending == Ending.LOOP for end in self.start.ends(zone, packet))
 
     def _crossed_before(self, source: int, destination: int, packet: Packet) -> bool:
         ends = self.start.ends(source, packet)

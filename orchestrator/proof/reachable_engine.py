@@ -21,6 +21,7 @@ from orchestrator.proof.reachable_base import Hops
 from orchestrator.proof.reachable_base import Interval as Interval3
 from orchestrator.proof.reachable_flows import Flows
 from orchestrator.proof.reachable_isolation import Isolation
+from orchestrator.proof.reachable_loops import Loops
 from orchestrator.proof.reachable_rows import DROPPED
 from orchestrator.proof.reachable_walker import Walker
 
@@ -40,6 +41,7 @@ class EngineWorld:
         self._generation = self.engine.generation
         self.flows = Flows(self.engine, self.walker, policy.flows)
         self.isolation = Isolation(self.engine, policy)
+        self._loops = Loops(self.engine)
 
     def apply(self, update: Update) -> None:
         """Change the network. Raises UpdateError when the update does not fit."""
@@ -50,6 +52,7 @@ class EngineWorld:
         self.walker.apply(update)
         self.flows.changed(update, change.records, change.back)
         self.isolation.changed(change)
+        self._loops.changed(change)
 
     def next_hops(self, table: int, address: Interval3) -> Hops:
         """Where a table sends packets to one address (family, address, address + 1) now."""
@@ -67,6 +70,10 @@ class EngineWorld:
         isolation, unknown = self.isolation.broken()
         unread = frozenset(self.flows.unread)
         return Broken(isolation, unread.union(self.flows.failing), unknown, unread)
+
+    def loops(self) -> frozenset[int]:
+        """Zones some of whose packets go round now and did not in the first state."""
+        return self._loops.zones()
 
     def crossing(self) -> dict[Pair, PacketSet]:
         """The packets that get across forbidden pairs now and are not allowed to, exactly."""

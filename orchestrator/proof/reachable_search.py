@@ -11,13 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from orchestrator.forwarding.engine.network import Action
 from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
 from orchestrator.forwarding.engine.updates import Update
 from orchestrator.proof.reachable_rows import Unit
 from orchestrator.proof.reachable_steps import Batch
 
-Subject = Pair | int
-"""What a promise is about: a pair of zones (isolation), or a flow."""
+
+class Loop(NamedTuple):
+    """That no packet of a zone goes round that did not before any step."""
+
+    zone: int
+
+
+Subject = Pair | int | Loop
+"""What a promise is about: a pair of zones (isolation), a flow, or a loop."""
 
 
 class World(Protocol):
@@ -39,6 +47,14 @@ class ByPackets(Protocol):
 
     def allow_only(self, only: Mapping[Pair, Any]) -> None:
         """Judge from now on as if `Policy.only` were this."""
+
+
+@runtime_checkable
+class Rounds(Protocol):
+    """A world that knows which packets go round."""
+
+    def loops(self) -> frozenset[int]:
+        """Zones some of whose packets go round now and did not in the first state."""
 
 
 class Promises(NamedTuple):
@@ -106,7 +122,18 @@ class Found:
 class Search:
     """One component: `members` are its steps. All units outside it stand where they stand."""
 
-    def __init__(self, world: World, batch: Batch, members: Sequence[int], before: Promises, most_asked: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        batch: Batch,
+        members: Sequence[int],
+        before: Promises,
+        most_asked: int,
+        *,
+        loops: bool = False,
+    ) -> None:
+        """`loops`: whether packets that go round are told, where the world knows."""
+        self.rounds = world if loops and isinstance(world, Rounds) else None
         self.world, self.batch, self.before, self.most_asked = world, batch, before, most_asked
         self.members = tuple(members)
         self.units = self._units(self.members)
@@ -129,13 +156,13 @@ class Search:
         self.ports = [rows.ports[key[1]] for key in keys if key[0] == "port"]
 
     def _stiff(self) -> frozenset[int]:
-        """Units without an envelope: they change filters that decide where packets go."""
+        """Units without an envelope: what they change decides where packets go, or hides behind an unread entry."""
         policed = self.batch.base.policed
         conditions = [
             condition
             for row in self.filters
-            if row.filter in policed
             for item in row.items
+            if row.filter in policed or item.entry.action == Action.UNKNOWN
             for condition in (item.since, item.until)
         ]
         own = {unit.number for unit in self.units}
@@ -155,11 +182,13 @@ class Search:
             return self._only()
         self._release(self.units)
         suspects = self._ask(None)
+        loops = frozenset(subject for subject in suspects or () if isinstance(subject, Loop))
         if suspects is None or len(self.members) == 1:
-            self._cases(suspects)
-        elif suspects:
+            self._cases(suspects if suspects is None else suspects - loops)
+        elif suspects - loops:
             self._flows([subject for subject in suspects if isinstance(subject, int)])
-            self._pairs(frozenset(subject for subject in suspects if not isinstance(subject, int)))
+            self._pairs(frozenset(subject for subject in suspects - loops if not isinstance(subject, int)))
+        self._pairs(loops)  # last: what they cost is not missing for promises
         self.finish()
         return self.found
 
@@ -167,7 +196,7 @@ class Search:
         """The one state that a single unit leads to; the one it comes from is judged already."""
         self.finish()
         self.found.asked += 1
-        answer = self._told(self.world.broken(), None)
+        answer = self._told(self.world.broken(), None, self._loops())
         for subject in sorted(answer.all, key=str):
             values = {self.units[0].number: 1}
             self.found.broke.append(Broke(subject, subject not in answer.fail, values))
@@ -204,7 +233,7 @@ class Search:
             self._set(wide=True)
 
     def _pairs(self, pairs: frozenset[Subject]) -> None:
-        """Take apart, for pairs of zones, steps that touch the same destinations, with the other steps not done."""
+        """Take apart, for pairs and loops, steps that touch the same destinations, with the other steps not done."""
         if not pairs:
             return
         for members in self.batch.meeting(self.members):
@@ -282,16 +311,20 @@ class Search:
         """What does not hold in some mixture of the open units."""
         self.found.asked += 1
         self._set(wide=True)
-        wide = self.world.broken()
+        wide, loops = self.world.broken(), self._loops()
         if (self.filters or self.ports) and self._set(wide=False):
-            return self._told(wide, self.world.broken())
-        return self._told(wide, None)
+            return self._told(wide, self.world.broken(), loops)
+        return self._told(wide, None, loops)
 
-    def _told(self, wide: Broken, narrow: Broken | None) -> Promises:
-        """Isolation from the widest network, flows from the narrowest (None: it is the same)."""
+    def _loops(self) -> frozenset[Subject]:
+        """The loops of the widest network: any path may go round."""
+        return frozenset(map(Loop, self.rounds.loops())) if self.rounds else frozenset()
+
+    def _told(self, wide: Broken, narrow: Broken | None, loops: frozenset[Subject]) -> Promises:
+        """Isolation and loops from the widest network, flows from the narrowest (None: it is the same)."""
         narrow, excused = narrow or wide, self._excused()
         unread = narrow.unread - excused
-        fail = (frozenset[Subject](wide.isolation) | (narrow.flows - excused - unread)) - self.before.fail
+        fail = (loops | wide.isolation | (narrow.flows - excused - unread)) - self.before.fail
         unknown = (frozenset[Subject](wide.unknown | narrow.unknown) | unread) - self.before.all - fail
         return Promises(fail, unknown)
 

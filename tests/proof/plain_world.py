@@ -142,6 +142,7 @@ class PlainWorld:
     def __init__(self, network: Network, policy: Policy, packets: Sequence[tuple[int, Packet]]) -> None:
         self.rows, self.policy, self.packets = Rows(network), policy, tuple(packets)
         self.only: Crossing = {}
+        self.round = looping(self.rows, self.packets)
         self.asked = 0
 
     def apply(self, update: Update) -> None:
@@ -151,11 +152,21 @@ class PlainWorld:
         self.asked += 1
         return judged(self.rows, self.policy, self.packets, self.only)
 
+    def loops(self) -> frozenset[int]:
+        return frozenset(zone for zone, _packet in looping(self.rows, self.packets) - self.round)
+
     def crossing(self) -> Crossing:
         return crossing(self.rows, self.policy, self.packets, self.only)
 
     def allow_only(self, only: Crossing) -> None:
         self.only = dict(only)
+
+
+def looping(rows: Rows, packets: Sequence[tuple[int, Packet]]) -> frozenset[tuple[int, Packet]]:
+    """The packets that go round on some branch."""
+    plain = Plain(rows.arrays())
+    ends = ((zone, packet, plain.ends(zone, packet)) for zone, packet in packets)
+    return frozenset((zone, packet) for zone, packet, found in ends if any(end.ending == Ending.LOOP for end in found))
 
 
 def crossing(

@@ -33,11 +33,14 @@ from orchestrator.forwarding.engine.updates import (
     Update,
 )
 from orchestrator.proof.reachable import Mode, Step, prove_states
+from orchestrator.proof.reachable_audit import audit
+from orchestrator.proof.reachable_engine import EngineWorld
+from orchestrator.proof.reachable_search import Loop
 from orchestrator.proof.reachable_steps import states_of
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
 from tests.laws import examples
-from tests.proof.plain_world import PlainWorld, Rows, crossing, judged
+from tests.proof.plain_world import PlainWorld, Rows, crossing, judged, looping
 from tests.proof.square import Square
 
 MODES = (Mode.ATOMIC, Mode.LINES, Mode.CONVERGING)
@@ -149,13 +152,16 @@ def by_exhaustion(
     before, only = judged(rows, policy, packets), crossing(rows, policy, packets)
     fail: set[object] = set()
     unknown: set[object] = set()
+    round_before = looping(rows, packets)
     count = 1
     for steps in batches:
         for chosen in product(*map(values, steps)):
             begun = [step for step, lines in zip(steps, chosen, strict=True) if any(lines) and not all(lines)]
             excused = frozenset[int]().union(*(step.outage for step in begun))
             count += any(any(lines) for lines in chosen)
-            answer = judged(state_of(rows, steps, chosen), policy, packets, only)
+            state = state_of(rows, steps, chosen)
+            answer = judged(state, policy, packets, only)
+            fail |= {Loop(zone) for zone, _packet in looping(state, packets) - round_before}
             fail |= answer.isolation | (answer.flows - excused - answer.unread - (before.flows - before.unread))
             unknown |= (answer.unknown | (answer.unread - excused)) - before.isolation - before.unknown - before.flows
         rows = state_of(rows, steps, [(True,) * len(step.lines) for step in steps])
@@ -215,13 +221,15 @@ def the_proof_holds(seed: int) -> None:
         pair: f"isolation: {network.zone_names[pair[0]]} -> {network.zone_names[pair[1]]}"
         for pair in product(range(len(network.zone_names)), repeat=2)
     }
-    told = {finding.subject for finding in proof.findings if finding.batch}
-    expected = {names[item] if isinstance(item, tuple) else f"flow {item}" for item in fail | unknown}
+    told = {finding.subject for finding in (*proof.findings, *proof.loops) if finding.batch}
+    loops = {Loop(zone): f"loop: packets of {name}" for zone, name in enumerate(network.zone_names)}
+    expected = {(names | loops).get(item, f"flow {item}") for item in fail | unknown}
     assert told == expected
     assert proof.states == count
-    if fail:
+    if any(not isinstance(item, Loop) for item in fail):
         assert proof.result in ("fail", "unknown")
-    if not expected:
+    assert all(finding.subject.startswith("loop") for finding in proof.loops)
+    if all(isinstance(item, Loop) for item in fail | unknown):
         assert all(finding.batch == 0 for finding in proof.findings)
     assert plainly(world.rows) == plainly(final)
     assert (world.rows.entries, world.rows.up) == (final.entries, final.up)
@@ -261,6 +269,23 @@ def test_two_steps_of_a_batch_may_not_change_the_same_row() -> None:
     with pytest.raises(PlanError, match=r"steps two and one of one batch both change the route of table \d+ to"):
         prove_states(square.network, [steps], square.policy, square.world())
     assert prove_states(square.network, [steps[:1]], square.policy, square.world()).steps == 1
+
+
+def test_a_loop_that_was_not_there_before_is_told_though_no_flow_is_promised() -> None:
+    square = Square()
+    steps = [Step("r2", (square.to_b("r2", "r3"),)), Step("r3", (square.to_b("r3", "r4"),))]
+    nothing = Policy(np.ones((2, 2), np.bool_))
+    for world in (PlainWorld(square.network, nothing, [(0, square.packet)]), EngineWorld(square.network, nothing)):
+        proof = prove_states(square.network, [steps], nothing, world)
+        assert (proof.result, proof.findings) == ("pass", ())
+        assert [(loop.subject, loop.result, loop.state) for loop in proof.loops] == [
+            ("loop: packets of a", "fail", "batch 1 with r2 done")
+        ]
+        assert audit(square.network, [steps], nothing, proof, number=10, seed=1).contradictions == ()
+        hidden = proof.model_copy(update={"loops": ()})
+        assert audit(square.network, [steps], nothing, hidden, number=10, seed=1).contradictions != ()
+    turned = prove_states(square.network, [steps[1:], steps[:1]], nothing, EngineWorld(square.network, nothing))
+    assert turned.loops == ()
 
 
 def test_too_many_cases_ask_for_a_split() -> None:

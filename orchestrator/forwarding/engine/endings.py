@@ -21,21 +21,33 @@ class Endings:
 
     def __init__(self, decider: Decider, end: Outcome) -> None:
         self._decider, self._end = decider, end
-        outcomes = decider.slicer.outcomes
-        self._kind, self._argument = outcomes.kind, outcomes.a
-        self.leads = self._kind == end
-        owner = np.repeat(np.arange(len(self.leads)), np.diff(outcomes.first))
-        before = -1
-        while before != (before := int(self.leads.sum())):  # deep graphs need a round per level
-            self.leads[owner[self.leads[outcomes.children]]] = True
+        self.leads = np.zeros(0, np.bool_)
         self._rewriter = Rewriter(decider.table.services)
         self._known: dict[tuple[int, PacketSet], PacketSet] = {}
+        self.grow()
+
+    def grow(self) -> None:
+        """Take in the nodes that the decider knows by now; what filters say is asked anew."""
+        outcomes, old = self._decider.slicer.outcomes, len(self.leads)
+        self._known.clear()
+        if self._rewriter.services is not self._decider.table.services:
+            self._rewriter = Rewriter(self._decider.table.services)
+        if old == len(outcomes.kind):
+            return
+        leads = np.concatenate([self.leads, outcomes.kind[old:] == self._end])
+        first = int(outcomes.first[old])
+        children = outcomes.children[first:]
+        owner = np.repeat(np.arange(old, len(leads)), np.diff(outcomes.first[old:]))
+        before = -1
+        while before != (before := int(leads.sum())):  # a round per level
+            leads[owner[leads[children]]] = True
+        self.leads = leads
 
     def packets(self, node: int, packets: PacketSet) -> PacketSet:
         """Those packets of a set for which some branch below a node ends so."""
         if not packets or not self.leads[node]:
             return PacketSet(packets.services)
-        if self._kind[node] == self._end:
+        if self._decider.slicer.outcomes.kind[node] == self._end:
             return packets
         key = node, packets
         if key not in self._known:
@@ -43,7 +55,8 @@ class Endings:
         return self._known[key]
 
     def _below(self, node: int, packets: PacketSet) -> PacketSet:
-        kind, argument, children = self._kind[node], int(self._argument[node]), self._decider.children(node)
+        outcomes, children = self._decider.slicer.outcomes, self._decider.children(node)
+        kind, argument = outcomes.kind[node], int(outcomes.a[node])
         if kind == Outcome.EITHER:
             return reduce(or_, (self.packets(child, packets) for child in children))
         if kind == Outcome.REWRITE:
