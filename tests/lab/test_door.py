@@ -1,6 +1,8 @@
 """The lab's verbs where no lab runs: what they say, and how they end."""
 
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from network_models import district
 
 
 @pytest.fixture(autouse=True)
-def nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("ONEFOLD_LAB", str(tmp_path / "lab"))
+def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="lab-", dir="/tmp") as folder:  # short: unix sockets
+        monkeypatch.setenv("ONEFOLD_LAB", folder)
+        yield
 
 
 def test_status_of_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
