@@ -12,11 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import orchestrator
-from orchestrator.forwarding.engine.engine import Engine
+from orchestrator.forwarding.engine.core import Kind
+from orchestrator.forwarding.engine.engine import Change, Engine
 from orchestrator.forwarding.engine.network import Network
 from orchestrator.forwarding.engine.packets import PacketSet
 from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
-from orchestrator.forwarding.engine.updates import Update
+from orchestrator.forwarding.engine.updates import (
+    AddRoute,
+    PortDown,
+    PortUp,
+    RemoveRoute,
+    ReplaceRoute,
+    Update,
+)
 from orchestrator.proof.reachable_base import Hops
 from orchestrator.proof.reachable_base import Interval as Interval3
 from orchestrator.proof.reachable_flows import Flows
@@ -39,13 +47,15 @@ class EngineWorld:
         self.walker = Walker(network)
         self._hops: dict[int, Hops] = {}  # by the engine's groups
         self._generation = self.engine.generation
+        self._last: Change | None = None
         self.flows = Flows(self.engine, self.walker, policy.flows)
         self.isolation = Isolation(self.engine, policy)
         self._loops = Loops(self.engine)
 
     def apply(self, update: Update) -> None:
         """Change the network. Raises UpdateError when the update does not fit."""
-        change = self.engine.apply(update)
+        change = self._taken_back(update) or self.engine.apply(update)
+        self._last = change
         if self._generation != self.engine.generation:
             self._generation = self.engine.generation
             self._hops.clear()
@@ -53,6 +63,16 @@ class EngineWorld:
         self.flows.changed(update, change.records, change.back)
         self.isolation.changed(change)
         self._loops.changed(change)
+
+    def _taken_back(self, update: Update) -> Change | None:
+        """The change back, when an update takes back the last one: the answers are put back, not found anew."""
+        last = self._last
+        if last is None or last.generation != self.engine.generation or not _takes_back(update, last):
+            return None
+        self.engine.undo(last)
+        records = last.records.copy()
+        records["before"], records["after"] = last.records["after"], last.records["before"]
+        return Change(update, records)
 
     def next_hops(self, table: int, address: Interval3) -> Hops:
         """Where a table sends packets to one address (family, address, address + 1) now."""
@@ -82,3 +102,18 @@ class EngineWorld:
     def allow_only(self, only: Mapping[Pair, PacketSet]) -> None:
         """Judge forbidden pairs from now on as if the policy's `only` were this (`crossing` makes such sets)."""
         self.isolation.allow_only(only)
+
+
+def _takes_back(update: Update, last: Change) -> bool:
+    """Whether an update leads back to the routes or port before a change, whatever line the route comes from."""
+    before = last.update
+    if isinstance(before, AddRoute):
+        return isinstance(update, RemoveRoute) and (update.table, update.prefix) == (before.table, before.prefix)
+    if isinstance(before, RemoveRoute | ReplaceRoute):
+        made = AddRoute if isinstance(before, RemoveRoute) else ReplaceRoute
+        there = isinstance(update, made) and (update.table, update.prefix) == (before.table, before.prefix)
+        return there and isinstance(update, AddRoute | ReplaceRoute) and set(update.hops) == set(last.hops)
+    if isinstance(before, PortDown | PortUp) and isinstance(update, PortDown | PortUp):
+        kind = Kind.PORT_UP if isinstance(update, PortUp) else Kind.PORT_DOWN
+        return update.port == before.port and last.native[0] == kind
+    return False

@@ -139,6 +139,7 @@ class Search:
         self.units = self._units(self.members)
         self.active = self.units  # those that are taken apart
         self.found = Found()
+        self._chosen: tuple[int, ...] | None = None
         self.fixed = batch.fixed
         self._choose_rows(self.members)
         self.stiff = self._stiff()
@@ -149,6 +150,10 @@ class Search:
 
     def _choose_rows(self, members: Iterable[int]) -> None:
         """Rows that `_set` brings up to date: those of some members."""
+        members = tuple(members)
+        if members == self._chosen:
+            return
+        self._chosen = members
         rows = self.batch.rows
         keys = list(dict.fromkeys(key for member in members for key in self.batch.keys[member]))
         self.routes = [rows.routes[key] for key in keys if key in rows.routes]

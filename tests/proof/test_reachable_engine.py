@@ -94,9 +94,11 @@ def hold(seed: int, turns: int) -> None:
     for _turn in range(turns):
         update = line(rows, random, lambda _row: True)
         if update is not None:
-            rows.apply(update)
-            world.apply(update)
-            check(world, rows, policy, random)
+            back = world.engine.inverse(Engine(rows.arrays()).apply(update))
+            for one in (update, back, update):  # taken back is a way of its own
+                rows.apply(one)
+                world.apply(one)
+                check(world, rows, policy, random)
 
 
 @given(st.integers(0, 2**32))

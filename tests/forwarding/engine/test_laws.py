@@ -96,7 +96,7 @@ def test_what_hypothesis_finds_is_no_different(network: Network) -> None:
     assert not list(deviations(Engine(network), network, Random(1)))
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8, 800))
 @given(networks("filters", "ecmp"))
 def test_every_cell_of_packets_agrees_where_there_are_few(network: Network) -> None:
     engine, plain = Engine(network), Plain(network)
