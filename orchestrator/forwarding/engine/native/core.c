@@ -66,6 +66,7 @@ static void free_walks(Engine *e) {
     free(e->slot);
     free(e->step);
     free(e->chain);
+    free(e->hint);
     free(e->mark);
     free(e->place);
     free(e->place_table);
@@ -121,7 +122,7 @@ int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t h
     if (e->error) return e->error;
     if (!known(e, kind, at, low, high)) return BAD_ARGUMENT;
     e->records = e->edits = e->asked_count = 0;
-    e->budget = e->work + e->full_work / 4;
+    e->budget = e->work + e->full_work / 8;
     int status;
     if (kind < PORT_DOWN) {
         status = edit_table(e, kind, at, low, high, group, before);
@@ -205,6 +206,7 @@ int32_t engine_group(Engine *e, const int32_t *kind, const int32_t *target, int3
         if (ints_push(&e->hop_kind, kind[i]) || ints_push(&e->hop_target, target[i])) return e->error = NO_MEMORY;
     if (ints_push(&e->group_first, (int32_t)e->hop_kind.count)) return e->error = NO_MEMORY;
     group_refresh(e, (int32_t)e->groups);
+    if (note_uses(e, (int32_t)e->groups)) return e->error;
     return e->error ? e->error : (int32_t)e->groups++;
 }
 

@@ -9,7 +9,8 @@
  *   tables.c  longest-prefix sweep of routes into segments; add, remove, replace a route
  *   sweep.c   all labels from low to high: classes by signature, verified; outcomes of every attachment
  *   sharing.c attachments with the same answers have them once
- *   update.c  one change: who is upstream of it, and what becomes of them
+ *   upstream.c who is upstream of a change
+ *   update.c  one change: what becomes of those upstream
  *   core.c    life and death of an engine, and what Python reads
  */
 #ifndef ONEFOLD_CORE_H
@@ -118,6 +119,7 @@ typedef struct Route {
     int64_t low, high;
     int32_t group, parent; /* parent: the next wider route of the table */
     int32_t table;         /* NOBODY: none any more */
+    int32_t next, before;  /* routes with the same group, once `linked` */
 } Route;
 
 typedef struct Fast { /* what a group does when it needs no branching: go on at table `next`, or end in `node` */
@@ -197,7 +199,11 @@ typedef struct Engine {
     Mark *mark;
     int32_t *chain;
     bool sweeping;
-    int32_t watched, passes, override_table, override_group;
+    Cursor *hint;                            /* [tables]: where the last label was, while labels ascend */
+    bool ascending;
+    int32_t apart;                           /* a table whose routes do not bound how far an answer holds */
+    int64_t apart_end, same_end;             /* same_end, same_group: see answer_at in update.c */
+    int32_t same_group, watched, passes, override_table, override_group;
     int32_t depth;
     Ints way, open, scratch, seen; /* open: places of loops that are not closed yet; seen: (table, group) pairs of this walk, while `seeing` */
     bool seeing;
@@ -215,15 +221,19 @@ typedef struct Engine {
     bool trimmed;
     bool plain;                         /* neither translations nor policies: who is upstream is found backwards */
     bool named_ports;
-    int32_t *port_group_first, *port_group; /* [ports + 1] CSR: groups of the input that use port p */
+    int32_t *entry_first, *entry;           /* [tables + 1] CSR: ports whose peer belongs to table t */
+    Ints use;                               /* pairs (group, next): groups by what their hops lead to */
+    int32_t *port_use, *table_use;          /* [ports], [tables]: first use, or NOBODY */
+    bool linked;                            /* routes are found by their group; from the first update on */
+    Ints group_route;                       /* [groups]: first route, or NOBODY */
     int32_t flipped;                        /* the port that changed, while its change is answered; else NOBODY */
     uint8_t *marked;                        /* [groups] while a port changes */
     int64_t marked_room;
     Ints met, met_next;                 /* queue entries of table t, linked */
     int32_t *met_first;
     uint32_t *met_stamp, met_now;
-    Reach *queue, *asked;
-    int64_t queued, queue_room, asked_count, asked_room;
+    Reach *queue, *asked, *piece; /* piece: stretches of edits, `at` the node of the edited table itself */
+    int64_t queued, queue_room, asked_count, asked_room, pieces, piece_room;
     Edit *edit;
     int64_t edits, edit_room;
     Record *record;
@@ -260,6 +270,7 @@ int tables_build(Engine *e);
 int table_add(Engine *e, int32_t table, int64_t low, int64_t high, int32_t group);
 int table_remove(Engine *e, int32_t table, int64_t low, int64_t high, int32_t *group);
 int table_replace(Engine *e, int32_t table, int64_t low, int64_t high, int32_t group, int32_t *before);
+int edit_push(Engine *e, int64_t low, int64_t high, int32_t old, int32_t new);
 int table_touch(Engine *e, int32_t table, const uint8_t *marked);
 int32_t table_route(const Engine *e, int32_t table, int64_t low, int64_t high);
 
@@ -274,9 +285,14 @@ void index_free(Engine *e);
 int note_group(Engine *e, int32_t table, int32_t group);
 void set_port(Engine *e, int32_t port, bool up);
 int answer_port(Engine *e, int32_t port, bool up, bool asking);
-int upstream(Engine *e, int32_t table, int64_t low, int64_t high, int64_t budget);
+int note_uses(Engine *e, int32_t group);
+int routes_link(Engine *e);
+void route_link(Engine *e, int32_t route);
+void route_unlink(Engine *e, int32_t route);
+int reach_push(Engine *e, Reach **reach, int64_t *count, int64_t *room, Reach one);
+int upstream(Engine *e, int32_t table, int64_t budget);
 int ask(Engine *e, int32_t attachment, int64_t low, int64_t high);
-int answer(Engine *e, int32_t watched);
+int answer_zone(Engine *e, int32_t port);
 int answer_edits(Engine *e, int32_t table, bool replaced);
 void count_all(Engine *e);
 void count_node(Engine *e, int32_t attachment, int32_t node, int64_t length);

@@ -41,21 +41,34 @@ static int index_ports(Engine *e, Ints *key, Ints *value) {
         if (ints_push(key, in->port_peer[p]) || ints_push(value, p)) return NO_MEMORY;
     }
     if (csr(in->ports, key->count, key->at, value->at, &e->sender_first, &e->sender)) return NO_MEMORY;
-    for (int64_t i = 0; i < key->count; i++) {
-        key->at[i] = in->port_table[key->at[i]];
-        value->at[i] = in->port_table[value->at[i]];
-    }
+    for (int64_t i = 0; i < key->count; i++) key->at[i] = in->port_table[key->at[i]];
+    if (csr(in->tables, key->count, key->at, value->at, &e->entry_first, &e->entry)) return NO_MEMORY;
+    for (int64_t i = 0; i < key->count; i++) value->at[i] = in->port_table[value->at[i]];
     if (csr(in->tables, key->count, key->at, value->at, &e->back_first, &e->back)) return NO_MEMORY;
     if (unique(in->tables, e->back_first, e->back, in->tables)) return NO_MEMORY;
     key->count = value->count = 0;
     for (int32_t a = 0; a < in->attachments; a++)
         if (ints_push(key, in->port_table[in->attachment_port[a]]) || ints_push(value, a)) return NO_MEMORY;
     if (csr(in->tables, key->count, key->at, value->at, &e->attached_first, &e->attached)) return NO_MEMORY;
-    key->count = value->count = 0;
+    memset(e->port_use, 0xff, ((size_t)in->ports + 1) * sizeof *e->port_use);
+    memset(e->table_use, 0xff, ((size_t)in->tables + 1) * sizeof *e->table_use);
     for (int32_t g = 0; g < in->groups; g++)
-        for (int32_t hop = in->group_first[g]; hop < in->group_first[g + 1]; hop++)
-            if (!in->hop_kind[hop] && (ints_push(key, in->hop_target[hop]) || ints_push(value, g))) return NO_MEMORY;
-    return csr(in->ports, key->count, key->at, value->at, &e->port_group_first, &e->port_group);
+        if (note_uses(e, g)) return NO_MEMORY;
+    return OK;
+}
+
+/* Remember by its hops a group that is new. */
+int note_uses(Engine *e, int32_t group) {
+    for (int32_t hop = e->group_first.at[group]; hop < e->group_first.at[group + 1]; hop++) {
+        int32_t kind = e->hop_kind.at[hop];
+        if (kind > 1) continue;
+        int32_t *use = &(kind ? e->table_use : e->port_use)[e->hop_target.at[hop]];
+        int32_t at = (int32_t)e->use.count;
+        if (*use >= 0 && e->use.at[*use] == group) continue; /* twice the same hop */
+        if (ints_push(&e->use, group) || ints_push(&e->use, *use)) return e->error = NO_MEMORY;
+        *use = at;
+    }
+    return OK;
 }
 
 static int leak(Engine *e, int32_t from, int32_t to) {
@@ -148,10 +161,12 @@ int index_build(Engine *e) {
     size_t tables = (size_t)e->in.tables + 1;
     Ints key = {NULL, 0, 0}, value = {NULL, 0, 0};
     e->leak_of = malloc(tables * sizeof *e->leak_of);
+    e->table_use = malloc(tables * sizeof *e->table_use);
+    e->port_use = malloc(((size_t)e->in.ports + 1) * sizeof *e->port_use);
     e->met_first = calloc(tables, sizeof *e->met_first);
     e->met_stamp = calloc(tables, sizeof *e->met_stamp);
     e->idle = calloc(tables, sizeof *e->idle);
-    int answer = e->leak_of && e->met_first && e->met_stamp && e->idle ? OK : NO_MEMORY;
+    int answer = e->leak_of && e->table_use && e->port_use && e->met_first && e->met_stamp && e->idle ? OK : NO_MEMORY;
     if (!answer) memset(e->leak_of, 0xff, tables * sizeof *e->leak_of);
     answer = answer ? answer : index_ports(e, &key, &value);
     answer = answer ? answer : note_routes(e);
@@ -163,25 +178,20 @@ int index_build(Engine *e) {
 }
 
 void index_free(Engine *e) {
-    void *all[] = {e->back_first,     e->back,       e->sender_first, e->sender,    e->attached_first, e->attached,
-                   e->leak.at,        e->leak_of,    e->foreign.at,   e->met.at,    e->met_next.at,    e->met_first,
-                   e->met_stamp,      e->idle,     e->queue,      e->asked,        e->edit,      e->record,         e->port_group_first,
-                   e->port_group,     e->marked};
+    void *all[] = {e->back_first, e->back,      e->sender_first, e->sender,         e->attached_first, e->attached,
+                   e->leak.at,    e->leak_of,   e->foreign.at,   e->met.at,         e->met_next.at,    e->met_first,
+                   e->met_stamp,  e->idle,      e->queue,        e->asked,          e->edit,           e->record,
+                   e->marked,     e->use.at,    e->port_use,     e->table_use,      e->entry_first,    e->entry,
+                   e->piece,      e->group_route.at};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
 /* ---- a port goes down or up ---- */
 static void mark(Engine *e, int32_t port, bool refresh, uint8_t value) {
-    for (int32_t i = e->port_group_first[port]; i < e->port_group_first[port + 1]; i++) {
-        e->marked[e->port_group[i]] = value;
-        if (refresh) group_refresh(e, e->port_group[i]);
+    for (int32_t k = e->port_use[port]; k >= 0; k = e->use.at[k + 1]) {
+        e->marked[e->use.at[k]] = value;
+        if (refresh) group_refresh(e, e->use.at[k]);
     }
-    for (int32_t g = (int32_t)e->in.groups; g < e->groups; g++) /* groups that came later */
-        for (int32_t hop = e->group_first.at[g]; hop < e->group_first.at[g + 1]; hop++) {
-            if (e->hop_kind.at[hop] || e->hop_target.at[hop] != port) continue;
-            e->marked[g] = value;
-            if (refresh) group_refresh(e, g);
-        }
 }
 
 static int touch_table(Engine *e, int32_t table, int32_t port) {
@@ -196,15 +206,6 @@ static int touch_port(Engine *e, int32_t port) {
     for (int64_t i = 0; i < e->foreign.count && !answer; i += 2)
         if (e->foreign.at[i + 1] == port) answer = touch_table(e, e->foreign.at[i], port);
     return answer;
-}
-
-static int ask_zone(Engine *e, int32_t port) {
-    for (int32_t k = e->attached_first[e->in.port_table[port]]; k < e->attached_first[e->in.port_table[port] + 1]; k++)
-        if (e->in.attachment_port[e->attached[k]] == port && ask(e, e->attached[k], 0, LABEL_END)) return e->error;
-    int wide = e->asked_count ? answer(e, NOBODY) : OK;
-    if (wide <= 0) return wide;
-    e->sweeps++;
-    return sweep_all(e, true);
 }
 
 void set_port(Engine *e, int32_t port, bool up) {
@@ -233,6 +234,6 @@ int answer_port(Engine *e, int32_t port, bool up, bool asking) {
     int answer = touch_port(e, port);
     for (int32_t k = e->sender_first[port]; k < e->sender_first[port + 1] && !answer; k++)
         answer = touch_port(e, e->sender[k]);
-    answer = answer ? answer : ask_zone(e, port);
+    answer = answer ? answer : answer_zone(e, port);
     return answer == SWEPT ? OK : answer;
 }

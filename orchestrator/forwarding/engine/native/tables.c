@@ -124,7 +124,7 @@ static int take_routes(Engine *e, int64_t *first, Key *key) {
     for (int64_t i = 0; i < n; i++) {
         int64_t at = first[e->in.route_table[i]]++;
         key[at] = (Key){e->in.route_low[i], e->in.route_length[i], (int32_t)at};
-        e->route[at] = (Route){e->in.route_low[i], e->in.route_high[i], e->in.route_group[i], NOBODY, e->in.route_table[i]};
+        e->route[at] = (Route){e->in.route_low[i], e->in.route_high[i], e->in.route_group[i], NOBODY, e->in.route_table[i], NOBODY, NOBODY};
     }
     for (int64_t t = e->in.tables; t; t--) first[t] = first[t - 1];
     first[0] = 0;
@@ -166,7 +166,7 @@ done:
 }
 
 /* ---- one route ---- */
-static int edit_push(Engine *e, int64_t low, int64_t high, int32_t old, int32_t new) {
+int edit_push(Engine *e, int64_t low, int64_t high, int32_t old, int32_t new) {
     if (old == new) return OK;
     Edit *last = e->edits ? &e->edit[e->edits - 1] : NULL;
     if (last && last->high == low && last->before == old && last->after == new) {
@@ -244,8 +244,9 @@ int table_add(Engine *e, int32_t table, int64_t low, int64_t high, int32_t group
     int32_t parent = owner_at(e, table, low);
     while (parent >= 0 && (e->route[parent].low > low || e->route[parent].high < high)) parent = e->route[parent].parent;
     if (parent >= 0 && e->route[parent].low == low && e->route[parent].high == high) return EXISTS;
-    int32_t route = route_new(e, (Route){low, high, group, parent, table});
+    int32_t route = route_new(e, (Route){low, high, group, parent, table, NOBODY, NOBODY});
     List *list = &e->table[table];
+    if (route >= 0) route_link(e, route);
     if (route < 0 || list_split(&e->arena, list, low) || list_split(&e->arena, list, high)) return e->error = NO_MEMORY;
     return hand_over(e, table, low, high, parent, route);
 }
@@ -267,7 +268,8 @@ int table_remove(Engine *e, int32_t table, int64_t low, int64_t high, int32_t *g
     if (hand_over(e, table, low, high, route, e->route[route].parent)) return e->error;
     join(e, table, high);
     join(e, table, low);
-    e->route[route] = (Route){0, -1, NOBODY, e->spare_route, NOBODY};
+    route_unlink(e, route);
+    e->route[route] = (Route){0, -1, NOBODY, e->spare_route, NOBODY, NOBODY, NOBODY};
     e->spare_route = route;
     return OK;
 }
@@ -276,7 +278,9 @@ int table_replace(Engine *e, int32_t table, int64_t low, int64_t high, int32_t g
     int32_t route = table_route(e, table, low, high);
     if (route < 0) return MISSING;
     *before = e->route[route].group;
+    route_unlink(e, route);
     e->route[route].group = group;
+    route_link(e, route);
     List *list = &e->table[table];
     Cursor at = list_find(list, low);
     do {

@@ -1,16 +1,17 @@
 /* One change: whose answers may differ, and what they are now.
  *
- * Who is upstream of a changed table is found backwards, as intervals of labels, table by table; where that is wide,
- * or translations and policies are about, every attachment is asked for the changed labels; where even that costs more
- * than a part of answering everything, everything is answered anew. All three give the same answers.
+ * Who is upstream of a changed table is found backwards (upstream.c); those are asked where the table's own outcome has
+ * changed. With translations or policies about, every attachment is asked for the changed labels. Where that costs more
+ * than a part of answering everything, everything is answered anew for those who are upstream. All give the same answers.
  */
 #include "core.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECES 64
-#define NEAR 200
+#define NEAR 200    /* steps to look for somebody upstream before anything else is done */
+#define PIECES 64   /* pieces of edits to look at before it is known who is upstream */
+#define FEW_ASKED 3 /* so few are asked everywhere, wherever the table's own outcome has changed or not */
 
 /* The last records are those of this ring, and this one goes on where they end. */
 static bool goes_on(const Engine *e, const Record *record, int64_t ring) {
@@ -57,97 +58,6 @@ static int answer_is(Engine *e, int32_t attachment, int64_t low, int64_t high, i
     return e->error;
 }
 
-/* ---- who is upstream ---- */
-static int reach_push(Engine *e, Reach **reach, int64_t *count, int64_t *room, Reach one) {
-    if (*count == *room) {
-        int64_t more = *room * 2 + 256;
-        Reach *wider = realloc(*reach, (size_t)more * sizeof *wider);
-        if (!wider) return e->error = NO_MEMORY;
-        *reach = wider;
-        *room = more;
-    }
-    (*reach)[(*count)++] = one;
-    return OK;
-}
-
-int ask(Engine *e, int32_t attachment, int64_t low, int64_t high) {
-    if (e->leader[attachment] != attachment) return OK; /* its leader is asked, from the same table */
-    return reach_push(e, &e->asked, &e->asked_count, &e->asked_room, (Reach){low, high, attachment});
-}
-
-/* Into the queue, unless an entry of the same table covers it already. */
-static int meet(Engine *e, int32_t table, int64_t low, int64_t high) {
-    if (e->met_stamp[table] != e->met_now) {
-        e->met_stamp[table] = e->met_now;
-        e->met_first[table] = NOBODY;
-    }
-    for (int32_t i = e->met_first[table]; i >= 0; i = e->met_next.at[i]) {
-        e->work++;
-        if (e->queue[i].low <= low && high <= e->queue[i].high) return OK;
-    }
-    if (ints_push(&e->met_next, e->met_first[table])) return e->error = NO_MEMORY;
-    e->met_first[table] = (int32_t)e->queued;
-    return reach_push(e, &e->queue, &e->queued, &e->queue_room, (Reach){low, high, table});
-}
-
-static bool leads(const Engine *e, int32_t group, int32_t table) {
-    if (group < 0) return false;
-    const Fast *fast = &e->fast[group];
-    if (fast->next >= 0 || fast->node >= 0) return fast->next == table;
-    for (int32_t hop = e->group_first.at[group]; hop < e->group_first.at[group + 1]; hop++) {
-        int32_t target = e->hop_target.at[hop], kind = e->hop_kind.at[hop];
-        if (kind == 1 && target == table) return true;
-        if (kind || !e->up[target]) continue;
-        int32_t peer = e->in.port_peer[target];
-        if (peer >= 0 && e->up[peer] && e->in.port_table[peer] == table) return true;
-    }
-    return false;
-}
-
-/* Labels of [low, high) that `from` sends to table `to`. */
-static int feed(Engine *e, int32_t from, int32_t to, int64_t low, int64_t high) {
-    const List *list = &e->table[from];
-    Cursor at = list_find(list, low);
-    int64_t begin = NOBODY, label = low;
-    do {
-        Chunk *chunk = list_chunk(list, at.chunk);
-        if (label >= high) break;
-        int64_t end = list_end(list, at);
-        bool goes = leads(e, chunk_value(chunk)[at.at], to);
-        e->work++;
-        if (goes && begin < 0) begin = label;
-        if (!goes && begin >= 0) {
-            if (meet(e, from, begin, label)) return e->error;
-            begin = NOBODY;
-        }
-        label = end;
-    } while (list_next(list, &at));
-    if (begin >= 0) return meet(e, from, begin, label < high ? label : high);
-    return OK;
-}
-
-/* Ask for every attachment whose packets to [low, high) may pass the table. False in `OK`; 1: more than the budget. */
-int upstream(Engine *e, int32_t table, int64_t low, int64_t high, int64_t budget) {
-    int64_t limit = e->work + budget, asked = e->asked_count;
-    e->queued = e->met_next.count = 0;
-    if (!++e->met_now) return e->error = BAD_ARGUMENT;
-    if (meet(e, table, low, high)) return e->error;
-    for (int64_t i = 0; i < e->queued; i++) {
-        Reach at = e->queue[i];
-        for (int32_t k = e->attached_first[at.at]; k < e->attached_first[at.at + 1]; k++)
-            if (ask(e, e->attached[k], at.low, at.high)) return e->error;
-        for (int32_t k = e->back_first[at.at]; k < e->back_first[at.at + 1]; k++)
-            if (e->back[k] != table && !e->idle[e->back[k]] && feed(e, e->back[k], at.at, at.low, at.high)) return e->error;
-        for (int32_t k = e->leak_of[at.at]; k >= 0; k = e->leak.at[k + 2])
-            if (e->leak.at[k + 1] != table && feed(e, e->leak.at[k + 1], at.at, at.low, at.high)) return e->error;
-        if (e->work > limit) {
-            e->asked_count = asked;
-            return 1;
-        }
-    }
-    return OK;
-}
-
 /* ---- what they answer ---- */
 static int64_t next_boundary(const Engine *e, int64_t label, int64_t end) {
     for (int64_t i = 0; i < e->asked_count; i++) {
@@ -158,34 +68,54 @@ static int64_t next_boundary(const Engine *e, int64_t label, int64_t end) {
     return end;
 }
 
-/* Answer what is asked, stretch by stretch. With a watched table only ways that pass it count. 1: beyond the budget. */
-int answer(Engine *e, int32_t watched) {
-    int64_t label = LABEL_END, last = 0;
+/* What is asked, answered at one label: pairs of attachment and node in e->met. Only ways that pass the watched table
+ * count. How far that holds but for the watched table. */
+static int64_t walk_asked(Engine *e, int64_t label, int32_t watched) {
+    walk_begin(e, label);
+    e->met.count = 0;
+    e->watched = e->apart = watched;
     for (int64_t i = 0; i < e->asked_count; i++) {
-        if (e->asked[i].low < label) label = e->asked[i].low;
-        if (e->asked[i].high > last) last = e->asked[i].high;
+        const Reach *one = &e->asked[i];
+        if (one->low > label || one->high <= label) continue;
+        int32_t found = walk_attachment(e, one->at, label);
+        if (watched >= 0 && !(e->passes & PASSES_WATCHED)) continue;
+        if (ints_push(&e->met, one->at) || ints_push(&e->met, found)) e->error = NO_MEMORY;
     }
-    e->watched = watched;
-    while (label < last && !e->error) {
-        walk_begin(e, label);
-        e->met.count = 0; /* what each answers, kept until it is known how far that holds */
-        for (int64_t i = 0; i < e->asked_count; i++) {
-            const Reach *one = &e->asked[i];
-            if (one->low > label || one->high <= label) continue;
-            int32_t found = walk_attachment(e, one->at, label);
-            if (watched >= 0 && !(e->passes & PASSES_WATCHED)) continue;
-            if (ints_push(&e->met, one->at) || ints_push(&e->met, found)) e->error = NO_MEMORY;
-        }
-        int64_t end = next_boundary(e, label, e->end < last ? e->end : last);
-        for (int64_t i = 0; i < e->met.count && !e->error; i += 2)
-            answer_is(e, e->met.at[i], label, end, e->met.at[i + 1]);
-        label = end;
-        e->work += e->asked_count / 4;
-        if (e->work > e->budget) break;
+    e->watched = e->apart = NOBODY;
+    e->work += e->asked_count / 4;
+    return next_boundary(e, label, e->end);
+}
+
+/* Answer at one label what is asked; how far that holds within `end`. Labels ascend: where all tables but the watched
+ * one have the routes that they had at the last label, and that one has the same group, the answers are the same. */
+static int64_t answer_at(Engine *e, int64_t label, int64_t end, int32_t watched) {
+    int32_t group = watched < 0 ? NOBODY : group_at(e, watched, label, &end);
+    if (watched < 0 || label >= e->same_end || group != e->same_group) {
+        e->same_end = walk_asked(e, label, watched);
+        e->same_group = group;
     }
-    e->watched = NOBODY;
-    e->asked_count = 0;
-    return e->error ? e->error : label < last;
+    end = e->same_end < end ? e->same_end : end;
+    for (int64_t i = 0; i < e->met.count && !e->error; i += 2) answer_is(e, e->met.at[i], label, end, e->met.at[i + 1]);
+    return end;
+}
+
+/* Answer what is asked in [low, high), stretch by stretch. OK, an error, or 1: beyond the budget. */
+static int answer(Engine *e, int64_t low, int64_t high, int32_t watched) {
+    while (low < high && !e->error) {
+        if (e->work > e->budget) return 1;
+        low = answer_at(e, low, high, watched);
+    }
+    return e->error;
+}
+
+static int answer_asked(Engine *e) {
+    e->same_end = 0;
+    int64_t low = LABEL_END, high = 0;
+    for (int64_t i = 0; i < e->asked_count; i++) {
+        if (e->asked[i].low < low) low = e->asked[i].low;
+        if (e->asked[i].high > high) high = e->asked[i].high;
+    }
+    return answer(e, low, high, NOBODY);
 }
 
 static int ask_everybody(Engine *e, int64_t low, int64_t high) {
@@ -194,49 +124,160 @@ static int ask_everybody(Engine *e, int64_t low, int64_t high) {
     return OK;
 }
 
-/* The table's outcome before the change: with the group it had, or with the port as it was. */
-static int32_t walk_as_before(Engine *e, int32_t table, int64_t label, const Edit *edit, int64_t *end) {
-    if (edit) {
-        e->override_table = table;
-        e->override_group = edit->before;
-    } else {
-        set_port(e, e->flipped, !e->up[e->flipped]);
+/* ---- what an edited table does itself ---- */
+typedef struct Own { /* the outcome at the last label, and how far it holds but for the table itself */
+    int64_t end;
+    int32_t group, node;
+} Own;
+
+/* The table's own outcome at a label; narrows `end` to where it holds. With `edit` it still has the group of before. */
+static int32_t own_outcome(Engine *e, int32_t table, int64_t label, const Edit *edit, Own *own, int64_t *end) {
+    int32_t group = edit ? edit->before : group_at(e, table, label, end);
+    if (label >= own->end || group != own->group) {
+        if (edit) {
+            e->override_table = table;
+            e->override_group = group;
+        }
+        e->apart = table;
+        walk_begin(e, label);
+        own->node = walk_table(e, table, label);
+        own->end = e->end;
+        own->group = group;
+        e->apart = e->override_table = NOBODY;
     }
-    walk_begin(e, label);
-    int32_t node = walk_table(e, table, label);
-    if (e->end < *end) *end = e->end;
-    e->override_table = NOBODY;
-    if (!edit) set_port(e, e->flipped, !e->up[e->flipped]);
-    return node;
+    if (own->end < *end) *end = own->end;
+    return own->node;
 }
 
-/* Whether an edit changed the table's outcome at a label; `end`: how far that holds. */
-static bool changes_at(Engine *e, int32_t table, int64_t label, const Edit *edit, bool replaced, int64_t *end) {
-    *end = edit->high;
-    int32_t old = walk_as_before(e, table, label, replaced ? edit : NULL, end);
-    walk_begin(e, label);
-    int32_t new = walk_table(e, table, label);
-    if (e->end < *end) *end = e->end;
-    return old != new;
+/* Whether what is left of a list will go beyond the budget, by what its first sixteenth has cost. */
+static bool too_long(const Engine *e, int64_t began, int64_t done, int64_t all) {
+    if (e->work >= e->budget) return true;
+    return done >= 8 && done * 16 >= all && (e->work - began) / done * all > e->budget - began;
 }
 
-/* Whose answers an edit may change. Often nobody is near upstream, or few are. Else: where the table's own outcome did
- * not change, nobody's did; ask those upstream of the rest when it is wide, and everybody when it is not. */
-static int ask_changed(Engine *e, int32_t table, const Edit *edit, bool replaced) {
-    int64_t label = edit->low, begin = edit->low, pieces = 0, end;
-    int wide = upstream(e, table, edit->low, edit->high, NEAR);
-    if (wide <= 0) return wide;
-    for (; !e->named_ports && label < edit->high && pieces < PIECES; label = end, pieces++) {
-        bool changes = changes_at(e, table, label, edit, replaced, &end);
-        if (e->error) return e->error;
-        if (changes) continue;
-        wide = begin < label ? ask_everybody(e, begin, label) : OK;
-        if (wide) return wide;
-        begin = end;
+/* Pieces of the edits for which many are asked, and what became there of packets in the table before the change: the port
+ * as it was, or the groups of before. OK, an error, or 1: more than so many, or beyond the budget. */
+static int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most) {
+    Own own = {0, NOBODY, DROP};
+    int64_t began = e->work;
+    bool stopped = false;
+    e->pieces = 0;
+    if (!replaced) set_port(e, e->flipped, !e->up[e->flipped]);
+    for (int64_t i = 0; i < e->edits && !stopped; i++) {
+        const Edit *edit = &e->edit[i];
+        for (int64_t label = edit->low, end; label < edit->high && e->pieces < most && !e->error; label = end) {
+            end = edit->high;
+            int32_t node = own_outcome(e, table, label, replaced ? edit : NULL, &own, &end);
+            if (reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, node})) break;
+        }
+        stopped = e->error || e->pieces >= most || too_long(e, began, i + 1, e->edits);
     }
-    if (begin >= edit->high) return OK;
-    wide = pieces < PIECES ? 1 : upstream(e, table, begin, edit->high, e->full_work / 8);
-    return wide > 0 ? ask_everybody(e, begin, edit->high) : wide;
+    if (!replaced) set_port(e, e->flipped, !e->up[e->flipped]);
+    return e->error ? e->error : stopped;
+}
+
+/* Pieces whose outcome is another now; the others are forgotten. */
+static int keep_changed(Engine *e, int32_t table) {
+    Own own = {0, NOBODY, DROP};
+    int64_t before = e->pieces;
+    for (int64_t i = 0; i < before && !e->error; i++) {
+        Reach piece = e->piece[i];
+        for (int64_t label = piece.low, end; label < piece.high && !e->error; label = end) {
+            end = piece.high;
+            if (own_outcome(e, table, label, NULL, &own, &end) == piece.at) continue;
+            if (reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, 0})) break;
+        }
+    }
+    e->pieces -= before;
+    memmove(e->piece, e->piece + before, (size_t)e->pieces * sizeof *e->piece);
+    return e->error;
+}
+
+static int answer_pieces(Engine *e, int32_t table) {
+    int status = OK;
+    int64_t began = e->work;
+    e->same_end = 0;
+    for (int64_t i = 0; i < e->pieces && !status; i++) {
+        status = answer(e, e->piece[i].low, e->piece[i].high, table);
+        if (!status && i + 1 < e->pieces) status = too_long(e, began, i + 1, e->pieces);
+    }
+    return status;
+}
+
+/* ---- who is asked for what ---- */
+static int by_label(const void *one, const void *two) {
+    int64_t a = ((const Reach *)one)->low, b = ((const Reach *)two)->low;
+    return (a > b) - (a < b);
+}
+
+/* Where the count of those who are asked changes, ascending: `low`, and in `at` by how much. Into e->queue. */
+static int asked_bounds(Engine *e) {
+    e->queued = 0;
+    for (int64_t i = 0; i < e->asked_count; i++)
+        if (reach_push(e, &e->queue, &e->queued, &e->queue_room, (Reach){e->asked[i].low, 0, 1}) ||
+            reach_push(e, &e->queue, &e->queued, &e->queue_room, (Reach){e->asked[i].high, 0, -1}))
+            return e->error;
+    qsort(e->queue, (size_t)e->queued, sizeof *e->queue, by_label);
+    return OK;
+}
+
+/* Leaves of the edits what is asked for. Where few are asked, they are asked at once: these parts become pieces. */
+static int part_edits(Engine *e) {
+    int64_t edits = e->edits, bound = 0, count = 0;
+    if (asked_bounds(e)) return e->error;
+    e->pieces = 0;
+    for (int64_t i = 0; i < edits; i++) {
+        Edit edit = e->edit[i];
+        for (int64_t label = edit.low, end; label < edit.high; label = end) {
+            for (; bound < e->queued && e->queue[bound].low <= label; bound++) count += e->queue[bound].at;
+            end = bound < e->queued && e->queue[bound].low < edit.high ? e->queue[bound].low : edit.high;
+            if (count >= FEW_ASKED && !e->named_ports) {
+                if (edit_push(e, label, end, edit.before, edit.after)) return e->error;
+            } else if (count && reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, 0})) {
+                return e->error;
+            }
+        }
+    }
+    e->edits -= edits;
+    memmove(e->edit, e->edit + edits, (size_t)e->edits * sizeof *e->edit);
+    return OK;
+}
+
+/* Ask those upstream, or everybody where looking for them costs more than `budget`. */
+static int ask_upstream(Engine *e, int32_t table, int64_t budget) {
+    int status = upstream(e, table, budget);
+    if (status <= 0) return status;
+    e->asked_count = 0;
+    return ask_everybody(e, 0, LABEL_END);
+}
+
+/* It is known who is asked. Where the table's own outcome is what it was, everybody's is. */
+static int answer_known(Engine *e, int32_t table, bool replaced) {
+    if (!e->asked_count) return OK;
+    e->ascending = e->edits > 16;
+    int status = part_edits(e);
+    status = status ? status : answer_pieces(e, table);
+    status = status ? status : pieces_before(e, table, replaced, INT64_MAX);
+    status = status ? status : keep_changed(e, table);
+    status = status ? status : answer_pieces(e, table);
+    e->ascending = false;
+    return status;
+}
+
+/* Whose answers a table's edits may change, and where. Often nobody is near upstream; or the table's own outcome has
+ * changed in few places. Where that takes many pieces, it is worth to know first who is upstream. */
+static int answer_upstream(Engine *e, int32_t table, bool replaced) {
+    int status = upstream(e, table, NEAR);
+    if (status <= 0) return status ? status : answer_known(e, table, replaced);
+    status = e->named_ports ? 1 : pieces_before(e, table, replaced, PIECES);
+    if (status > 0) {
+        status = ask_upstream(e, table, e->full_work / 16);
+        return status ? status : answer_known(e, table, replaced);
+    }
+    status = status ? status : keep_changed(e, table);
+    if (status || !e->pieces) return status;
+    status = ask_upstream(e, table, e->pieces * e->leading_count * 4);
+    return status ? status : answer_pieces(e, table);
 }
 
 /* ---- translations: whose rewritten labels are meant ---- */
@@ -265,21 +306,58 @@ static int ask_before_rules(Engine *e, int64_t low, int64_t high) {
     return OK;
 }
 
-/* Answer for every edit of a table. `replaced`: groups differ; else the same groups do something else now.
- * SWEPT: everything has been answered anew. */
-int answer_edits(Engine *e, int32_t table, bool replaced) {
-    int wide = OK;
-    for (int64_t i = 0; i < e->edits && !wide; i++) {
+static int answer_rewritten(Engine *e) {
+    int status = OK;
+    for (int64_t i = 0; i < e->edits && !status; i++) {
         e->asked_count = 0;
-        wide = e->work > e->budget;
-        if (wide) break;
-        wide = e->plain ? ask_changed(e, table, &e->edit[i], replaced) : ask_before_rules(e, e->edit[i].low, e->edit[i].high);
-        wide = wide ? wide : answer(e, e->plain ? table : NOBODY);
+        status = ask_before_rules(e, e->edit[i].low, e->edit[i].high);
+        status = status ? status : answer_asked(e);
     }
-    e->asked_count = 0;
-    e->edits = 0;
-    if (wide <= 0) return wide;
+    e->asked_count = status > 0 ? NOBODY : 0;
+    return status;
+}
+
+/* Answer everything anew: for those who are asked, where they are few; else for everybody (SWEPT). */
+static int sweep_asked(Engine *e) {
+    int32_t *all = e->leading;
+    int64_t count = e->leading_count, full_work = e->full_work, few = 0;
+    uint8_t *wanted = calloc((size_t)e->in.attachments + 1, 1);
+    int32_t *chosen = malloc(((size_t)count + 1) * sizeof *chosen);
+    int status = wanted && chosen ? OK : NO_MEMORY;
+    for (int64_t i = 0; i < e->asked_count && !status; i++) wanted[e->asked[i].at] = 1;
+    for (int64_t i = 0; i < count && !status; i++)
+        if (wanted[all[i]]) chosen[few++] = all[i];
+    bool everybody = e->asked_count < 0 || few * 2 > count;
+    if (!everybody) {
+        e->leading = chosen;
+        e->leading_count = few;
+    }
     e->sweeps++;
-    wide = sweep_all(e, true);
-    return wide ? wide : SWEPT;
+    status = status ? status : sweep_all(e, true);
+    e->leading = all;
+    e->leading_count = count;
+    if (!everybody) e->full_work = full_work;
+    free(chosen);
+    free(wanted);
+    return status ? status : everybody ? SWEPT : OK;
+}
+
+/* Answer for all edits of a table, ascending. `replaced`: groups differ; else the same groups do something else now.
+ * OK, an error, or SWEPT: everything has been answered anew, for everybody. */
+int answer_edits(Engine *e, int32_t table, bool replaced) {
+    if (!e->edits) return OK;
+    int status = e->plain ? answer_upstream(e, table, replaced) : answer_rewritten(e);
+    if (status > 0) status = sweep_asked(e);
+    e->edits = 0;
+    e->asked_count = 0;
+    return status;
+}
+
+/* Everything that enters by a port: answer anew for whoever enters there. */
+int answer_zone(Engine *e, int32_t port) {
+    e->asked_count = 0;
+    for (int32_t k = e->attached_first[e->in.port_table[port]]; k < e->attached_first[e->in.port_table[port] + 1]; k++)
+        if (e->in.attachment_port[e->attached[k]] == port && ask(e, e->attached[k], 0, LABEL_END)) return e->error;
+    int status = e->asked_count ? answer_asked(e) : OK;
+    return status > 0 ? sweep_asked(e) : status;
 }

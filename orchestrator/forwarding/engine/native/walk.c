@@ -18,8 +18,21 @@ static int32_t walk_steps(Engine *e, int32_t table);
 static int32_t walk_in(Engine *e, int32_t port, int32_t at, int32_t state, int64_t label, int32_t *low);
 static int32_t walk_out(Engine *e, int32_t port, int32_t at, int32_t context, int32_t state, int64_t label, int32_t *low);
 
+/* The segment of a label. While labels ascend it is mostly where the table's last one was, or next to it. */
+static Cursor segment_at(const Engine *e, int32_t table, int64_t label) {
+    const List *list = &e->table[table];
+    Cursor at = e->hint[table];
+    if (!e->ascending) return list_find(list, label);
+    bool near = at.chunk < list->count && at.at < list_chunk(list, at.chunk)->count &&
+                list_chunk(list, at.chunk)->start[at.at] <= label;
+    for (int tries = 0; near && label >= list_end(list, at); tries++) near = tries < 3 && list_next(list, &at);
+    if (!near) at = list_find(list, label);
+    e->hint[table] = at;
+    return at;
+}
+
 int32_t group_at(const Engine *e, int32_t table, int64_t label, int64_t *end) {
-    Cursor at = list_find(&e->table[table], label);
+    Cursor at = segment_at(e, table, label);
     Chunk *chunk = list_chunk(&e->table[table], at.chunk);
     const int32_t *value = chunk_value(chunk);
     int32_t group = value[at.at], last = at.at;
@@ -37,7 +50,8 @@ static inline int32_t lookup(Engine *e, int32_t table, int64_t label) {
         int64_t unused = LABEL_END;
         return group_at(e, table, label, &unused);
     }
-    int32_t group = e->sweeping ? e->current[table] : group_at(e, table, label, &e->end);
+    int64_t *end = table == e->apart ? &e->apart_end : &e->end;
+    int32_t group = e->sweeping ? e->current[table] : group_at(e, table, label, end);
     if (table == e->override_table) group = e->override_group;
     if (e->seeing && (ints_push(&e->seen, table) || ints_push(&e->seen, group))) e->error = NO_MEMORY;
     return group;
@@ -530,11 +544,12 @@ int walk_start(Engine *e) {
     e->step = malloc(((size_t)e->in.tables + 1) * sizeof *e->step);
     e->chain = malloc(((size_t)e->in.tables + 1) * sizeof *e->chain);
     e->mark = calloc((size_t)e->in.tables + 1, sizeof *e->mark);
-    if (!e->step || !e->chain || !e->mark) return e->error = NO_MEMORY;
+    e->hint = calloc((size_t)e->in.tables + 1, sizeof *e->hint);
+    if (!e->hint || !e->step || !e->chain || !e->mark) return e->error = NO_MEMORY;
     State start = {0, NOBODY, {0}};
     if (!e->slot || !e->state_after_start) return e->error = NO_MEMORY;
     state_find(e, &start);
-    e->watched = e->override_table = e->flipped = NOBODY;
+    e->watched = e->apart = e->override_table = e->flipped = NOBODY;
     return e->error;
 }
 
