@@ -1,6 +1,7 @@
 """The zone matrix against single packets, one native way against the other, updates against beginning anew."""
 
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -29,7 +30,9 @@ from orchestrator.forwarding.engine.updates import (
     ReplaceEntry,
 )
 from tests.forwarding.engine.graphs import RANDOMS, ZONES, random_packet
+from tests.forwarding.engine.test_mutations import broken_library
 from tests.forwarding.engine.zone_graphs import ZoneGraph
+from tests.laws import examples
 
 
 def matrices(of: ZoneGraph) -> list[Matrix]:
@@ -155,10 +158,12 @@ def test_a_tree_with_a_filter_on_every_edge() -> None:
         assert fast.reaches(packet).tolist() == sliced.reaches(packet).tolist()
         assert 0.1 < fast.reaches(packet).mean() < 0.9
     random = Random(1)
-    for _ in range(25):
+    for _ in range(examples(40, 2000)):
         number, at = random.randrange(38), random.randrange(12)
-        side = [Prefix(4, (10 << 24) + (random.randrange(60) << 8), 24), Prefix(4, 10 << 24, 18), Prefix()]
-        match = Match(random.choice(side), random.choice(side), (6, 6), destination_port=(443, 443))
+        zone = (10 << 24) + (random.randrange(60) << 8)
+        side = [Prefix(4, zone, 24), Prefix(4, zone, 26), Prefix(4, 10 << 24, 18), Prefix()]
+        service = random.choice([(443, 443), (443, 443), (0, 65535)])
+        match = Match(random.choice(side), random.choice(side), (6, 6), destination_port=service)
         update = ReplaceEntry(number, at, Entry(match, random.choice((Action.PERMIT, Action.DENY))))
         asked = [(random.randrange(60), random.randrange(60)) for _ in range(20)]
         for matrix in (fast, sliced):
@@ -219,3 +224,20 @@ def test_an_entry_that_is_not_there_is_refused_as_the_engine_does_and_nothing_ch
     assert numbers_as_services(Matrix(fast.decider, fast.classes, fast.attachments, pairwise=True)) == before
     way(fast, InsertEntry(3, 12, entry))
     assert int(fast.decider.table.count[3]) == 13
+
+
+UPDATE_BREAKS = {
+    "what a filter lets through now is forgotten": ("felt", "some[k] & c->come[k])", "0)"),
+    "what a filter refuses now is forgotten": ("felt", "n->words[was] & c->gone[k]))", "0))"),
+    "ways behind the filter are forgotten": ("update", "n->to[m->node_zone[root]])", "n->to[m->node_zone[root]] && i)"),
+}
+
+
+@pytest.mark.parametrize("name", UPDATE_BREAKS)
+def test_an_update_of_the_tree_that_forgets_something_is_noticed(name: str, tmp_path: Path) -> None:
+    part, text, other = UPDATE_BREAKS[name]
+    with (
+        broken_library(tmp_path, ((f"filters_matrix_{part}.c", text, other),)),
+        pytest.raises(AssertionError),
+    ):
+        test_a_tree_with_a_filter_on_every_edge()

@@ -6,6 +6,7 @@
  *   filters_matrix_answer.c   all pairs, or all pairs for one service
  *   filters_matrix_moves.c    which classes a changed filter puts addresses into, and which of that matters
  *   filters_matrix_ways.c     who can meet a filter at all
+ *   filters_matrix_felt.c     who may feel that a filter has changed
  *   filters_matrix_update.c   the pairs that a changed filter decides about
  */
 #ifndef ONEFOLD_FILTERS_MATRIX_INSIDE_H
@@ -109,7 +110,7 @@ static inline const int32_t *roots_of(const matrix *m, int64_t destination)
     return m->node + (int64_t)m->row[destination] * m->columns;
 }
 
-int find_ways(matrix *m);
+int prepare_updates(matrix *m);
 int ways_by(const matrix *m, int32_t variant, uint8_t **from, uint8_t **to);
 int place_units(placing *p, const unit_view *units, const uint8_t *live);
 void placing_free(placing *p);
@@ -153,5 +154,41 @@ move *moves_of(const side *before, const side *after, const placing *places, con
                int64_t *count);
 uint8_t *moves_that_matter(const variant_table *before, const variant_table *after, move *sources,
                            int64_t source_count, move *targets, int64_t target_count);
+
+/* What a changed filter means for places, columns and zones. */
+typedef struct {
+    int32_t variant;
+    const uint8_t *differs; /* [target moves, source moves]; NULL: only what is forced */
+    const move *source_moves, *target_moves;
+    const uint16_t *source_move, *target_move;
+    int64_t source_count, target_count;
+    const variant_table *before, *after;
+    uint64_t *words; /* sets of services as they were when the update began */
+    int64_t word_count;
+    uint8_t *from, *to; /* columns and zones of ways by the filter */
+    int64_t forced;
+} news;
+
+/* Attachments a .. a + lanes, for destinations of one move: lanes that differ, lanes that need a full look, and what
+   the filter refuses now and lets through now for the others. */
+typedef struct {
+    int64_t a, lanes;
+    uint32_t differ, look;
+    uint64_t gone[LANES], come[LANES];
+} candidate;
+
+typedef struct {
+    const news *news;
+    answer_part answer;
+    candidate *candidates;
+    int64_t candidates_room, candidate_count;
+    couple *found; /* pairs of zones that are put together from several ways */
+    int64_t found_room, found_count;
+    change *changes;
+    int64_t changes_room, changes_count;
+} update_part;
+
+void list_candidates(update_part *p, uint16_t target_move);
+uint32_t feeling(const update_part *p, const candidate *c, int64_t d, int32_t root, uint32_t wanted);
 
 #endif

@@ -1,88 +1,7 @@
 /* One filter has changed: which pairs it decides about, and what they are now. */
 #include "filters_matrix_cells.h"
 
-/* ---- what is found once ---- */
-
-typedef struct {
-    int32_t zone, destination;
-} lead;
-
-static int64_t find_leads(const matrix *m, lead **leads)
-{
-    int64_t count = 0, room = 0;
-    int32_t *last = malloc(sizeof *last * (size_t)(m->zones + 1));
-    int fine = last != NULL;
-    for (int64_t z = 0; fine && z < m->zones; z++)
-        last[z] = -1;
-    for (int64_t d = 0; d < m->destinations.units && fine; d++) {
-        const int32_t *roots = roots_of(m, d);
-        for (int64_t c = 0; m->live[d] && c < m->columns && fine; c++) {
-            int32_t z = m->node_zone[roots[c]];
-            if (z < 0 || last[z] == d)
-                continue;
-            last[z] = (int32_t)d;
-            fine = grow(leads, &room, count + 1, sizeof **leads);
-            if (fine)
-                (*leads)[count++] = (lead){z, (int32_t)d};
-        }
-    }
-    free(last);
-    return fine ? count : -1;
-}
-
-/* Which destinations lead to a zone for somebody; which zones stand for one attachment, and for one destination. */
-static int index_leads(matrix *m)
-{
-    lead *leads = NULL;
-    int64_t count = find_leads(m, &leads);
-    m->leads_first = calloc((size_t)m->zones + 2, sizeof *m->leads_first);
-    m->leads = malloc(sizeof *m->leads * (size_t)(count < 0 ? 1 : count + 1));
-    m->alone = calloc((size_t)m->zones + 1, 1);
-    int fine = count >= 0 && m->leads_first && m->leads && m->alone;
-    for (int64_t i = 0; fine && i < count; i++)
-        m->leads_first[leads[i].zone + 2]++;
-    for (int64_t z = 0; fine && z < m->zones; z++)
-        m->alone[z] = (uint8_t)((m->zone_first[z + 1] - m->zone_first[z] == 1 ? ALONE_AS_SOURCE : 0) |
-                                (m->leads_first[z + 2] == 1 ? ALONE_AS_TARGET : 0));
-    for (int64_t z = 1; fine && z <= m->zones; z++)
-        m->leads_first[z + 1] += m->leads_first[z];
-    for (int64_t i = 0; fine && i < count; i++)
-        m->leads[m->leads_first[leads[i].zone + 1]++] = leads[i].destination;
-    free(leads);
-    return fine;
-}
-
-/* What updates need is found before the first of them. */
-static int prepare(matrix *m)
-{
-    if (m->stale)
-        return 1;
-    if (!index_leads(m) || !find_ways(m))
-        return 0;
-    m->stale = calloc((size_t)m->zones * (size_t)m->zones + 1, 1);
-    return m->stale != NULL;
-}
-
 /* ---- one thread's part ---- */
-
-typedef struct {
-    int32_t variant;
-    const uint8_t *differs; /* [target moves, source moves]; NULL: only what is forced */
-    const move *source_moves, *target_moves;
-    const uint16_t *source_move, *target_move;
-    int64_t source_count, target_count;
-    uint8_t *from, *to; /* columns and zones of ways by the filter */
-    int64_t forced;
-} news;
-
-typedef struct {
-    const news *news;
-    answer_part answer;
-    couple *found; /* pairs of zones that are put together from several ways */
-    int64_t found_room, found_count;
-    change *changes;
-    int64_t changes_room, changes_count;
-} update_part;
 
 static int put_change(update_part *p, int64_t pair, int32_t some, int32_t every)
 {
@@ -128,37 +47,41 @@ static void replace_pair(update_part *p, int64_t pair, uint64_t some, uint64_t e
         put_change(p, pair, was_some, was_every);
 }
 
-/* Attachments a .. a + lanes, which share the answer `root` for destination d. */
-static void update_run_of(update_part *p, int64_t a, int64_t lanes, int64_t d, int32_t root)
+static void update_lanes(update_part *p, const candidate *c, int64_t d, int32_t root, uint32_t wanted)
 {
-    const news *n = p->news;
     matrix *m = p->answer.m;
-    const uint8_t *differs = n->differs + (int64_t)n->target_move[d] * n->source_count;
-    int32_t to = m->node_zone[root];
-    uint32_t wanted = 0, closer;
     uint64_t some[LANES], every[LANES];
-    for (int64_t k = 0; k < lanes; k++) {
-        if (!differs[n->source_move[a + k]])
-            continue;
-        if (m->alone[m->zone[a + k]] & ALONE_AS_SOURCE && m->alone[to] & ALONE_AS_TARGET)
-            wanted |= 1u << k;
-        else
-            find_pair(p, m->zone[a + k], to);
-    }
-    if (!wanted)
-        return;
-    closer = walk(m, root, m->sources.place + a, m->targets.place[d], lanes, p->answer.services, some, every);
-    for (int64_t k = 0; k < lanes; k++) {
-        int64_t pair = (int64_t)m->zone[a + k] * m->zones + to;
-        if (!(wanted >> k & 1) || (n->forced && m->stale[pair]))
+    uint32_t closer =
+        walk(m, root, m->sources.place + c->a, m->targets.place[d], c->lanes, p->answer.services, some, every);
+    for (int64_t k = 0; k < c->lanes; k++) {
+        int64_t pair = (int64_t)m->zone[c->a + k] * m->zones + m->node_zone[root];
+        if (!(wanted >> k & 1) || (p->news->forced && m->stale[pair]))
             continue;
         if (!(closer >> k & 1)) {
             replace_pair(p, pair, some[k], every[k], root);
         } else if (put_change(p, pair, p->answer.some[pair], p->answer.every[pair])) {
             p->answer.some[pair] = p->answer.every[pair] = -1;
-            answer_leave(&p->answer, a + k, d);
+            answer_leave(&p->answer, c->a + k, d);
         }
     }
+}
+
+static void update_candidate(update_part *p, const candidate *c, int64_t d, int32_t root)
+{
+    matrix *m = p->answer.m;
+    int32_t to = m->node_zone[root];
+    uint32_t wanted = 0;
+    for (int64_t k = 0; k < c->lanes; k++) {
+        if (!(c->differ >> k & 1))
+            continue;
+        if (m->alone[m->zone[c->a + k]] & ALONE_AS_SOURCE && m->alone[to] & ALONE_AS_TARGET)
+            wanted |= 1u << k;
+        else
+            find_pair(p, m->zone[c->a + k], to);
+    }
+    wanted = wanted ? feeling(p, c, d, root, wanted) : 0;
+    if (wanted)
+        update_lanes(p, c, d, root, wanted);
 }
 
 static void *update_run(void *argument)
@@ -166,17 +89,19 @@ static void *update_run(void *argument)
     update_part *p = argument;
     const news *n = p->news;
     matrix *m = p->answer.m;
-    for (int64_t d = 0; n->differs && d < m->destinations.units; d++) {
-        if (n->target_move[d] == NO_MOVE || !n->target_moves[n->target_move[d]].touched)
+    int32_t listed = NO_MOVE; /* the move that the candidates are for: neighbours often share theirs */
+    for (int64_t d = 0; n->differs && d < m->destinations.units && !p->answer.status; d++) {
+        uint16_t target_move = n->target_move[d];
+        if (target_move == NO_MOVE || !n->target_moves[target_move].touched)
             continue;
+        if (target_move != listed)
+            list_candidates(p, target_move);
+        listed = target_move;
         const int32_t *roots = roots_of(m, d);
-        for (int64_t a = p->answer.begin, lanes = 1; a < p->answer.end && !p->answer.status; a += lanes) {
-            int32_t root = roots[m->column[a]];
-            lanes = m->run[a] ? m->run[a] : 1;
-            if (a + lanes > p->answer.end)
-                lanes = p->answer.end - a;
-            if (m->run[a] && n->from[m->column[a]] && m->node_zone[root] >= 0 && n->to[m->node_zone[root]])
-                update_run_of(p, a, lanes, d, root);
+        for (int64_t i = 0; i < p->candidate_count && !p->answer.status; i++) {
+            int32_t root = roots[m->column[p->candidates[i].a]];
+            if (m->node_zone[root] >= 0 && n->to[m->node_zone[root]])
+                update_candidate(p, &p->candidates[i], d, root);
         }
     }
     return NULL;
@@ -235,6 +160,7 @@ static void hand_over(matrix *m, update_part *p, int32_t *status)
     answer_end(&p->answer, status);
     free(p->found);
     free(p->changes);
+    free(p->candidates);
 }
 
 static int32_t update_pairs(matrix *m, bitsets *sets, const news *n, const int64_t *forced, int32_t *some, int32_t *every)
@@ -280,7 +206,13 @@ static int32_t update_table(matrix *m, bitsets *sets, int32_t variant, const var
     }
     if (from && to)
         differs = moves_that_matter(before, after, from, n->source_count, to, n->target_count);
-    if (differs && ways_by(m, variant, &n->from, &n->to)) {
+    n->word_count = bitsets_count(sets);
+    n->words = malloc(sizeof *n->words * (size_t)n->word_count);
+    if (n->words)
+        memcpy(n->words, bitsets_words(sets), sizeof *n->words * (size_t)n->word_count);
+    if (differs && n->words && ways_by(m, variant, &n->from, &n->to)) {
+        n->before = before;
+        n->after = after;
         n->differs = differs;
         n->source_moves = from;
         n->target_moves = to;
@@ -288,7 +220,7 @@ static int32_t update_table(matrix *m, bitsets *sets, int32_t variant, const var
         n->target_move = target_move;
         status = update_pairs(m, sets, n, forced, some, every);
     }
-    void *all[] = {source_move, target_move, from, to, differs, n->from, n->to};
+    void *all[] = {source_move, target_move, from, to, differs, n->words, n->from, n->to};
     free_all(all, sizeof all / sizeof *all);
     return status;
 }
@@ -321,7 +253,7 @@ int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t
         return FILTERS_TOO_LARGE;
     filter_view old_view = m->view;
     m->view = *view;
-    if (!prepare(m)) {
+    if (!prepare_updates(m)) {
         m->view = old_view;
         return FILTERS_NO_MEMORY;
     }

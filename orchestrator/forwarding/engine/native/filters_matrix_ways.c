@@ -94,7 +94,7 @@ static void list_edges(const edge_set *edges, int64_t vertices, neighbours *out,
 }
 
 /* 0: no memory. */
-int find_ways(matrix *m)
+static int find_ways(matrix *m)
 {
     int64_t vertices = m->view.variants + m->zones + m->columns;
     edge_set edges = {NULL, 0, 0};
@@ -111,6 +111,68 @@ int find_ways(matrix *m)
     free(edges.slot);
     free(last);
     return fine;
+}
+
+/* ---- what updates ask for ---- */
+
+typedef struct {
+    int32_t zone, destination;
+} lead;
+
+static int64_t find_leads(const matrix *m, lead **leads)
+{
+    int64_t count = 0, room = 0;
+    int32_t *last = malloc(sizeof *last * (size_t)(m->zones + 1));
+    int fine = last != NULL;
+    for (int64_t z = 0; fine && z < m->zones; z++)
+        last[z] = -1;
+    for (int64_t d = 0; d < m->destinations.units && fine; d++) {
+        const int32_t *roots = roots_of(m, d);
+        for (int64_t c = 0; m->live[d] && c < m->columns && fine; c++) {
+            int32_t z = m->node_zone[roots[c]];
+            if (z < 0 || last[z] == d)
+                continue;
+            last[z] = (int32_t)d;
+            fine = grow(leads, &room, count + 1, sizeof **leads);
+            if (fine)
+                (*leads)[count++] = (lead){z, (int32_t)d};
+        }
+    }
+    free(last);
+    return fine ? count : -1;
+}
+
+/* Which destinations lead to a zone for somebody; which zones stand for one attachment, and for one destination. */
+static int index_leads(matrix *m)
+{
+    lead *leads = NULL;
+    int64_t count = find_leads(m, &leads);
+    m->leads_first = calloc((size_t)m->zones + 2, sizeof *m->leads_first);
+    m->leads = malloc(sizeof *m->leads * (size_t)(count < 0 ? 1 : count + 1));
+    m->alone = calloc((size_t)m->zones + 1, 1);
+    int fine = count >= 0 && m->leads_first && m->leads && m->alone;
+    for (int64_t i = 0; fine && i < count; i++)
+        m->leads_first[leads[i].zone + 2]++;
+    for (int64_t z = 0; fine && z < m->zones; z++)
+        m->alone[z] = (uint8_t)((m->zone_first[z + 1] - m->zone_first[z] == 1 ? ALONE_AS_SOURCE : 0) |
+                                (m->leads_first[z + 2] == 1 ? ALONE_AS_TARGET : 0));
+    for (int64_t z = 1; fine && z <= m->zones; z++)
+        m->leads_first[z + 1] += m->leads_first[z];
+    for (int64_t i = 0; fine && i < count; i++)
+        m->leads[m->leads_first[leads[i].zone + 1]++] = leads[i].destination;
+    free(leads);
+    return fine;
+}
+
+/* What updates need is found before the first of them. */
+int prepare_updates(matrix *m)
+{
+    if (m->stale)
+        return 1;
+    if (!index_leads(m) || !find_ways(m))
+        return 0;
+    m->stale = calloc((size_t)m->zones * (size_t)m->zones + 1, 1);
+    return m->stale != NULL;
 }
 
 /* Marks [vertices] all that leads to the variant, or that it leads to. 0: no memory. */
