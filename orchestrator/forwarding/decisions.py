@@ -5,6 +5,7 @@ and cells behind whose node a filter has other entries.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -108,8 +109,7 @@ class Decisions:
                 return
         else:
             nodes = self._nodes(attachment, destinations)
-            had = dict(zip(known.destinations, known.nodes, strict=True)) if known is not None else {}
-            before = map(had.get, destinations)
+            before = _nodes_before(known, destinations)
             self._columns[name] = _Column(address, attachment, destinations, nodes)
         for destination, node, last in zip(destinations, nodes, before, strict=True):
             if destination != address and (node != last or self._meets(node, moved.filters)):
@@ -134,3 +134,12 @@ class Decisions:
             self.cells[(name, destination)] = answer
         else:
             self.cells.pop((name, destination), None)
+
+
+def _nodes_before(known: _Column | None, destinations: tuple[int, ...]) -> Iterable[int | None]:
+    """The node of each destination when the source was last looked at; None for one that was not asked."""
+    if known is None:
+        return repeat(None, len(destinations))
+    if known.destinations is destinations:
+        return known.nodes
+    return map(dict(zip(known.destinations, known.nodes, strict=True)).get, destinations)

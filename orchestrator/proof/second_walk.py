@@ -1,20 +1,23 @@
-"""Sampled states of a plan judged once more, by a walker that shares nothing with the one that proved it.
+"""Sampled states of a plan judged once more: the engine, taken from one to the next, against two plain walks.
 
-The proof walks the estate's own rows; the other walker knows only the arrays that `forwarding.lowering` makes of them.
-Every packet of every point has to end in the same place for both.
+The simulator walks the estate's own rows, from nothing; the other walker knows only the arrays made of them. Every
+packet of every point has to end in the same place for all three. A proof itself walks only what the engine says is
+alive: here what it says is dropped is walked too.
 """
 
 import random
 from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.errors import InputError
+from orchestrator.forwarding.ends import DROPPED, LOOPS, UNKNOWN
 from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.plain import Plain
 from orchestrator.forwarding.engine.trail import End, Ending
+from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.lowered_boxes import PROTOCOLS
 from orchestrator.forwarding.lowering import DEVICE, lower
 from orchestrator.forwarding.matrix import Matrix
-from orchestrator.forwarding.points import Classes, classes_of
+from orchestrator.forwarding.points import classes_of
 from orchestrator.forwarding.world import UnparsedLine, World, text_of
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
@@ -56,10 +59,13 @@ def recheck(
     packets = 0
     differences: list[str] = []
     labels: list[str] = []
-    for state in _sampled(list(states(now, plan, policy.planned_from)), number, seed):
+    sampled = _sampled(list(states(now, plan, policy.planned_from)), number, seed)
+    judge = EngineMatrix.of(now, classes, lines, [state.estate for state in sampled])
+    for state in sampled:
         progress(f"audit of {len(labels) + 1} of {number}: {state.label}")
         labels.append(state.label)
-        compared = list(_compared(state.estate, classes, lines))
+        judge = judge.advance(state.estate)
+        compared = list(_compared(judge))
         packets += len(compared)
         differences += [f"{state.label}: {text}" for text in compared if text]
     return Rechecked(states=tuple(labels), packets=packets, differences=tuple(differences))
@@ -72,8 +78,9 @@ def _sampled(every: list[State], number: int, seed: int) -> list[State]:
     return [every[index] for index in sorted({*ends, *chosen})]
 
 
-def _compared(estate: Estate, classes: Classes, lines: tuple[UnparsedLine, ...]) -> Iterator[str]:
-    """One text for each packet: empty when both walkers agree."""
+def _compared(judge: EngineMatrix) -> Iterator[str]:
+    """One text for each packet: empty when the engine and both walkers agree."""
+    estate, classes, lines = judge.estate, judge.classes, judge.unparsed
     matrix = Matrix.of(estate, classes, lines)
     network = lower(World.of(estate, matrix.world.guests.values(), lines))
     plain = Plain(network)
@@ -86,10 +93,19 @@ def _compared(estate: Estate, classes: Classes, lines: tuple[UnparsedLine, ...])
         for index, (protocol, port) in enumerate(classes.ports):
             packet = Packet(4, endpoint.address, destination, PROTOCOLS[protocol][0], SOURCE_PORT, port)
             other = {_outcome(end, network.zone_names) for end in plain.ends(zones[node], packet)}
-            this = proved.get(index, ("dropped", ""))
+            this, said = proved.get(index, ("dropped", "")), _said(judge, node, destination, index)
             same = other == {this} or (this[0] == "unknown" and len(other) > 1)  # ways that disagree are unknown
-            told = f"{node} to {text_of(destination)} {protocol}/{port}: proved {this}, found {sorted(other)}"
-            yield "" if same else told
+            told = f"engine {said}, simulator {this}, arrays {sorted(other)}"
+            yield "" if same and said == this else f"{node} to {text_of(destination)} {protocol}/{port}: {told}"
+
+
+def _said(judge: EngineMatrix, node: str, destination: int, index: int) -> Outcome:
+    """What the engine says of one packet."""
+    answer = judge.decided.get((node, destination))
+    end = answer[index] if answer else DROPPED
+    if end in (DROPPED, LOOPS):
+        return "dropped", ""
+    return ("unknown", "") if end == UNKNOWN else ("delivered", end)
 
 
 def _proved(matrix: Matrix, node: str, destination: int) -> dict[int, Outcome]:

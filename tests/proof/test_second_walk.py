@@ -10,6 +10,7 @@ import pytest
 from network_models.district import now
 from orchestrator.errors import InputError
 from orchestrator.forwarding.engine.network import Action, Network
+from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.lowering import lower
 from orchestrator.forwarding.world import World
 from orchestrator.proof import recheck
@@ -37,7 +38,23 @@ def test_an_entry_that_works_the_other_way_round_is_found(monkeypatch: pytest.Mo
     assert found.states == ("now",)
     assert found.differences
     assert found.differences[0].startswith("now: ")
-    assert ": proved (" in found.differences[0]
+    assert ": engine (" in found.differences[0]
+
+
+def test_an_engine_that_drops_what_arrives_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proof does not walk what the engine says is dropped: the audit does."""
+    take = EngineMatrix._take
+
+    def forgetful(matrix: EngineMatrix) -> None:
+        take(matrix)
+        matrix.decided.pop(next(cell for cell, ends in matrix.decided.items() if ends[0] == "portal"))
+
+    monkeypatch.setattr(EngineMatrix, "_take", forgetful)
+    found = recheck(now(), planned(), policy(), 1)
+    assert found.differences
+    assert "engine ('dropped', ''), simulator ('delivered', 'portal'), arrays [('delivered', 'portal')]" in str(
+        found.differences
+    ).replace("\\'", "'")
 
 
 def test_an_audit_of_nothing_is_refused() -> None:
