@@ -111,12 +111,13 @@ class Decisions:
             nodes = self._nodes(attachment, destinations)
             before = _nodes_before(known, destinations)
             self._columns[name] = _Column(address, attachment, destinations, nodes)
+        met = {node for node in set(nodes) if self._meets(node, moved.filters)} if moved.filters else frozenset()
         for destination, node, last in zip(destinations, nodes, before, strict=True):
-            if destination != address and (node != last or self._meets(node, moved.filters)):
+            if (node != last or node in met) and destination != address:
                 yield destination, node
 
     def _meets(self, node: int, filters: frozenset[int]) -> bool:
-        return bool(filters) and not filters.isdisjoint(self.graph.filters_below(node))
+        return not filters.isdisjoint(self.graph.filters_below(node))
 
     def _nodes(self, attachment: int, destinations: tuple[int, ...]) -> list[int]:
         if self._labels[0] is not destinations:

@@ -111,14 +111,13 @@ class EngineMatrix(Matrix):
     def _take(self) -> None:
         """What the engine says of the state that it holds."""
         self.decided = dict(self.judges.decisions.cells)
-        self.watched = self.judges.private.cells(self.keys, self._asked().sources)
+        self.watched = self.judges.private.cells(*self._asked())
 
     def _judge(self, before: dict[CellKey, tuple[Reach, ...]], changed: Iterable[Any]) -> None:
         """Walk what is alive or watched, and hold both answers against each other."""
         alive = dict(before)
-        told = set(self.keys)
         for key in changed:
-            if key in told and (key in self.decided or key in self.watched):
+            if key in self.decided or key in self.watched:
                 reaches = self.remembered(key, lambda key=key: self._walk_cell(*key))  # type: ignore[misc] # bound now
                 self._agree(key, reaches)
                 alive.pop(key, None)

@@ -170,7 +170,8 @@ class Matrix:
 
     def _in_order(self, alive: dict[CellKey, tuple[Reach, ...]]) -> dict[CellKey, tuple[Reach, ...]]:
         """The same in the order of the keys: what is found first must not hang on the state one comes from."""
-        return {key: alive[key] for key in self.keys if key in alive}
+        rank = {node: number for number, (node, _address) in enumerate(self.points())}
+        return {key: alive[key] for key in sorted(alive, key=lambda key: (rank[key[0]], key[1]))}
 
     def remembered(self, key: Any, work: Callable[[], Any]) -> Any:
         """The result of `work` in this estate, from the store when all its answers are the same here."""

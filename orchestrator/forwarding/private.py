@@ -28,8 +28,8 @@ class Private:
         self._last: tuple[object, ...] = ()
         self._cells: frozenset[Cell] = frozenset()
 
-    def cells(self, keys: tuple[Cell, ...], sources: Mapping[str, int]) -> frozenset[Cell]:
-        """The cells to watch in the present state."""
+    def cells(self, sources: Mapping[str, int], destinations: tuple[int, ...]) -> frozenset[Cell]:
+        """The cells to watch in the present state, of those from these sources to these destinations."""
         translators = self.live.lowering.world.translators
         if not self._last or self._last[0] is not translators:
             rows = tuple((inside, outside) for one in translators.values() for _row, inside, outside in one.rows)
@@ -37,13 +37,12 @@ class Private:
                 self._rows, self._known = rows, {}
         near, tables = self._now_near(), self.live.lowering.shape.tables
         entering = {node: own for node, own in sources.items() if tables.get(f"{node}/sends") in near}
-        last = (translators, keys, entering, self._known)
+        last = (translators, destinations, entering, self._known)
         if len(self._last) != len(last) or not all(a is b or a == b for a, b in zip(self._last, last, strict=True)):
-            private = {node for node, own in entering.items() if self._may_be(own)}
+            private = tuple(filter(self._may_be, destinations))
+            asked = ((node, destinations if self._may_be(own) else private) for node, own in entering.items())
             self._last = last
-            self._cells = frozenset(
-                key for key in keys if key[0] in private or (key[0] in entering and self._may_be(key[1]))
-            )
+            self._cells = frozenset((node, destination) for node, those in asked for destination in those)
         return self._cells
 
     def _now_near(self) -> set[int]:
