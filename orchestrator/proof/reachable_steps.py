@@ -209,6 +209,8 @@ class Batch:
         Two steps meet when their destinations overlap, when a translation leads from one's to the other's, or when
         one touches a flow's way there and the other its way back.
         """
+        if len(self.steps) < 2:  # plans found by a search have thousands of batches of one step
+            return [(number,) for number in range(len(self.steps))]
         return grouped(self.touched, self.base.links, self.flows)
 
     def meeting(self, members: Sequence[int]) -> list[tuple[int, ...]]:
