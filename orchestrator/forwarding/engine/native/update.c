@@ -271,7 +271,7 @@ static int answer_upstream(Engine *e, int32_t table, bool replaced) {
     if (status <= 0) return status ? status : answer_known(e, table, replaced);
     status = e->named_ports ? 1 : pieces_before(e, table, replaced, PIECES);
     if (status > 0) {
-        status = ask_upstream(e, table, e->full_work / 16);
+        status = ask_upstream(e, table, e->full_work / 32);
         return status ? status : answer_known(e, table, replaced);
     }
     status = status ? status : keep_changed(e, table);
