@@ -5,6 +5,7 @@
  *
  *   list.c    sorted lists of segments in chunks: find, split, set, remove in O(log n)
  *   nodes.c   the hash-consed graph of outcomes
+ *   places.c  what is known of places while walking
  *   walk.c    from a place and a label to an outcome, memoised; loops
  *   tables.c  longest-prefix sweep of routes into segments; add, remove, replace a route
  *   sweep.c   all labels from low to high: classes by signature, verified; outcomes of every attachment
@@ -257,6 +258,10 @@ static inline const List *answers_of(const Engine *e, int32_t attachment) { retu
 int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, int32_t count);
 int nodes_start(Engine *e);
 void nodes_free(Nodes *nodes);
+
+int32_t place_slot(Engine *e, Place place);
+int64_t state_find(Engine *e, const State *wanted);
+int32_t state_after(Engine *e, int32_t state, int32_t rule);
 
 int32_t walk_attachment(Engine *e, int32_t attachment, int64_t label);
 int32_t walk_table(Engine *e, int32_t table, int64_t label);
