@@ -29,9 +29,10 @@ from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.order_two_phase import Batches, MakeWorld, TwoPhase, two_phase
 from orchestrator.proof.reachable import MOST_ASKED, flow_ends
 from orchestrator.proof.reachable_base import Base, Hops, Interval
-from orchestrator.proof.reachable_search import Loop, Promises, Search, Subject, World, begun, ended
+from orchestrator.proof.reachable_search import Search
 from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_steps import Batch, Step
+from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended
 
 EXPLAINED = 3
 """Broken flows of one state that are explained way by way; the others hang on all steps near them."""

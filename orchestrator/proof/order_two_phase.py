@@ -28,8 +28,8 @@ from orchestrator.forwarding.engine.updates import (
 from orchestrator.proof.reachable import StatesProof, prove_states
 from orchestrator.proof.reachable_base import Base
 from orchestrator.proof.reachable_rows import FilterRow
-from orchestrator.proof.reachable_search import World
 from orchestrator.proof.reachable_steps import Batch, Step
+from orchestrator.proof.reachable_world import World
 
 MakeWorld = Callable[[Network, Policy], World]
 Batches = tuple[tuple[Step, ...], ...]

@@ -21,8 +21,9 @@ from orchestrator.forwarding.engine.policy import Broken, Policy
 from orchestrator.model.base import Noun, digest
 from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_base import Base, Interval
-from orchestrator.proof.reachable_search import Broke, Found, Loop, Promises, Search, Subject, World, begun, ended
+from orchestrator.proof.reachable_search import Broke, Found, Search
 from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
+from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended
 
 __all__ = ["Mode", "StateFinding", "StatesProof", "Step", "World", "prove_states"]
 

@@ -20,8 +20,8 @@ from orchestrator.proof.reachable import Step, prove_states
 from orchestrator.proof.reachable_audit import audit
 from orchestrator.proof.reachable_base import Base
 from orchestrator.proof.reachable_engine import EngineWorld
-from orchestrator.proof.reachable_search import World
 from orchestrator.proof.reachable_steps import Batch
+from orchestrator.proof.reachable_world import World
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
 from tests.laws import examples

@@ -35,8 +35,8 @@ from orchestrator.forwarding.engine.updates import (
 from orchestrator.proof.reachable import Mode, Step, prove_states
 from orchestrator.proof.reachable_audit import audit
 from orchestrator.proof.reachable_engine import EngineWorld
-from orchestrator.proof.reachable_search import Loop
 from orchestrator.proof.reachable_steps import states_of
+from orchestrator.proof.reachable_world import Loop
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
 from tests.laws import examples
