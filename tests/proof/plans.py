@@ -11,6 +11,7 @@ from orchestrator.model.base import Noun
 from orchestrator.model.estate import TABLE_OF, Edit, Estate
 from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.model.policy import Policy
+from tests.whole import planned
 
 NIGHT = date(2018, 1, 8)
 
@@ -67,3 +68,21 @@ def plan(*batches: tuple[Step, ...], base: Estate | None = None) -> Plan:
         steps=steps,
         waves=(Wave(number=1, title="one", night=NIGHT, window="weeknight", batches=names),),
     )
+
+
+def spoilt_district(early: str, before: str) -> Plan:
+    """The district's plan with one step moved before another, alone in a batch of its own."""
+    good = planned()
+    waves = []
+    for wave in good.waves:
+        groups: list[tuple[str, ...]] = []
+        for batch in wave.batches:
+            if before in batch:
+                groups.append((early,))
+            rest = tuple(name for name in batch if name != early)
+            groups += [rest] if rest else []
+        waves.append(wave.model_copy(update={"batches": tuple(groups)}))
+    order = [name for wave in waves for group in wave.batches for name in group]
+    steps = tuple(sorted(good.steps, key=lambda one: order.index(one.name)))
+    fields = {name: getattr(good, name) for name in Plan.model_fields} | {"waves": tuple(waves), "steps": steps}
+    return Plan.model_construct(**{**fields, "leads_to": Plan.model_construct(**fields).target(now()).digest})

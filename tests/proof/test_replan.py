@@ -5,10 +5,10 @@ from ipaddress import IPv4Address
 from network_models.district import now
 from orchestrator.model.estate import Edit
 from orchestrator.model.network import FilterRule, Host
-from orchestrator.model.plan import Plan, Step
+from orchestrator.model.plan import Plan
 from orchestrator.proof import verify
 from orchestrator.proof.replan import reordered
-from tests.proof.plans import drop, plan, policy, put, step
+from tests.proof.plans import drop, plan, policy, put, spoilt_district, step, whole_policy
 from tests.whole import planned
 
 PORTAL = {
@@ -91,21 +91,20 @@ def test_what_no_order_can_mend_is_not_searched_for() -> None:
     assert found.verdict.result == "fail"
 
 
-def spoilt_district(early: str, before: str) -> Plan:
-    """The district's plan with one step moved before another, alone in a batch of its own."""
-    good = planned()
-    waves = []
-    for wave in good.waves:
-        groups: list[tuple[str, ...]] = []
-        for batch in wave.batches:
-            if before in batch:
-                groups.append((early,))
-            rest = tuple(name for name in batch if name != early)
-            groups += [rest] if rest else []
-        waves.append(wave.model_copy(update={"batches": tuple(groups)}))
-    place = {
-        name: number for number, name in enumerate(name for wave in waves for group in wave.batches for name in group)
-    }
-    steps: tuple[Step, ...] = tuple(sorted(good.steps, key=lambda one: place[one.name]))
-    fields = {name: getattr(good, name) for name in Plan.model_fields}
-    return Plan.model_construct(**{**fields, "waves": tuple(waves), "steps": steps})
+def test_the_spoilt_district_is_put_right_inside_its_waves() -> None:
+    """Hosts get their new addresses before the gateway has one beside them: two departments' flows are cut."""
+    found = reordered(now(), spoilt_district("readdress.cz-2", "alongside.cz2"), whole_policy())
+    assert found.verdict.result == "pass"
+    what = (
+        "the first order broke F-001, F-012 on the way; in the order of this plan all hold: "
+        "moved are retire.990102-CZ-0002, alongside.cz2, readdress.cz-2"
+    )
+    assert [item.what for item in found.said] == [what]
+    assert [wave.night for wave in found.plan.waves] == [wave.night for wave in planned().waves]
+    assert found.plan.target(now()).digest == found.plan.leads_to
+
+
+def test_the_good_district_keeps_its_bytes() -> None:
+    found = reordered(now(), planned(), whole_policy())
+    assert found.plan.text() == planned().text()
+    assert found.said == ()

@@ -15,7 +15,7 @@ from orchestrator.model.network import FilterRule, Route
 from orchestrator.model.plan import Plan
 from orchestrator.proof import ProvenPlan, Verdict, prove, verify
 from orchestrator.vendors.parsed import Unparsed
-from tests.proof.plans import drop, plan, policy, put, step, whole_policy
+from tests.proof.plans import drop, plan, policy, put, spoilt_district, step, whole_policy
 from tests.whole import planned, proved
 
 EGRESS = "E-MZ-01 is an exit of its own"
@@ -211,6 +211,33 @@ def test_the_district_is_proved_in_every_state() -> None:
                         *(flow.code for flow in whole_policy().flows)}  # fmt: skip
     assert verdict.states > 100
     assert verdict.walked < verdict.states * 50
+
+
+def assert_same(one: Verdict, other: Verdict) -> None:
+    """Engine and simulator say the same: every finding with its text, place and trace, and all counts."""
+    without_loops = [item for item in one.findings if item.subject != "loops"]  # those only the engine tells
+    assert without_loops == list(other.findings)
+    assert (one.result, one.states, one.packets) == (other.result, other.states, other.packets)
+    assert one.walked < other.walked
+    assert (one.proof["engine"], other.proof["engine"]) == ("forwarding-1, explained by plain-1", "plain-1")
+
+
+def test_engine_and_simulator_give_the_district_the_same_verdict(district: Plan) -> None:
+    assert_same(proved(), verify(now(), district, whole_policy(), plain=True))
+
+
+def test_both_find_the_same_when_a_step_comes_too_early() -> None:
+    spoilt = spoilt_district("readdress.cz-2", "alongside.cz2")
+    one, other = (verify(now(), spoilt, whole_policy(), plain=plain) for plain in (False, True))
+    assert {item.subject for item in one.failures()} == {"F-001", "F-012"}
+    assert_same(one, other)
+
+
+def test_both_do_not_know_what_an_unread_line_could_change() -> None:
+    line = Unparsed(device="pe2", file="configs/pe2/frr.conf", line=7, text="pbr-map X seq 1")
+    one, other = (verify(now(), plan(), policy(), unparsed=(line,), plain=plain) for plain in (False, True))
+    assert one.result == "unknown"
+    assert_same(one, other)
 
 
 def _with(the_plan: Plan, **fields: object) -> Plan:
