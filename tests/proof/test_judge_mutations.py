@@ -1,4 +1,4 @@
-"""The judge of forbidden pairs, broken on purpose: the law that holds it against worlds built anew notices each time."""
+"""The judge of forbidden pairs, broken on purpose: the law that compares with worlds built anew notices it."""
 
 from __future__ import annotations
 
