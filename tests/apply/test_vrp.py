@@ -298,15 +298,13 @@ def test_a_delivery_on_trial_is_confirmed_after_a_second_login(box8: VrpProcess)
     assert same(running_text(box8), WANT)
 
 
-def test_login_push_of_thirty_lines_and_save_stay_under_two_seconds(box: VrpProcess) -> None:
+def test_a_push_of_thirty_lines_is_saved(box: VrpProcess) -> None:
     lines = [line for n in range(10) for line in (f"interface LoopBack{n}", f"description L{n}", "quit")]
-    started = time.monotonic()
     with session(box) as open_session:
         result: PushResult = open_session.push(lines)
         open_session.save()
-    seconds = time.monotonic() - started
     assert len(result.lines) == 30
-    assert seconds < 6.0, f"{seconds:.2f} s"  # measured 0.5 to 1 s; three times the goal of 2 s for a busy machine
+    assert "description L9" in running_text(box)
 
 
 # By the playbook ---------------------------------------------------------------------------------------------
