@@ -30,8 +30,9 @@ static __attribute__((noinline)) uint64_t fill(const variant_table *t, int64_t f
     every &= some;
     int64_t cell = to * t->source.count + from;
     uint64_t value = some | KNOWN | (some != every ? VARIES : 0);
-    /* two threads may both get here: they write the same, and `every` before the word that says so */
-    __atomic_store_n(&t->every[cell], every, __ATOMIC_RELAXED);
+    /* two threads may both get here: they write the same, and `every` before the word that says that it is there */
+    if (value & VARIES)
+        __atomic_store_n(&t->every[cell], every, __ATOMIC_RELAXED);
     __atomic_store_n(&t->some[cell], value, __ATOMIC_RELEASE);
     return value;
 }
