@@ -11,17 +11,17 @@ segments, or what boxes do at ports has changed, and are the same object otherwi
 from collections.abc import Callable, Iterator
 from functools import partial
 from ipaddress import IPv4Network
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from orchestrator.forwarding.engine.network import Action, HopKind, Network, OperationKind
 from orchestrator.forwarding.engine.updates import Entry as FilterEntry
 from orchestrator.forwarding.engine.updates import Hop, Prefix
 from orchestrator.forwarding.lowered_boxes import defaults_by_port, guard_entries, inbound, outbound, wall_entries
-from orchestrator.forwarding.segments import Doubt, Neighbour
+from orchestrator.forwarding.segments import Doubt
 from orchestrator.forwarding.shape import Lowered, Made, Operations, Routes, Shape, Station, host
 from orchestrator.forwarding.tables import Entry, Exit, Instance, RoutingTable
+from orchestrator.forwarding.views import MOST_KEPT, NO_SEGMENT, Answerer, Same, View, Views
 from orchestrator.forwarding.world import Endpoint, World
-from orchestrator.model.network import GLOBAL
 
 DEVICE = "device "
 """What the zone of a device's own addresses is called before its name."""
@@ -32,56 +32,12 @@ Fragment = dict[int, Routes]
 """Routes by table number."""
 
 
-class Answerer(NamedTuple):
-    """Who takes a packet for one address of a segment: a station and its table; or why nobody can tell; or nobody."""
-
-    station: Station | None = None
-    table: str = ""
-    doubt: Doubt | None = None
-
-
-MOST_KEPT = 8
-"""Variants of one thing that are kept: states of a batch come back to them."""
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-NOBODY = Answerer()
-
-
-class View(NamedTuple):
-    """A segment as routes need it: who takes a packet for which address."""
-
-    answerers: dict[int, Answerer]
-    silent: bool  # somebody unknown may answer for other addresses
-
-
-NO_SEGMENT = View({}, silent=False)
-
-
 class Kept(NamedTuple):
     """Routes made before, and what they were made of."""
 
     made_of: tuple[Any, ...]
     views: dict[Station, View]
     fragment: Fragment
-
-
-class Same(Generic[Key, Value]):
-    """Equal values as one object, so that what is the same as in any state lately is known by looking at it once."""
-
-    def __init__(self) -> None:
-        self._known: dict[Key, list[Value]] = {}
-
-    def same(self, key: Key, value: Value) -> Value:
-        """The value kept that equals this one; else this one, which is kept."""
-        known = self._known.setdefault(key, [])
-        for kept in known:
-            if kept == value:
-                return kept
-        known.insert(0, value)
-        del known[MOST_KEPT:]
-        return value
 
 
 class Lowering:
@@ -95,7 +51,7 @@ class Lowering:
         self._kept: dict[tuple[str, ...], list[Kept]] = {}
         self._routes: Same[int, Routes] = Same()
         self._lists: Same[int, tuple[FilterEntry, ...]] = Same()
-        self._seen_views: Same[tuple[str, str], View] = Same()
+        self._segments = Views()
         self._zones: dict[str, str] = {}
         self._ends: Fragment = {}
         self._entries: dict[int, tuple[tuple[Any, ...], tuple[FilterEntry, ...]]] = {}
@@ -148,7 +104,7 @@ class Lowering:
         still = self._look_at_boxes(before)
         if before is not None and before.segments is self.world.segments:
             return still
-        self._look_at_segments()
+        self._views = self._segments.of(self.world)
         return False
 
     def _look_at_boxes(self, before: World | None) -> bool:
@@ -165,31 +121,6 @@ class Lowering:
         self._boxes, self._operations = boxes, {}
         self._kept.clear()
         return False
-
-    def _look_at_segments(self) -> None:
-        world = self.world
-        receiving: dict[Station, str] = {}
-        for interface in world.estate.interfaces.values():
-            receiving.setdefault((interface.device, interface.name), interface.vrf)
-        views = {}
-        for segment, directory in world.segments.directory.items():
-            answerers = {address: self._answerer(found, address, receiving) for address, found in directory.items()}
-            views[segment] = self._seen_views.same(segment, View(answerers, segment in world.segments.silent))
-        self._views = views
-
-    def _answerer(self, found: list[Neighbour], address: int, receiving: dict[Station, str]) -> Answerer:
-        if len(found) != 1:  # the world says why
-            here = found[0]
-            answer = self.world.neighbour(here.node, here.port, address)
-            return Answerer(doubt=answer) if isinstance(answer, Doubt) else NOBODY
-        (node, port) = found[0]
-        if self.world.endpoint(node) is not None:
-            return Answerer((node, port), f"{node}/hears")
-        doubt = self.world.doubt(node)
-        if doubt is not None:
-            return Answerer(doubt=doubt)
-        vrf = GLOBAL if node.startswith("router ") else receiving.get((node, port))
-        return NOBODY if vrf is None else Answerer((node, port), f"{node}/{vrf}")
 
     def _keep(self, key: tuple[str, ...], made_of: tuple[Any, ...], make: Callable[[], None]) -> Fragment:
         """The routes of one endpoint or table, made again where they may differ from all those kept."""
