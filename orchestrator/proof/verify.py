@@ -18,6 +18,7 @@ from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Result
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Flow, Policy
+from orchestrator.proof.collector import seldom_collected
 from orchestrator.proof.loops import Loops
 from orchestrator.proof.states import Limits, State, states
 from orchestrator.proof.verdict import Verdict
@@ -169,8 +170,9 @@ def verify(
     judged = Judge(plan, policy, fact_of, rules_in_force(policy))
     limits = Limits()
     lines = tuple(unparsed)
-    matrix = _first(judged, now, lines, plain=plain)
-    last = _run(judged, matrix, limits, progress)
+    with seldom_collected():
+        matrix = _first(judged, now, lines, plain=plain)
+        last = _run(judged, matrix, limits, progress)
     if last.digest != plan.leads_to:
         raise PlanError("the plan's steps do not lead to the estate it names: run 'onefold plan' again")
     findings = (*_failures(judged), *_passes(judged), *judged.loops.findings(judged.count))
