@@ -213,8 +213,7 @@ def _wait(name: str, process: subprocess.Popen[bytes], port: int) -> None:
     def up() -> bool:
         if process.poll() is not None:
             raise Failed(f"{name} ended while starting: see {RUN}/{name}.log")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+        return _answered(port)
 
     _until(up, f"{name} does not answer on port {port}")
 
@@ -236,8 +235,22 @@ def _take(port: int) -> None:
 
 
 def _give_back(port: int) -> None:
+    """Let the lab's answerer have the port again, and wait until it answers there, if that is one of its ports."""
     (TAKEN / str(port)).unlink(missing_ok=True)
     _tell()
+    if port in _probe_ports():
+        _until(lambda: _answered(port), f"nobody answers the lab's probes on port {port} again")
+
+
+def _probe_ports() -> set[int]:
+    """The ports on which this host or server answers probes while no workload has them; none without an answerer."""
+    file = RUN / "answer.pid"
+    if file.exists():
+        command = Path(f"/proc/{int(file.read_text())}/cmdline")
+        words = command.read_text().split("\0") if command.exists() else []
+        return {int(word) for word in words if word.isdigit()}
+    first = RUN / "probe_ports"
+    return {int(word) for word in first.read_text().split()} if first.exists() else set()
 
 
 def _tell() -> None:
@@ -257,6 +270,11 @@ def _tell() -> None:
         new = file.with_name(".answer.new")
         new.write_text(" ".join(str(one) for one in sorted({int(word) for word in first.read_text().split()} - taken)))
         new.rename(file)
+
+
+def _answered(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free(port: int) -> bool:
