@@ -36,12 +36,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many packets were predicted and observed, how many of them were answered, and which differ."""
+    """How many packets were predicted and observed, how many of them were answered, and which differ.
+
+    `asked_again`: how many of the answers were late at first and asked for once more.
+    """
 
     packets: int
     answered: int
     unknown: int
     differences: tuple[Difference, ...]
+    asked_again: int = 0
 
     @property
     def equal(self) -> bool:
@@ -58,14 +62,14 @@ def compare(estate: Estate, points: Iterable[Point] | None = None, ports: Iterab
     wanted = {Request(node, IPv4Address(address), port): answer for (node, address, port), answer in predicted.items()}
     if estate.servers:
         wait_servers(server.name for server in estate.servers.values())
-    results = _again_if_late(observe(wanted), wanted)
+    results, late = _again_if_late(observe(wanted), wanted)
     ends = _ends(estate, results)
     differ = tuple(filter(None, (_judge(result, wanted[result.request], ends) for result in results)))
     unknown = sum(answer is None for answer in wanted.values())
-    return Comparison(len(results), sum(result.connected for result in results), unknown, differ)
+    return Comparison(len(results), sum(result.connected for result in results), unknown, differ, late)
 
 
-def _again_if_late(results: list[Result], wanted: Mapping[Request, bool | None]) -> list[Result]:
+def _again_if_late(results: list[Result], wanted: Mapping[Request, bool | None]) -> tuple[list[Result], int]:
     """Ask once more, by themselves and for longer, for answers that should have come and did not come in time.
 
     A busy machine loses packets of a thousand connections begun at once; a filter or a missing route loses them again.
@@ -73,7 +77,7 @@ def _again_if_late(results: list[Result], wanted: Mapping[Request, bool | None])
     """
     late = [one.request for one in results if wanted[one.request] and one.error == "timeout"]
     second = {one.request: one for one in observe(late, LATE)} if late else {}
-    return [second.get(one.request, one) for one in results]
+    return [second.get(one.request, one) for one in results], len(late)
 
 
 def _judge(result: Result, want: bool | None, ends: dict[Request, str]) -> Difference | None:

@@ -108,6 +108,7 @@ def compared(progress: Progress = silent) -> Answer:
         "packets": found.packets,
         "answered": found.answered,
         "unknown": found.unknown,
+        "asked_again": found.asked_again,
         "differences": [str(one) for one in found.differences],
         "equal": found.equal,
     }

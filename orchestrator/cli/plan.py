@@ -34,7 +34,12 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
         when = f"wave {wave.number}  {wave.night} ({wave.window})"
         session.say(f"  {when}  {number:3} steps in {len(wave.batches)} batches  {wave.title}")
     session.say(f"{len(plan.steps)} steps in {len(plan.waves)} waves; seal {plan.hash}")
-    session.say(f"written to {out}; next: onefold -C {session.folder} prove {out}")
+    mended = all(item.result == "pass" for item in found.said)
+    session.say(
+        f"written to {out}; next: onefold -C {session.folder} prove {out}"
+        if mended
+        else f"written to {out}, but nobody can apply it: change what the findings name, then plan again"
+    )
     session.result(
         "plan/1",
         {
@@ -48,6 +53,6 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
             "leads_to": plan.leads_to,
         },
     )
-    if any(item.result != "pass" for item in found.said):
+    if not mended:
         return 3
     return 2 if detailed_exitcode and plan.steps else 0

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.plan.seal import load
 from tests.cli.calls import Onefold
 from tests.cli.small import FLOW, SYSTEM, replaced, set_disposition
+from tests.proof.test_replan import without_order
 
 MENDING = "every answer it could change is unknown: remove the line, or extend the vendor's reader"
 AGAIN = "run 'onefold plan' again, or fetch the file that was approved"
@@ -233,3 +235,23 @@ def test_the_environment_beats_the_project(
 def test_the_environment_asks_for_json(onefold: Onefold, office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEFOLD_JSON", "1")
     assert onefold("-C", office, "validate").json["schema"] == "onefold/validate/1"
+
+
+def test_a_plan_without_a_safe_order_says_so_and_ends_with_3(
+    onefold: Onefold, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The district's registers as they are, with two steps that cut F-010 whichever is first; its twin ends with 0."""
+    from orchestrator.cli import plan as verb
+
+    folder = Path(__file__).parents[2] / "network_models" / "wangchao"
+
+    def impossible(project: Any, reading: Any, *_: Any) -> Any:
+        told = {"policy_version": reading.policy.version, "policy_digest": reading.policy.digest}
+        return without_order().model_copy(update=told)
+
+    monkeypatch.setattr(verb, "planned", impossible)
+    monkeypatch.setattr(verb, "save_lock", lambda *_: None)
+    said = onefold("-C", folder, "plan", "--out", tmp_path / "plan.json")
+    assert said.code == 3
+    assert "exclude" in said.out
+    assert "nobody can apply it" in said.out

@@ -48,6 +48,7 @@ def test_an_answer_that_came_too_late_is_asked_for_again(monkeypatch: pytest.Mon
     network = Network(answered=True, lost_rounds=1)
     found = compared(monkeypatch, network)
     assert found.equal
+    assert found.asked_again == 1
     assert network.rounds == [found.packets, 1]
 
 

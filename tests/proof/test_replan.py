@@ -69,13 +69,17 @@ def moved_portal() -> Edit:
     return Edit(table="hosts", key="portal", before=old.plain(), after=new.plain())
 
 
-def test_steps_that_exclude_each_other_are_named_with_the_promise() -> None:
+def without_order() -> Plan:
     """The entry moves in one piece, the host too: whichever is first, the flow is cut in between."""
     there = entry(100, destinations=("198.18.64.20/32",))
     before = now().filter_rules["fw1/00100"]
     follow = Edit(table="filter_rules", key="fw1/00100", before=before.plain(), after=there.plain())
     idle = step("idle", put(entry(115, sources=("198.18.16.200/32",))))
-    impossible = plan((step("host", moved_portal()),), (idle,), (step("entry", follow),))
+    return plan((step("host", moved_portal()),), (idle,), (step("entry", follow),))
+
+
+def test_steps_that_exclude_each_other_are_named_with_the_promise() -> None:
+    impossible = without_order()
     found = reordered(now(), impossible, policy("F-010"))
     assert found.plan is impossible
     assert found.verdict.result == "fail"
