@@ -41,6 +41,17 @@ class Loops:
                     self.over[destination] = _round(matrix, source, destination)
         self.states += self._any
 
+    def absorb(self, later: "Loops") -> None:
+        """Take over what was seen of later states."""
+        self.over = later.over | self.over
+        for destination, sources in later.sources.items():
+            self.sources.setdefault(destination, set()).update(sources)
+        self.states += later.states
+
+    def forget(self) -> None:
+        """Let go of the state looked at last."""
+        self._looked = None
+
     def findings(self, states: int) -> Iterator[Finding]:
         """One finding that says which packets go round, when there are any."""
         if not self.over:

@@ -5,7 +5,7 @@ any strict prefix of its edits. That step stands on top of every subset of the o
 on top of none and of all of them. The way back takes the same edits in reverse order and meets the same states.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -41,23 +41,37 @@ class Limits:
     narrowed: list[str] = field(default_factory=list)
 
 
-def states(now: Estate, plan: Plan, start: date, limits: Limits | None = None) -> Iterator[State]:
+def states(
+    now: Estate, plan: Plan, start: date, limits: Limits | None = None, batches: Sequence[int] | None = None
+) -> Iterator[State]:
     """Every reachable state, each once, `now` first and the target last.
 
+    `batches`: only the states of these, numbered from 1, and `now` (0). Numbers that follow each other.
     Raises PlanError for a batch of too many steps, EditError when a step does not fit.
     """
     limits = limits or Limits()
-    base = State(label="now", estate=now, on=start)
     nights = [(wave, batch) for wave in plan.waves for batch in wave.batches]
-    base.final = not nights
-    yield base
+    wanted = range(len(nights) + 1) if batches is None else batches
+    base = State(label="now", estate=now, on=start, final=not nights)
+    if 0 in wanted:
+        yield base
     for number, (wave, names) in enumerate(nights, start=1):
         steps = [plan.step_of[name] for name in names]
+        if number not in wanted:
+            if number < wanted[0]:
+                base = State(f"after batch {number}", _after(base.estate, steps), wave.night, batch=number)
+            continue
         if len(steps) > MOST_STEPS:
             raise PlanError(f"batch {number} has {len(steps)} steps: split it into batches of at most {MOST_STEPS}")
         batch = _Batch(number, steps, wave.night, base, limits)
         yield from batch.states(last=number == len(nights))
         base = batch.end
+
+
+def _after(estate: Estate, steps: Iterable[Step]) -> Estate:
+    for step in steps:
+        estate = estate.apply(step.edits)
+    return estate
 
 
 class _Batch:

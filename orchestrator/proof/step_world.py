@@ -14,9 +14,9 @@ from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding
 from orchestrator.model.plan import Plan, Step
 from orchestrator.model.policy import Policy
+from orchestrator.proof.judge import Judge
 from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.states import State
-from orchestrator.proof.verify import Judge
 from orchestrator.rules.registry import rules_in_force
 
 Broken = frozenset[str]

@@ -1,0 +1,156 @@
+"""The judge of a plan's states: holds each to every rule and every registered flow, and remembers what it saw."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.forwarding.flows import Resolution, applies, judge, resolve
+from orchestrator.forwarding.matrix import Matrix
+from orchestrator.model.estate import Estate
+from orchestrator.model.finding import Fact, Finding
+from orchestrator.model.plan import Plan
+from orchestrator.model.policy import Flow, Policy
+from orchestrator.proof.loops import Loops
+from orchestrator.proof.states import State
+from orchestrator.rules.moment import Moment, place_of
+from orchestrator.rules.registry import Rule
+
+Identity = tuple[str, str, str]
+"""(rule or flow, row, what): the same failure in two states."""
+
+REACH_TABLES = ("hosts", "servers", "tenants", "interfaces", "vrfs", "devices")
+CROSSING_TABLES = ("hosts", "servers", "tenants")
+FLOW_TABLES = ("hosts", "servers", "tenants", "workloads", "service_names", "systems")
+
+
+@dataclass
+class Seen:
+    """One failure or doubt over all states."""
+
+    finding: Finding
+    first: str
+    count: int = 0
+    in_now: bool = False
+    at_end: bool = False
+
+
+@dataclass
+class Judge:
+    """Judges state after state, reusing every result whose inputs did not change."""
+
+    plan: Plan
+    policy: Policy
+    facts: dict[str, Fact]
+    rules: tuple[Rule, ...]
+    seen: dict[Identity, Seen] = field(default_factory=dict)
+    passed: dict[str, Finding] = field(default_factory=dict)  # what each rule last said when it held
+    worked: dict[str, int] = field(default_factory=dict)  # flow -> states in which it was held and worked
+    excused: dict[str, int] = field(default_factory=dict)  # flow -> states inside a declared outage
+    count: int = 0
+    packets: int = 0
+    loops: Loops = field(default_factory=Loops)
+    _kept: dict[str, tuple[tuple[Any, ...], tuple[Finding, ...]]] = field(default_factory=dict)
+    _resolved: dict[str, tuple[tuple[Any, ...], Resolution]] = field(default_factory=dict)
+
+    def state(self, state: State, matrix: Matrix) -> None:
+        """Judge one state."""
+        self.count += 1
+        self.loops.see(matrix)
+        self.packets += len(matrix.keys) * len(matrix.classes.ports)
+        moment = Moment(state.estate, self.policy, state.on, matrix, state.final, self.facts)
+        ends = state.final or state.label == "now"
+        for rule in self.rules:
+            if rule.scope == "always" or ends:
+                self._take(rule.name, self._findings(rule, moment), state)
+        outage = self._outage(state)
+        for flow in self.policy.flows:
+            if flow.expires is None or flow.expires >= state.on:
+                self._flow(flow, state, matrix, outage)
+
+    def absorb(self, later: "Judge") -> None:
+        """Take over what another judge saw of states that come after all of this one's."""
+        self.count += later.count
+        self.packets += later.packets
+        self.passed |= later.passed
+        for mine, theirs in ((self.worked, later.worked), (self.excused, later.excused)):
+            for flow, states in theirs.items():
+                mine[flow] = mine.get(flow, 0) + states
+        for identity, seen in later.seen.items():
+            known = self.seen.setdefault(identity, Seen(seen.finding, seen.first))
+            known.count += seen.count
+            known.in_now = known.in_now or seen.in_now
+            known.at_end = known.at_end or seen.at_end
+        self.loops.absorb(later.loops)
+
+    def forget(self) -> None:
+        """Let go of what is only kept to be quick."""
+        self._kept.clear()
+        self._resolved.clear()
+        self.loops.forget()
+
+    def _findings(self, rule: Rule, moment: Moment) -> tuple[Finding, ...]:
+        inputs: list[Any] = [moment.on, moment.final]
+        for name in rule.reads:
+            if name == "reaches":
+                inputs += [moment.matrix.alive, *(getattr(moment.estate, table) for table in REACH_TABLES)]
+            elif name == "crossings":
+                inputs += [moment.matrix.crossings, tuple(moment.matrix.world.guests.values())]
+                inputs += [getattr(moment.estate, table) for table in CROSSING_TABLES]
+            else:
+                inputs.append(getattr(moment.estate, name))
+        kept = self._kept.get(rule.name)
+        if kept is None or not _same(kept[0], inputs):
+            kept = (tuple(inputs), tuple(rule.check(moment)))
+            self._kept[rule.name] = kept
+        return kept[1]
+
+    def _outage(self, state: State) -> frozenset[str]:
+        """Flows that may fail now: those that the step under way declares."""
+        step = self.plan.step_of.get(state.partial)
+        return frozenset(step.outage) if step else frozenset()
+
+    def _flow(self, flow: Flow, state: State, matrix: Matrix, outage: frozenset[str]) -> None:
+        if not applies(flow, state.estate, state.final):
+            return
+        if flow.code in outage:
+            self.excused[flow.code] = self.excused.get(flow.code, 0) + 1
+            return
+        result = judge(flow, matrix, self._resolution(flow, state.estate), self.facts)
+        if result.works:
+            self.worked[flow.code] = self.worked.get(flow.code, 0) + 1
+            return
+        row = result.trace.hops[-1].row if result.trace and result.trace.hops else ""
+        finding = Finding(
+            subject=flow.code,
+            result="unknown" if result.works is None else "fail",
+            what=result.why,
+            where=place_of(row, self.facts),
+            fix="change the order of the steps, or declare the outage in the step that causes it",
+            trace=result.trace,
+        )
+        self._take(flow.code, (finding,), state)
+
+    def _resolution(self, flow: Flow, estate: Estate) -> Resolution:
+        inputs = [getattr(estate, table) for table in FLOW_TABLES]
+        kept = self._resolved.get(flow.code)
+        if kept is None or not _same(kept[0], inputs):
+            kept = (tuple(inputs), resolve(flow, estate))
+            self._resolved[flow.code] = kept
+        return kept[1]
+
+    def _take(self, name: str, findings: Iterable[Finding], state: State) -> None:
+        for finding in findings:
+            if finding.result == "pass":
+                self.passed[name] = finding
+                continue
+            row = finding.where.item if finding.where else ""
+            identity = (finding.subject, row, finding.what)
+            seen = self.seen.setdefault(identity, Seen(finding, state.label))
+            seen.count += 1
+            seen.in_now = seen.in_now or state.label == "now"
+            seen.at_end = seen.at_end or state.final
+
+
+def _same(one: Iterable[Any], other: Iterable[Any]) -> bool:
+    """Identity for tables, equality for the rest: unchanged tables are the same objects from state to state."""
+    return all(a is b or (not isinstance(a, dict) and a == b) for a, b in zip(one, other, strict=True))
