@@ -230,6 +230,10 @@ class Matrix:
             if way.outcome != "dropped" or _inside(way)
         )
 
+    def way(self, node: str, header: Header) -> Way:
+        """The simulator's way of one packet."""
+        return self.remembered(("way", node, header), lambda: Walk(self.ask, header).start(node))  # type: ignore[no-any-return]
+
     def talk(self, node: str, header: Header) -> Talk:
         """One packet and its answer."""
         return self.remembered(("talk", node, header), lambda: self._talk(node, header))  # type: ignore[no-any-return]

@@ -175,8 +175,8 @@ class Walk:
             self.header, self.marks, self.made, self.seen = state[0], list(state[1]), list(state[2]), set(state[3])
             ways.append(self._leave(node, vrf, port, came, memory, way_on))
         first = ways[0]
-        if all(way.outcome == "dropped" for way in ways):  # nobody gets it, whichever is taken
-            return first
+        if all(way.outcome == "dropped" for way in ways):  # nobody gets it, whichever is taken: the worst is told
+            return next((way for way in ways if way.reason.startswith(LOOP)), first)
         if any((way.outcome, way.end, way.header) != (first.outcome, first.end, first.header) for way in ways):
             return self._unknown(node, Doubt(f"{EQUAL_ROUTES} to {entry.prefix} disagree", entry.row))
         return first

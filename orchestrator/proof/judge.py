@@ -10,6 +10,7 @@ from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Flow, Policy
+from orchestrator.proof.loops import NAME as LOOPS
 from orchestrator.proof.loops import Loops
 from orchestrator.proof.states import State
 from orchestrator.rules.moment import Moment, place_of
@@ -42,20 +43,20 @@ class Judge:
     policy: Policy
     facts: dict[str, Fact]
     rules: tuple[Rule, ...]
+    loops: Loops
     seen: dict[Identity, Seen] = field(default_factory=dict)
     passed: dict[str, Finding] = field(default_factory=dict)  # what each rule last said when it held
     worked: dict[str, int] = field(default_factory=dict)  # flow -> states in which it was held and worked
     excused: dict[str, int] = field(default_factory=dict)  # flow -> states inside a declared outage
     count: int = 0
     packets: int = 0
-    loops: Loops = field(default_factory=Loops)
     _kept: dict[str, tuple[tuple[Any, ...], tuple[Finding, ...]]] = field(default_factory=dict)
     _resolved: dict[str, tuple[tuple[Any, ...], Resolution]] = field(default_factory=dict)
 
     def state(self, state: State, matrix: Matrix) -> None:
         """Judge one state."""
         self.count += 1
-        self.loops.see(matrix)
+        self._take(LOOPS, self.loops.see(matrix), state)
         self.packets += len(matrix.keys) * len(matrix.classes.ports)
         moment = Moment(state.estate, self.policy, state.on, matrix, state.final, self.facts)
         ends = state.final or state.label == "now"

@@ -27,7 +27,8 @@ from orchestrator.proof.states import State, states
 
 SOURCE_PORT = 40000
 Outcome = tuple[str, str]
-"""(delivered, unknown or dropped; where it was delivered)."""
+"""(delivered, unknown, dropped or round; where it was delivered)."""
+NOWHERE, ROUND = ("dropped", ""), ("round", "")
 
 
 class Rechecked(Noun):
@@ -92,11 +93,17 @@ def _compared(judge: EngineMatrix) -> Iterator[str]:
         proved = _proved(matrix, node, destination)
         for index, (protocol, port) in enumerate(classes.ports):
             packet = Packet(4, endpoint.address, destination, PROTOCOLS[protocol][0], SOURCE_PORT, port)
-            other = {_outcome(end, network.zone_names) for end in plain.ends(zones[node], packet)}
-            this, said = proved.get(index, ("dropped", "")), _said(judge, node, destination, index)
-            same = other == {this} or (this[0] == "unknown" and len(other) > 1)  # ways that disagree are unknown
+            other = _lost({_outcome(end, network.zone_names) for end in plain.ends(zones[node], packet)})
+            this, said = proved.get(index, NOWHERE), _said(judge, node, destination, index)
+            same = other == {said} or (said[0] == "unknown" and len(other) > 1)  # ways that disagree are unknown
+            walked = this == (NOWHERE if said == ROUND else said)  # a matrix keeps no loops of the simulator
             told = f"engine {said}, simulator {this}, arrays {sorted(other)}"
-            yield "" if same and said == this else f"{node} to {text_of(destination)} {protocol}/{port}: {told}"
+            yield "" if same and walked else f"{node} to {text_of(destination)} {protocol}/{port}: {told}"
+
+
+def _lost(several: set[Outcome]) -> set[Outcome]:
+    """Of packets that nobody gets, whichever way is taken, it is said that they go round when any does."""
+    return {ROUND} if ROUND in several and several <= {ROUND, NOWHERE} else several
 
 
 def _said(judge: EngineMatrix, node: str, destination: int, index: int) -> Outcome:
@@ -104,7 +111,7 @@ def _said(judge: EngineMatrix, node: str, destination: int, index: int) -> Outco
     answer = judge.decided.get((node, destination))
     end = answer[index] if answer else DROPPED
     if end in (DROPPED, LOOPS):
-        return "dropped", ""
+        return ROUND if end == LOOPS else NOWHERE
     return ("unknown", "") if end == UNKNOWN else ("delivered", end)
 
 
@@ -126,4 +133,6 @@ def _end(matrix: Matrix, outcome: str, node: str) -> str:
 def _outcome(end: End, zones: tuple[str, ...]) -> Outcome:
     if end.ending == Ending.DELIVERED:
         return "delivered", zones[end.zone]
-    return ("unknown" if end.ending == Ending.UNKNOWN else "dropped"), ""
+    if end.ending == Ending.LOOP:
+        return ROUND
+    return ("unknown", "") if end.ending == Ending.UNKNOWN else NOWHERE

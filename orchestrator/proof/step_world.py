@@ -15,6 +15,7 @@ from orchestrator.model.finding import Fact, Finding
 from orchestrator.model.plan import Plan, Step
 from orchestrator.model.policy import Policy
 from orchestrator.proof.judge import Judge
+from orchestrator.proof.loops import Loops
 from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.states import State
 from orchestrator.rules.registry import rules_in_force
@@ -43,11 +44,12 @@ class StepWorld:
         self.steps = [plan.step_of[name] for names in plan.batches() for name in names]
         self.number = {step.name: number for number, step in enumerate(self.steps)}
         self.wave = {name: wave for wave in plan.waves for batch in wave.batches for name in batch}
-        self._judge = Judge(plan, policy, {fact.row: fact for fact in facts}, rules_in_force(policy))
         edits = [edit for step in plan.steps for edit in step.edits]
         classes = classes_of(now, edits, [(flow.protocol, flow.port) for flow in policy.flows])
         target = plan.target(now)
         first = EngineMatrix.of(now, classes, tuple(unparsed), (target,))
+        facts_of = {fact.row: fact for fact in facts}
+        self._judge = Judge(plan, policy, facts_of, rules_in_force(policy), Loops.since(first))
         self.ignored: Broken = frozenset()
         self.ignored = self._broken(first, None) | self._broken(first.advance(target), None)
         self.applied: list[int] = []

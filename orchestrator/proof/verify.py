@@ -18,6 +18,7 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Policy
 from orchestrator.proof.collector import seldom_collected
 from orchestrator.proof.judge import Judge, Seen
+from orchestrator.proof.loops import Loops
 from orchestrator.proof.states import Limits
 from orchestrator.proof.stretches import judged
 from orchestrator.proof.verdict import Verdict
@@ -52,9 +53,11 @@ def verify(
     fact_of = {fact.row: fact for fact in facts}
     with seldom_collected():
         first = _first(now, plan, policy, tuple(unparsed), plain=plain)
-        found = judged(
-            plan, first, lambda: Judge(plan, policy, fact_of, rules_in_force(policy)), progress or _silent, processes
-        )
+
+        def fresh() -> Judge:
+            return Judge(plan, policy, fact_of, rules_in_force(policy), Loops.since(first))
+
+        found = judged(plan, first, fresh, progress or _silent, processes)
     if found.leads_to != plan.leads_to:
         raise PlanError("the plan's steps do not lead to the estate it names: run 'onefold plan' again")
     judge = found.judge

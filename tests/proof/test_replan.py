@@ -100,7 +100,7 @@ def test_the_spoilt_district_is_put_right_inside_its_waves() -> None:
     found = reordered(now(), spoilt_district("readdress.cz-2", "alongside.cz2"), whole_policy())
     assert found.verdict.result == "pass"
     what = (
-        "the first order broke F-001, F-012 on the way; in the order of this plan all hold: "
+        "the first order broke F-001, F-012, loops on the way; in the order of this plan all hold: "
         "moved are retire.990102-CZ-0002, alongside.cz2, readdress.cz-2"
     )
     assert [item.what for item in found.said] == [what]

@@ -9,12 +9,15 @@ import pytest
 
 from network_models.district import now
 from orchestrator.errors import InputError
+from orchestrator.forwarding.ends import LOOPS
 from orchestrator.forwarding.engine.network import Action, Network
 from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.lowering import lower
 from orchestrator.forwarding.world import World
+from orchestrator.model.network import Route
 from orchestrator.proof import recheck
 from tests.design.estates import policy
+from tests.proof.plans import plan, put
 from tests.whole import planned
 
 
@@ -55,6 +58,22 @@ def test_an_engine_that_drops_what_arrives_is_found(monkeypatch: pytest.MonkeyPa
     assert "engine ('dropped', ''), simulator ('delivered', 'portal'), arrays [('delivered', 'portal')]" in str(
         found.differences
     ).replace("\\'", "'")
+
+
+def test_packets_that_go_round_do_so_for_engine_and_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    back = Route.model_validate({"device": "cz1", "prefix": "10.8.1.20/32", "next_hop": "10.8.254.2"})
+    looping = now().apply((put(back),))
+    assert recheck(looping, plan(base=looping), policy(), 1).differences == ()
+    take = EngineMatrix._take
+
+    def blind(matrix: EngineMatrix) -> None:
+        take(matrix)
+        matrix.decided = {cell: ends for cell, ends in matrix.decided.items() if LOOPS not in ends}
+
+    monkeypatch.setattr(EngineMatrix, "_take", blind)
+    found = recheck(looping, plan(base=looping), policy(), 1).differences
+    assert found
+    assert all("engine ('dropped', ''), simulator ('dropped', ''), arrays [('round', '')]" in text for text in found)
 
 
 def test_an_audit_of_nothing_is_refused() -> None:
