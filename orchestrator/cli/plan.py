@@ -18,7 +18,8 @@ from orchestrator.plan.seal import save
 @click.pass_obj
 def command(session: Session, out: Path, author: str | None, detailed_exitcode: bool) -> int:
     """Compute steps, order, waves and dates. Writes a canonical file sealed by SHA-256; changes nothing else.
-    When the order breaks a promise on the way, another one is looked for; exit 3 when there is none.
+    When the order breaks a promise on the way, another one is looked for. Exit 3 when the plan that is written still
+    breaks a promise, or one of which nobody can tell: prove would refuse it.
     """
     project, reading = open_and_read(session)
     target = designed(project, reading)
@@ -27,18 +28,19 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
     found = ordered(reading, planned(project, reading, target, author), session.ticker)
     plan = found.plan
     save(plan, out)
-    findings = (*target.findings, *late(plan, reading.policy), *found.said)
+    findings = (*target.findings, *late(plan, reading.policy), *found.said, *found.verdict.against())
     session.findings(findings)
     for wave in plan.waves:
         number = sum(len(batch) for batch in wave.batches)
         when = f"wave {wave.number}  {wave.night} ({wave.window})"
         session.say(f"  {when}  {number:3} steps in {len(wave.batches)} batches  {wave.title}")
     session.say(f"{len(plan.steps)} steps in {len(plan.waves)} waves; seal {plan.hash}")
-    mended = all(item.result == "pass" for item in found.said)
+    good = found.verdict.result == "pass"
     session.say(
         f"written to {out}; next: onefold -C {session.folder} prove {out}"
-        if mended
-        else f"written to {out}, but nobody can apply it: change what the findings name, then plan again"
+        if good
+        else f"written to {out}, but nobody can apply it: the proof says {found.verdict.result}: "
+        "change what the findings name, then plan again"
     )
     session.result(
         "plan/1",
@@ -48,11 +50,12 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
             "seal": plan.hash,
             "steps": len(plan.steps),
             "waves": [wave.plain() for wave in plan.waves],
+            "proof": found.verdict.result,
             "findings": [finding.plain() for finding in findings],
             "built_from": plan.built_from,
             "leads_to": plan.leads_to,
         },
     )
-    if not mended:
+    if not good:
         return 3
     return 2 if detailed_exitcode and plan.steps else 0

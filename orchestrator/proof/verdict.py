@@ -27,3 +27,7 @@ class Verdict(Noun):
     def failures(self) -> tuple[Finding, ...]:
         """The findings that make the verdict fail: new ones, and old ones still there at the end."""
         return tuple(finding for finding in self.findings if finding.result == "fail" and not finding.existing)
+
+    def against(self) -> tuple[Finding, ...]:
+        """Everything that keeps the plan from being applied: failures, and what nobody can tell."""
+        return tuple(finding for finding in self.findings if finding.result != "pass" and not finding.existing)

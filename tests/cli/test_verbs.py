@@ -144,13 +144,19 @@ def test_exit_2_only_when_asked_for_and_something_changes(onefold: Onefold, offi
 def test_exit_3_a_plan_that_breaks_a_registered_flow(onefold: Onefold, office: Path) -> None:
     replaced(office / "policy.yaml", ("flows: []", FLOW))
     plan = office / "plan.json"
-    assert onefold("-C", office, "plan", "--out", plan).code == 0
+    planned = onefold("-C", office, "plan", "--out", plan)
     said = onefold("-C", office, "prove", plan)
     assert said.code == 3
     assert said.out.splitlines()[0] == (
         f"  fail    F-1: no workload {SYSTEM}/web is running, in 1 of 2 states, first: after batch 1; change the order "
         "of the steps, or declare the outage in the step that causes it"
     )
+    assert planned.code == 3  # no order mends what is broken at the end: planning tells it too
+    assert said.out.splitlines()[0] in planned.out.splitlines()
+    assert "nobody can apply it: the proof says fail: " in planned.out
+    again = onefold("-C", office, "plan", "--out", plan, "--json")
+    assert (again.code, again.json["proof"]) == (3, "fail")
+    assert [row["subject"] for row in again.json["findings"] if row["result"] == "fail"] == ["F-1"]
     assert said.out.splitlines()[-1].startswith("fail: 2 states, ")
 
 
