@@ -93,7 +93,7 @@ def _hosts(estate: Estate, names: Iterable[str]) -> Iterator[Asker]:
     for name in names:
         host = estate.hosts.get(name)
         if host:
-            yield Asker(name, int(host.address.ip), host.organisation, host.zone)
+            yield Asker(name, int(host.address), host.organisation, host.zone)
 
 
 def _at_place(estate: Estate, place: str) -> Iterator[Asker]:
@@ -118,7 +118,7 @@ def _target(flow: Flow, asker: Asker, estate: Estate) -> Target | str:
     kind, _, name = flow.destination.partition(":")
     if kind == "host":
         host = estate.hosts.get(name)
-        return (int(host.address.ip), frozenset({name}), None) if host else f"there is no host {name}"
+        return (int(host.address), frozenset({name}), None) if host else f"there is no host {name}"
     if kind == "service":
         return _service_target(name, asker, estate)
     if kind == "workload":

@@ -148,7 +148,7 @@ class Matrix:
 
     def points(self) -> list[tuple[str, int]]:
         """(node, address) of every host, server and guest."""
-        found = [(name, int(host.address.ip)) for name, host in sorted(self.estate.hosts.items())]
+        found = [(name, int(host.address)) for name, host in sorted(self.estate.hosts.items())]
         found += [(key, int(server.address)) for key, server in sorted(self.estate.servers.items())]
         return found + [(guest.node, guest.address) for guest in self.world.guests.values()]
 

@@ -160,7 +160,7 @@ def _segment_guests(interface: Interface, classes: Classes) -> Iterator[Guest]:
         if signature not in seen:
             seen.add(signature)
             node = f"guest {interface.device}:{interface.name} {IPv4Address(address)}"
-            ends = (address, first, mask, int(interface.address.ip))
+            ends = (address, first, mask, int(interface.address))
             yield Guest(node, interface.device, interface.name, *ends, interface.zone)
 
 

@@ -157,7 +157,7 @@ def _attach_interfaces(estate: Estate, segments: Segments) -> None:
         if port not in segments.segment_of and interface.name.lower().startswith(ALWAYS_UP):
             segments.segment_of[port] = port
         if usable(estate, segments, interface):
-            segments.add(port, segments.segment_of[port], int(interface.address.ip))
+            segments.add(port, segments.segment_of[port], int(interface.address))
 
 
 def host_ports(estate: Estate) -> dict[str, str]:
@@ -175,7 +175,7 @@ def host_ports(estate: Estate) -> dict[str, str]:
 def _attach_hosts(estate: Estate, segments: Segments) -> None:
     for name, port in host_ports(estate).items():
         place = (name, port)
-        segments.add(place, segments.segment_of[place], int(estate.hosts[name].address.ip))
+        segments.add(place, segments.segment_of[place], int(estate.hosts[name].address))
 
 
 def _attach_cloud(estate: Estate, segments: Segments, cabling: _Union) -> None:
@@ -205,6 +205,6 @@ def place_address(estate: Estate, workload: Workload) -> int | None:
     """The address of the host or server a workload is on; None when that place does not exist."""
     host = estate.hosts.get(workload.place)
     if host:
-        return int(host.address.ip)
+        return int(host.address)
     server: Server | None = estate.servers.get(workload.place)
     return int(server.address) if server else None

@@ -116,7 +116,7 @@ class World:
         if host:
             network = host.address.network
             ends = (int(network.network_address), int(network.netmask), int(host.gateway))
-            return Endpoint(self.ports.get(node, ""), int(host.address.ip), *ends, guarded=False)
+            return Endpoint(self.ports.get(node, ""), int(host.address), *ends, guarded=False)
         guest = self.guests.get(node)
         if guest:
             return Endpoint("eth0", guest.address, guest.network, guest.mask, guest.gateway, guarded=False)
@@ -149,7 +149,7 @@ class World:
     def home(self, node: str, address: int) -> str | None:
         """The VRF in which the device itself has this address."""
         for interface in self.estate.interfaces.values():
-            if interface.device == node and int(interface.address.ip) == address:
+            if interface.device == node and int(interface.address) == address:
                 return interface.vrf
         return GLOBAL if node.startswith("router ") else None
 

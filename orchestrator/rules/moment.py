@@ -91,7 +91,7 @@ class Moment:
 
     def _on_segment(self, name: str, network: int, mask: int, zone: str) -> bool:
         host = self.estate.hosts.get(name)
-        return host is not None and host.zone == zone and int(host.address.ip) & mask == network
+        return host is not None and host.zone == zone and int(host.address) & mask == network
 
     def accepting(self, reach: Reach) -> list[Mark]:
         """The filter decisions that let the packet through, in order."""
