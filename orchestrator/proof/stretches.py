@@ -55,7 +55,7 @@ def judged(plan: Plan, first: Matrix, fresh: Callable[[], Judge], progress: Prog
     parts = divided(plan, processes or _processors())
     of = f"of {len(plan.batches())}"
     if len(parts) == 1:
-        return _walked(
+        return walked(
             plan, first, fresh(), parts[0], lambda n, seen: progress(f"proving batch {n} {of}: {seen} states so far")
         )
     told = f"proving {len(plan.batches())} batches in {len(parts)} processes"
@@ -85,11 +85,17 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if threading.active_count() == 1 and hasattr(os, "fork") else 1
 
 
-def _walked(plan: Plan, first: Matrix, judge: Judge, batches: range, told: Callable[[int, int], None]) -> Stretch:
-    """Judge the states of some batches in turn."""
+def walked(
+    plan: Plan,
+    first: Matrix,
+    judge: Judge,
+    batches: range,
+    told: Callable[[int, int], None] = lambda _batch, _states: None,
+) -> Stretch:
+    """Judge the states of some batches in turn. `first` is the matrix of `now`; `told` hears of each batch."""
     limits = Limits()
     matrices: dict[State, Matrix] = {}
-    batch, leads_to, walked = 0, first.estate, first.store.walked if batches.start else 0
+    batch, leads_to, before = 0, first.estate, first.store.walked if batches.start else 0
     for state in states(first.estate, plan, judge.policy.planned_from, limits, batches):
         matrix = _matrix(state.origin, matrices, first).advance(state.estate) if state.origin else first
         if state.batch != batch:
@@ -100,7 +106,7 @@ def _walked(plan: Plan, first: Matrix, judge: Judge, batches: range, told: Calla
         judge.state(state, matrix)
         leads_to = state.estate
     judge.forget()
-    return Stretch(judge, limits, first.store.walked - walked, leads_to.digest)
+    return Stretch(judge, limits, first.store.walked - before, leads_to.digest)
 
 
 def _matrix(state: State, matrices: dict[State, Matrix], first: Matrix) -> Matrix:
@@ -139,7 +145,7 @@ def _work(plan: Plan, first: Matrix, judge: Judge, batches: range, out: Connecti
     """What a copy does: tell how far it is, and at the end what it found or what was raised."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent ends it
     try:
-        out.send(_walked(plan, first, judge, batches, lambda _batch, states: out.send(states)))
+        out.send(walked(plan, first, judge, batches, lambda _batch, states: out.send(states)))
     except Exception as error:  # noqa: BLE001  # told to the parent, which raises it
         out.send(error)
 
