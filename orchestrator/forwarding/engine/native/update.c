@@ -11,6 +11,7 @@
 
 #define NEAR 200    /* steps to look for somebody upstream before anything else is done */
 #define PIECES 64   /* pieces of edits to look at before it is known who is upstream */
+#define FEW_EDITS 8 /* so few edits, and pieces of them, are looked at before it is known whether anybody is upstream */
 #define FEW_ASKED 3 /* so few are asked everywhere, wherever the table's own outcome has changed or not */
 
 /* The last records are those of this ring, and this one goes on where they end. */
@@ -176,13 +177,14 @@ static int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most) 
     return e->error ? e->error : stopped;
 }
 
-/* Pieces whose outcome is another now; the others are forgotten. */
-static int keep_changed(Engine *e, int32_t table) {
+/* Pieces whose outcome is another now; the others are forgotten. OK, an error, or 1: looked at more than so many. */
+static int keep_changed(Engine *e, int32_t table, int64_t most) {
     Own own = {0, NOBODY, DROP};
-    int64_t before = e->pieces;
+    int64_t before = e->pieces, looks = 0;
     for (int64_t i = 0; i < before && !e->error; i++) {
         Reach piece = e->piece[i];
         for (int64_t label = piece.low, end; label < piece.high && !e->error; label = end) {
+            if (looks++ >= most) return 1;
             end = piece.high;
             if (own_outcome(e, table, label, NULL, &own, &end) == piece.at) continue;
             if (reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, 0})) break;
@@ -258,26 +260,29 @@ static int answer_known(Engine *e, int32_t table, bool replaced) {
     int status = part_edits(e);
     status = status ? status : answer_pieces(e, table);
     status = status ? status : pieces_before(e, table, replaced, INT64_MAX);
-    status = status ? status : keep_changed(e, table);
+    status = status ? status : keep_changed(e, table, INT64_MAX);
     status = status ? status : answer_pieces(e, table);
     e->ascending = false;
     return status;
 }
 
-/* Whose answers a table's edits may change, and where. Often nobody is near upstream; or the table's own outcome has
- * changed in few places. Where that takes many pieces, it is worth to know first who is upstream. */
+/* Pieces where the table's own outcome has changed. OK, an error, or 1: more than are worth it at once. */
+static int pieces_changed(Engine *e, int32_t table, bool replaced, int64_t most) {
+    int status = e->named_ports ? 1 : pieces_before(e, table, replaced, most);
+    return status ? status : keep_changed(e, table, 2 * most);
+}
+
+/* Whose answers a table's edits may change, and where. Mostly a few labels are in question, and the table's own outcome is
+ * what it was; or nobody is near upstream. Where it has changed in many pieces, it is worth to know first who is. */
 static int answer_upstream(Engine *e, int32_t table, bool replaced) {
+    int own = e->edits <= FEW_EDITS ? pieces_changed(e, table, replaced, FEW_EDITS) : 1;
+    if (own < 0 || (!own && !e->pieces)) return own;
     int status = upstream(e, table, NEAR);
-    if (status <= 0) return status ? status : answer_known(e, table, replaced);
-    status = e->named_ports ? 1 : pieces_before(e, table, replaced, PIECES);
-    if (status > 0) {
-        status = ask_upstream(e, table, e->full_work / 32);
-        return status ? status : answer_known(e, table, replaced);
-    }
-    status = status ? status : keep_changed(e, table);
-    if (status || !e->pieces) return status;
-    status = ask_upstream(e, table, e->pieces * e->leading_count * 4);
-    return status ? status : answer_pieces(e, table);
+    if (status <= 0) return status ? status : own ? answer_known(e, table, replaced) : answer_pieces(e, table);
+    own = own ? pieces_changed(e, table, replaced, PIECES) : own;
+    if (own < 0 || (!own && !e->pieces)) return own;
+    status = ask_upstream(e, table, own ? e->full_work / 32 : e->pieces * e->leading_count * 4);
+    return status ? status : own ? answer_known(e, table, replaced) : answer_pieces(e, table);
 }
 
 /* ---- translations: whose rewritten labels are meant ---- */
