@@ -22,7 +22,7 @@ from orchestrator.forwarding.engine.updates import EntryUpdate, InsertEntry, Rep
 from orchestrator.proof.reachable_graph import Graph
 from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_walker import Walker
-from orchestrator.proof.reachable_ways import Decisions, Places, Way
+from orchestrator.proof.reachable_ways import Decisions, Meetings, Places, Way
 
 
 class Verdict(Enum):
@@ -65,7 +65,7 @@ class Flows:
         self._verdicts: list[dict[Answers, Verdict]] = [{} for _flow in self.flows]
         self._actions: list[dict[tuple[int, bool], int]] = [{} for _flow in self.flows]  # (variant, answer)
         self._decisions = Decisions(self.engine.decider.table)
-        self._met: dict[int, set[int]] = {}  # filter -> flows whose packets or answers meet it
+        self._met = Meetings()
         self._slow: set[int] = set()  # flows that the walker last decided
         self._graph = Graph(self.engine)
         self._rows.clear()
@@ -98,8 +98,7 @@ class Flows:
         `back`: what takes a filter entry's update back.
         """
         if back is not None:
-            met = self._met.get(back.filter, ())
-            for number in self._concerned(met, (update, back)) if met else ():
+            for number in self._concerned(update, back):
                 self._actions[number].clear()
                 self._fates[number].clear()
                 self._verdicts[number].clear()
@@ -109,18 +108,13 @@ class Flows:
         if self._slow:
             self._dirty |= self._slow  # other ways may lead to the same end over other memories
 
-    def _concerned(self, flows: Iterable[int], updates: Iterable[Update]) -> set[int]:
+    def _concerned(self, *updates: Update) -> set[int]:
         """Those flows of whose packets or answers an entry that came or went may decide."""
         interval, found = self.engine.labels.interval, set[int]()
         for update in updates:
-            if not isinstance(update, InsertEntry | ReplaceEntry):
-                continue
-            match = update.entry.match
-            (low, high), (to_low, to_high) = interval(match.source), interval(match.destination)
-            for number in flows:
-                for way in (self._there[number], *self._back[number].values()):
-                    if low <= way.source < high and to_low <= way.destination < to_high:
-                        found.add(number)
+            if isinstance(update, InsertEntry | ReplaceEntry):
+                match = update.entry.match
+                found |= self._met.within(update.filter, interval(match.source), interval(match.destination))
         return found
 
     def refresh(self) -> None:
@@ -211,7 +205,7 @@ class Flows:
         """What a filter does with the packet; a stateful one passes answers of what its device has seen for certain."""
         table = self._decisions.table
         filter_number = int(table.variant_filter[variant])
-        self._met.setdefault(filter_number, set()).add(number)
+        self._met.note(filter_number, number, (self._there[number], *self._back[number].values()))
         if crossed is not None and table.stateful[filter_number]:
             devices = self._devices.get(filter_number)
             if crossed is EVERY_DEVICE or (devices and devices <= crossed):

@@ -8,7 +8,6 @@ set by packet set. A pair of which some packets are allowed (`Policy.only`) is c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,28 +23,11 @@ from orchestrator.forwarding.engine.policy import Pair, Policy
 from orchestrator.forwarding.engine.restated import restated
 from orchestrator.forwarding.engine.slices import NO_ANSWER
 from orchestrator.forwarding.engine.updates import InsertEntry, ReplaceEntry
+from orchestrator.proof.reachable_bad import Bad, BadRows, Reached, Stretch
 
-Stretch = tuple[int, int]
-"""Labels [low, high)."""
 EVERYTHING: Stretch = (0, 1 << 62)
 Flags = NDArray[np.uint8]
 """[zones, zones]: 1 for pairs that are asked about."""
-
-
-class Reached(NamedTuple):
-    """Forbidden zones that some packet gets to, and whether something unread decides about others."""
-
-    zones: frozenset[int] = frozenset()
-    unread: bool = False
-
-
-class Bad(NamedTuple):
-    """Labels [low, high) of one node at an attachment, and what they lead to."""
-
-    low: int
-    high: int
-    node: int
-    reached: Reached
 
 
 NOWHERE = Reached()
@@ -65,12 +47,13 @@ class Isolation:
     def _reset(self) -> None:
         engine = self.engine
         self._generation = engine.generation
-        self._broken: tuple[frozenset[Pair], frozenset[Pair]] | None = None
-        self._bad: dict[int, list[Bad]] = {}
         self._dirty: list[Place] = []
         self._decided: dict[tuple[int, int, tuple[Stretch, ...]], Reached] = {}
         self._only = {pair: restated(packets, engine.decider.table) for pair, packets in self._only.items()}
-        self._zone = engine.attachments.zone.tolist()
+        self._zone: list[int] = engine.attachments.zone.tolist()
+        self._bad = BadRows(self._zone)
+        self._broken = frozenset[Pair](), frozenset[Pair]()
+        self._counted = self._bad.version
         matrix = Matrix(engine.decider, engine.classes(), engine.attachments)
         self._units = source_units(engine.base, engine.decider, engine.attachments)
         self._judge = Judge(engine.core, engine.table, self._units, self._forbidden)
@@ -123,27 +106,23 @@ class Isolation:
     def broken(self) -> tuple[frozenset[Pair], frozenset[Pair]]:
         """Forbidden pairs that some packet gets across, and those of which something unread makes it unknown."""
         self._settle()
-        if self._broken is None:
-            wrong, doubt = set[Pair](), set[Pair]()
-            for attachment, found in self._bad.items():
-                zone = self._zone[attachment]
-                for row in found:
-                    wrong |= {(zone, other) for other in row.reached.zones}
-                    if row.reached.unread:
-                        doubt |= {(zone, other) for other in np.flatnonzero(self._forbidden[zone]).tolist()}
-            self._broken = frozenset(wrong), frozenset(doubt - wrong)
+        if self._counted != self._bad.version:
+            self._counted, wrong = self._bad.version, self._bad.pairs()
+            unread = ((zone, np.flatnonzero(self._forbidden[zone]).tolist()) for zone in self._bad.unread())
+            self._broken = wrong, frozenset((zone, other) for zone, found in unread for other in found) - wrong
         return self._broken
 
     def crossing(self) -> dict[Pair, PacketSet]:
         """The packets that get across forbidden pairs and are not allowed to, exactly; pairs without any left out."""
         self._settle()
         found: dict[Pair, PacketSet] = {}
-        for attachment, rows in self._bad.items():
-            source = self._zone[attachment]
-            for row in rows:
-                for zone in row.reached.zones:
-                    packets = self._across(attachment, row.node, [(row.low, row.high)], zone)
-                    found[source, zone] = found[source, zone] | packets if (source, zone) in found else packets
+        for attachment, row in self._bad:
+            for zone in row.reached.zones:
+                packets, pair = (
+                    self._across(attachment, row.node, [(row.low, row.high)], zone),
+                    (self._zone[attachment], zone),
+                )
+                found[pair] = found[pair] | packets if pair in found else packets
         return found
 
     def _settle(self) -> None:
@@ -155,21 +134,19 @@ class Isolation:
     def _look(self, places: list[Place], wanted: Flags) -> None:
         """Decide stretches of attachments' answers anew, and the rest of what was bad and is partly among them."""
         asked = self._apart(places)
-        before = {attachment: self._bad.pop(attachment) for attachment in asked if attachment in self._bad}
-        kept: dict[int, list[Bad]] = {}
-        for attachment, rows in before.items():
-            parts = [(row, _without((row.low, row.high), asked[attachment])) for row in rows]
-            kept[attachment] = [row for row, rest in parts if rest == [(row.low, row.high)]]
-            asked[attachment] += [one for row, rest in parts if rest != [(row.low, row.high)] for one in rest]
-        stretches = [(attachment, *one) for attachment, found in asked.items() for one in found]
-        for attachment, bad in self._judged(stretches, wanted):
-            kept.setdefault(attachment, []).append(bad)
-        self._bad.update((attachment, rows) for attachment, rows in kept.items() if rows)
+        before = {attachment: self._bad.of(attachment) for attachment in asked}
         self._dirty = []
-        if any(kept.get(attachment, []) != before.get(attachment, []) for attachment in {*kept, *before}):
-            self._broken = None
-            every = ((attachment, bad) for attachment, found in self._bad.items() for bad in found)
-            self._judge.set_bad([(attachment, bad.low, bad.high, bad.node) for attachment, bad in every])
+        stretches = [
+            (attachment, *one) for attachment, mine in asked.items() for one in self._bad.take(attachment, mine)
+        ]
+        found: dict[int, list[Bad]] = {}
+        for attachment, bad in self._judged(stretches, wanted):
+            found.setdefault(attachment, []).append(bad)
+        for attachment, old in before.items():
+            self._bad.put(attachment, found.get(attachment, []))
+            if self._bad.of(attachment) != old:
+                self._judge.set_bad(attachment, [row[:3] for row in self._bad.of(attachment)])
+        self._dirty = []
 
     @staticmethod
     def _apart(places: list[Place]) -> dict[int, list[Stretch]]:
@@ -227,12 +204,3 @@ class Isolation:
         sources = decider.intervals(*bounds_of(self._units, attachment))
         goals = decider.intervals([low for low, _high in stretches], [high for _low, high in stretches])
         return PacketSet.product(services, sources, goals, services.everything)
-
-
-def _without(stretch: Stretch, taken: list[Stretch]) -> list[Stretch]:
-    """What is left of a stretch outside some others."""
-    parts = [stretch]
-    for low, high in taken:
-        cut = [((begin, min(end, low)), (max(begin, high), end)) for begin, end in parts]
-        parts = [(begin, end) for both in cut for begin, end in both if begin < end]
-    return parts

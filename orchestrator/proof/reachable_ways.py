@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -41,6 +42,39 @@ class Places:
         found = set[int]()
         for begin, end in zip(first[some].tolist(), last[some].tolist(), strict=True):
             found.update(self._flows[begin:end])
+        return found
+
+
+class Meetings:
+    """Which flows' headers, on their way or back, meet which filter; asked for those that an entry may match."""
+
+    def __init__(self) -> None:
+        self._met: dict[int, dict[int, set[tuple[int, int]]]] = {}  # filter -> flow -> labels of its headers
+        self._sorted: dict[int, tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]] = {}
+
+    def note(self, number: int, flow: int, ways: Iterable[Way]) -> None:
+        """A flow meets filter `number`; `ways`: both its directions."""
+        flows = self._met.setdefault(number, {})
+        if flow not in flows:
+            flows[flow] = {(way.source, way.destination) for way in ways}
+            self._sorted.pop(number, None)
+
+    def within(self, number: int, source: tuple[int, int], destination: tuple[int, int]) -> set[int]:
+        """Flows that meet the filter with a header of these labels, [low, high) of each side."""
+        if number not in self._met:
+            return set()
+        by_source, by_destination = self._sorted.get(number) or self._sort(number)
+        from_, to = (bisect_left(by_source, (end,)) for end in source)
+        start, stop = (bisect_left(by_destination, (end,)) for end in destination)
+        if to - from_ < stop - start:
+            (low, high), rows = destination, by_source[from_:to]
+        else:
+            (low, high), rows = source, by_destination[start:stop]
+        return {flow for _label, other, flow in rows if low <= other < high}
+
+    def _sort(self, number: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+        rows = [(*labels, flow) for flow, headers in self._met[number].items() for labels in headers]
+        found = self._sorted[number] = sorted(rows), sorted((there, here, flow) for here, there, flow in rows)
         return found
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import InputError
+from orchestrator.forwarding.engine.entry_reader import EntryReader
 from orchestrator.forwarding.engine.network import (
-    Action,
     Filters,
     Groups,
     Int,
@@ -69,35 +69,6 @@ def prefixes_of(rows: Sequence[Prefix]) -> Prefixes:
         np.array([row.address >> 64 for row in rows], np.uint64),
         np.array([row.address & _HALF for row in rows], np.uint64),
         np.array([row.length for row in rows], np.uint8),
-    )
-
-
-def prefix_of(columns: Prefixes, row: int) -> Prefix:
-    """One row of columns."""
-    address = int(columns.high[row]) << 64 | int(columns.low[row])
-    return Prefix(int(columns.family[row]), address, int(columns.length[row]))
-
-
-def entry_of(filters: Filters, row: int) -> Entry:
-    """One filter entry of the arrays."""
-    match = filters.match
-
-    def span(name: str) -> tuple[int, int]:
-        return int(getattr(match, f"{name}_low")[row]), int(getattr(match, f"{name}_high")[row])
-
-    return Entry(
-        Match(
-            prefix_of(match.source, row),
-            prefix_of(match.destination, row),
-            span("protocol"),
-            span("source_port"),
-            span("destination_port"),
-            int(match.established[row]),
-            int(match.fragment[row]),
-            int(match.in_port[row]),
-        ),
-        Action(int(filters.action[row])),
-        int(filters.line[row]),
     )
 
 
@@ -191,7 +162,8 @@ class _Change:
         self._number("filter", update.filter, len(first) - 1)
         if update.filter not in self.filters:
             rows = range(int(first[update.filter]), int(first[update.filter + 1]))
-            self.filters[update.filter] = [entry_of(self.base.filters, row) for row in rows]
+            reader = EntryReader(self.base.filters)
+            self.filters[update.filter] = [reader.entry(row) for row in rows]
         entries = self.filters[update.filter]
         self._number("entry", update.position, len(entries) + isinstance(update, InsertEntry))
         if isinstance(update, InsertEntry):

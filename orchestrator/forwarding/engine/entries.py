@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.forwarding.engine.changed import UpdateError, check_position, entry_of
+from orchestrator.forwarding.engine.changed import UpdateError, check_position
+from orchestrator.forwarding.engine.entry_reader import EntryReader
 from orchestrator.forwarding.engine.network import NONE, Action, Network
 from orchestrator.forwarding.engine.updates import Entry, EntryUpdate, InsertEntry, RemoveEntry, ReplaceEntry
 
@@ -12,6 +13,7 @@ class Entries:
 
     def __init__(self, network: Network) -> None:
         self._filters = network.filters
+        self._reader = EntryReader(network.filters)
         self._changed: dict[int, list[int | Entry]] = {}
 
     def apply(self, update: EntryUpdate) -> EntryUpdate:
@@ -54,7 +56,7 @@ class Entries:
         return set(self._changed)
 
     def _entry(self, entry: int | Entry) -> Entry:
-        return entry if isinstance(entry, Entry) else entry_of(self._filters, entry)
+        return entry if isinstance(entry, Entry) else self._reader.entry(entry)
 
     def _list(self, number: int) -> list[int | Entry]:
         if number not in self._changed:

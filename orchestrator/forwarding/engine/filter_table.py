@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.changed import UpdateError, check_position
+from orchestrator.forwarding.engine.filter_rows import ADDRESSES, Column, FilterRows, RowChange
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Labels
 from orchestrator.forwarding.engine.network import ANY_FAMILY, NONE, Action, Matches, Network
 from orchestrator.forwarding.engine.outcomes import Variants
@@ -23,16 +24,14 @@ from orchestrator.forwarding.engine.updates import Entry, EntryUpdate, InsertEnt
 
 Long = NDArray[np.int64]
 Whole = NDArray[np.int32]
-SPARE: Final = 1024
-_ADDRESSES: Final = ("source_low", "source_high", "destination_low", "destination_high")
-_NUMBERS: Final = ("action", "match", "in_port", "line")
+_NOTHING: Final[list[int]] = []
 
 
 class FilterView(ctypes.Structure):
     """`filter_view` of native/filters.h."""
 
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in (*_ADDRESSES, "action", "match", "in_port")),
+        *((name, ctypes.c_void_p) for name in (*ADDRESSES, "action", "match", "in_port")),
         ("filters", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("start", "count", "otherwise")),
         ("variants", ctypes.c_int64),
@@ -62,27 +61,26 @@ class FilterTable:
             ]
         )
         distinct, match = distinct_keys(keys)
-        used = len(match)
         self._known: dict[tuple[tuple[Any, ...], Action, bool], int] = {}
         self._number: dict[bytes, int] = {row.tobytes(): number for number, row in enumerate(distinct)}
         telling = distinct if not self.rules else with_shadows(distinct)
-        self.columns: dict[str, NDArray[np.int64] | NDArray[np.int32]] = {}
+        columns: dict[str, Column] = {}
         both = (filters.match, rules.match)
         for side in ("source", "destination"):
             for end in (labels.low, labels.high):
                 values = [end(getattr(part, side)) for part in both]
                 values[1] = of_family(values[1], getattr(rules.match, side).family, rules.to.family, end.__name__)
-                self.columns[f"{side}_{end.__name__}"] = spare(np.concatenate(values).astype(np.int64))
+                columns[f"{side}_{end.__name__}"] = np.concatenate(values).astype(np.int64)
         permits = np.full(self.rules, Action.PERMIT, np.int32)
         nowhere = np.full(self.rules, NONE, np.int32)
-        self.columns["action"] = spare(np.concatenate([filters.action, permits]).astype(np.int32))
-        self.columns["match"] = spare(match)
-        self.columns["in_port"] = spare(np.concatenate([filters.match.in_port, nowhere]).astype(np.int32))
-        self.columns["line"] = spare(np.concatenate([filters.line, rules.line]).astype(np.int32))
-        self.used = used
+        columns["action"] = np.concatenate([filters.action, permits]).astype(np.int32)
+        columns["match"] = match.astype(np.int32)
+        columns["in_port"] = np.concatenate([filters.match.in_port, nowhere]).astype(np.int32)
+        columns["line"] = np.concatenate([filters.line, rules.line]).astype(np.int32)
         total = len(filters.match.in_port)
-        self.start: Long = np.concatenate([filters.first[:-1], total + np.arange(self.rules)]).astype(np.int64)
-        self.count: Long = np.concatenate([sizes, np.ones(self.rules, np.int64)]).astype(np.int64)
+        start = np.concatenate([filters.first[:-1], total + np.arange(self.rules)]).astype(np.int64)
+        count = np.concatenate([sizes, np.ones(self.rules, np.int64)]).astype(np.int64)
+        self._rows = FilterRows(columns, start, count)
         self.otherwise: Whole = np.concatenate([filters.default, np.full(self.rules, Action.DENY, np.int32)]).astype(
             np.int32
         )
@@ -116,7 +114,7 @@ class FilterTable:
         """The columns as the native part reads them; valid until the table changes."""
         if self._view is None:
             made = self.services
-            arrays = {name: self.columns[name] for name in (*_ADDRESSES, "action", "match", "in_port")}
+            arrays = {name: self.columns[name] for name in (*ADDRESSES, "action", "match", "in_port")}
             pointers = {name: column.ctypes.data for name, column in arrays.items()}
             self._view = FilterView(
                 **pointers,
@@ -138,6 +136,21 @@ class FilterTable:
             )
         return self._view
 
+    @property
+    def columns(self) -> dict[str, Column]:
+        """Entries by row: addresses as labels, action, number of the service match, port, line."""
+        return self._rows.columns
+
+    @property
+    def start(self) -> Long:
+        """The first row of each filter, then of each translation rule."""
+        return self._rows.start
+
+    @property
+    def count(self) -> Long:
+        """How many rows each has."""
+        return self._rows.count
+
     def rows(self, filter_number: int) -> slice:
         """The rows of a filter's entries."""
         begin = int(self.start[filter_number])
@@ -146,7 +159,7 @@ class FilterTable:
     def area(self, number: int, position: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """The labels, [low, high) of sources and of destinations, that an entry is about."""
         row = int(self.start[number]) + position
-        low, high, to, end = (int(self.columns[name][row]) for name in _ADDRESSES)
+        low, high, to, end = (int(self.columns[name][row]) for name in ADDRESSES)
         return (low, high), (to, end)
 
     def check(self, update: EntryUpdate) -> None:
@@ -158,40 +171,13 @@ class FilterTable:
     def apply(self, update: EntryUpdate) -> None:
         """Take an update of one entry; columns move only when room is used up. Raises UpdateError as `check` does."""
         self.check(update)
-        number, at = update.filter, update.position
-        begin, count = int(self.start[number]), int(self.count[number])
-        if isinstance(update, RemoveEntry):
-            for column in self.columns.values():
-                column[begin + at : begin + count - 1] = column[begin + at + 1 : begin + count]
-            self.count[number] = count - 1
-        else:
-            values = self._values(update.entry, bool(self.stateful[number]))
-            if isinstance(update, InsertEntry):
-                begin = self._longer(number)
-                for column in self.columns.values():
-                    column[begin + at + 1 : begin + count + 1] = column[begin + at : begin + count].copy()
-            for name, value in values.items():
-                self.columns[name][begin + at] = value
-        self.version += 1
-
-    def _longer(self, number: int) -> int:
-        """Room for one entry more; where the filter's rows begin now."""
-        begin, count = int(self.start[number]), int(self.count[number])
-        if begin + count != self.used:
-            need = self.used + 2 * count + 2
-            if need > len(self.columns["action"]):
-                self.columns = {name: spare(column[: self.used], need) for name, column in self.columns.items()}
-                self._view = None
-            for column in self.columns.values():
-                column[self.used : self.used + count] = column[begin : begin + count]
-            begin, self.start[number] = self.used, self.used
-            self.used += count
-        if self.used == len(self.columns["action"]):
-            self.columns = {name: spare(column, self.used) for name, column in self.columns.items()}
+        values, kind = _NOTHING, RowChange.GOES
+        if not isinstance(update, RemoveEntry):
+            values = self._values(update.entry, bool(self.stateful[update.filter]))
+            kind = RowChange.COMES if isinstance(update, InsertEntry) else RowChange.REPLACED
+        if self._rows.change(update.filter, update.position, kind, values):
             self._view = None
-        self.used += 1
-        self.count[number] = count + 1
-        return begin
+        self.version += 1
 
     def match_number(self, match: Match, action: Action, stateful: bool) -> int:
         """The number of an entry's service match, told apart from others from now on if it was not before."""
@@ -216,25 +202,18 @@ class FilterTable:
             self._set_services(made)
         return made
 
-    def _values(self, entry: Entry, stateful: bool) -> dict[str, int]:
+    def _values(self, entry: Entry, stateful: bool) -> list[int]:
+        """An entry's row, as in filter_rows.NAMES."""
         found = self.match_number(entry.match, entry.action, stateful)
         source = self.labels.interval(entry.match.source)
         destination = self.labels.interval(entry.match.destination)
-        names = (*_ADDRESSES, *_NUMBERS)
-        values = (*source, *destination, int(entry.action), found, entry.match.in_port, entry.line)
-        return dict(zip(names, values, strict=True))
+        return [*source, *destination, entry.action, found, entry.match.in_port, entry.line]
 
 
 def of_family(ends: Long, family: NDArray[np.uint8], to_family: NDArray[np.uint8], name: str) -> Long:
     """A rule without an address matches packets of the family it translates to, and no others."""
     four, six = (0, V6_FIRST) if name == "low" else (V4_END, END)
     return np.where(family == ANY_FAMILY, np.where(to_family == 4, four, six), ends)
-
-
-def spare(column: NDArray[np.int64] | NDArray[np.int32], need: int = 0) -> NDArray[np.int64] | NDArray[np.int32]:
-    """The column with room behind it."""
-    room = np.zeros(max(need, len(column)) // 4 + SPARE + max(0, need - len(column)), dtype=column.dtype)
-    return np.concatenate([column, room])
 
 
 def with_shadows(keys: Whole) -> Whole:

@@ -32,7 +32,7 @@ _INT = ctypes.c_int32
 _SIGNATURES: Final = {
     "judge_new": (_POINTER, (_POINTER, *(_POINTER,) * 4, _LONG)),
     "judge_free": (None, (_POINTER,)),
-    "judge_bad": (None, (_POINTER, *(_POINTER,) * 4)),
+    "judge_bad": (_INT, (_POINTER, _INT, _LONG, _POINTER)),
     "judge_harmful": (_LONG, (_POINTER, _POINTER, _LONG, _POINTER)),
     "judge_entry": (_LONG, (_POINTER, _POINTER, _INT, _LONG, _POINTER, _POINTER)),
     "judge_look": (_LONG, (_POINTER, _POINTER, _LONG, *(_POINTER,) * 4)),
@@ -87,7 +87,6 @@ class Judge:
         self._handle = self._library.judge_new(core.handle, *arrays, BUDGET)
         if not self._handle:
             raise NativeError(_NO_MEMORY)
-        self.set_bad([])
 
     def __del__(self) -> None:
         """Give the memory back."""
@@ -95,13 +94,14 @@ class Judge:
             self._library.judge_free(self._handle)
             self._handle = None
 
-    def set_bad(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
-        """Stretches (attachment, low, high, node) that lead to forbidden zones: every change there is of account."""
-        columns = np.array(sorted(rows), np.int64).reshape(-1, 4).T
-        first = np.searchsorted(columns[0], np.arange(len(self._kept[0])))
-        self._bad = [np.ascontiguousarray(column, np.int64) for column in (first, columns[1], columns[2])]
-        self._bad_node = np.ascontiguousarray(columns[3], np.int32)
-        self._library.judge_bad(self._handle, *map(pointer, self._bad), pointer(self._bad_node))
+    def set_bad(self, attachment: int, rows: Sequence[tuple[int, int, int]]) -> None:
+        """An attachment's stretches (low, high, node) that lead to forbidden zones, ascending, instead of those it had.
+
+        Every change there is of account.
+        """
+        given = np.array([(low, high, node, 0) for low, high, node in rows], _REACH)
+        if self._library.judge_bad(self._handle, attachment, len(given), given.ctypes.data):
+            raise NativeError(_NO_MEMORY)
 
     def harmful(self, records: NDArray[Any]) -> list[Place]:
         """Of changed answers (core.RECORD) those by which the forbidden pairs that are crossed may become others."""

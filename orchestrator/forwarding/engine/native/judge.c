@@ -35,9 +35,16 @@ static bool adds_nothing(const Engine *e, int32_t old, int32_t new, const uint8_
 
 /* Whether a bad stretch of an attachment has a part of [low, high). */
 static bool was_bad(const Judge *judge, int32_t attachment, int64_t low, int64_t high) {
-    for (int64_t i = judge->bad_first[attachment]; i < judge->bad_first[attachment + 1]; i++)
-        if (judge->bad_low[i] < high && judge->bad_high[i] > low) return true;
-    return false;
+    const Bad *bad = &judge->bad[attachment];
+    int64_t from = 0, to = bad->count;
+    while (from < to) { /* the first that ends behind low */
+        int64_t middle = (from + to) / 2;
+        if (bad->stretch[middle].high <= low)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < bad->count && bad->stretch[from].low < high;
 }
 
 /* Rows of changed answers that may make a difference for forbidden zones: those whose answer is not, filter by filter, a
@@ -138,12 +145,13 @@ static int see_gained(Judge *judge, int32_t filter, int32_t attachment, const Ch
 
 /* See those stretches of an attachment that were bad and hang on the filter. */
 static int see_lost(Judge *judge, int32_t filter, int32_t attachment, const Change *change) {
-    for (int64_t i = judge->bad_first[attachment]; i < judge->bad_first[attachment + 1]; i++) {
-        uint32_t there = below(judge, judge->bad_node[i], filter);
-        int64_t low = judge->bad_low[i], high = judge->bad_high[i];
+    const Bad *bad = &judge->bad[attachment];
+    for (int64_t i = 0; i < bad->count; i++) {
+        Reach one = bad->stretch[i];
+        uint32_t there = below(judge, one.at, filter);
         if (!(there & MEETS)) continue;
-        if (!(there & REWRITES) && (low >= change->box.destination_end || high <= change->box.destination)) continue;
-        if (see(judge, (Seen){low, high, attachment, judge->bad_node[i], 0, 0})) return NO_MEMORY;
+        if (!(there & REWRITES) && (one.low >= change->box.destination_end || one.high <= change->box.destination)) continue;
+        if (see(judge, (Seen){one.low, one.high, attachment, one.at, 0, 0})) return NO_MEMORY;
     }
     return OK;
 }
@@ -215,26 +223,33 @@ int64_t judge_look(Judge *judge, const filter_view *view, int64_t stretches, con
     return judge->rows;
 }
 
-void judge_bad(Judge *judge, const int64_t *first, const int64_t *low, const int64_t *high, const int32_t *node) {
-    judge->bad_first = first;
-    judge->bad_low = low;
-    judge->bad_high = high;
-    judge->bad_node = node;
+/* An attachment's stretches that lead to forbidden zones, instead of those it had. OK or NO_MEMORY. */
+int32_t judge_bad(Judge *judge, int32_t attachment, int64_t count, const Reach *stretch) {
+    Bad *bad = &judge->bad[attachment];
+    Reach *copy = malloc(((size_t)count + 1) * sizeof *copy);
+    if (!copy) return NO_MEMORY;
+    if (count) memcpy(copy, stretch, (size_t)count * sizeof *copy);
+    free(bad->stretch);
+    *bad = (Bad){count, copy};
+    return OK;
 }
 
 Judge *judge_new(Engine *engine, const int64_t *unit_first, const int64_t *unit_low, const int64_t *unit_high,
                  const uint8_t *forbidden, int64_t budget) {
     Judge *judge = calloc(1, sizeof *judge);
     if (!judge) return NULL;
-    *judge = (Judge){.engine = engine, .unit_first = unit_first, .unit_low = unit_low, .unit_high = unit_high,
-                     .forbidden = forbidden, .budget = budget, .found = calloc((size_t)engine->in.zones + 1, 1)};
-    if (judge->found) return judge;
-    free(judge);
+    *judge = (Judge){.engine = engine, .attachments = engine->in.attachments, .unit_first = unit_first, .unit_low = unit_low, .unit_high = unit_high,
+                     .forbidden = forbidden, .budget = budget, .found = calloc((size_t)engine->in.zones + 1, 1),
+                     .bad = calloc((size_t)engine->in.attachments + 1, sizeof *judge->bad)};
+    if (judge->found && judge->bad) return judge;
+    judge_free(judge);
     return NULL;
 }
 
 void judge_free(Judge *judge) {
     if (!judge) return;
+    for (int64_t a = 0; judge->bad && a < judge->attachments; a++) free(judge->bad[a].stretch);
+    free(judge->bad);
     free(judge->found);
     free(judge->seen);
     free(judge->row);

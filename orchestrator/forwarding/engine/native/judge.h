@@ -22,14 +22,19 @@ typedef struct Seen { /* a stretch of an attachment's answers, and the zones it 
     int32_t attachment, node, unclear, zones;
 } Seen;
 
+typedef struct Bad { /* ascending; `at` is the node */
+    int64_t count;
+    Reach *stretch;
+} Bad;
+
 typedef struct Judge {
     Engine *engine;
+    int64_t attachments;                              /* of the engine, which may be gone before */
     const int64_t *unit_first, *unit_low, *unit_high; /* what attachments send with: rows first[a] .. first[a + 1] */
     const uint8_t *forbidden;                         /* [zones, zones]; arrays are Python's, kept alive by it */
     const filter_view *view;                          /* filters as they are now, set by every call */
     int64_t budget;                                   /* steps of one search */
-    const int64_t *bad_first, *bad_low, *bad_high;    /* stretches that lead to a forbidden zone, by attachment */
-    const int32_t *bad_node;
+    Bad *bad;                                         /* [attachments]: stretches that lead to a forbidden zone */
     uint8_t *found;                                   /* [zones] */
     uint32_t *seen, now;                              /* [nodes]: 4 * now + what is below, in this question */
     int64_t seen_room;
@@ -54,7 +59,7 @@ bool node_leads(const Engine *e, int32_t node, const uint8_t *wanted);
 Judge *judge_new(Engine *engine, const int64_t *unit_first, const int64_t *unit_low, const int64_t *unit_high,
                  const uint8_t *forbidden, int64_t budget);
 void judge_free(Judge *judge);
-void judge_bad(Judge *judge, const int64_t *first, const int64_t *low, const int64_t *high, const int32_t *node);
+int32_t judge_bad(Judge *judge, int32_t attachment, int64_t count, const Reach *stretch);
 int64_t judge_harmful(const Judge *judge, const Record *record, int64_t records, int32_t *rows);
 int64_t judge_entry(Judge *judge, const filter_view *view, int32_t filter, int64_t changes, const Change *change,
                     const Seen **seen);

@@ -1,0 +1,77 @@
+"""Entries of filters in columns: one run of rows each, with room for entries to come where some have come before."""
+
+from __future__ import annotations
+
+import ctypes
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.forwarding.engine.native import library
+
+Long = NDArray[np.int64]
+Column = NDArray[np.int64] | NDArray[np.int32]
+SPARE: Final = 1024
+ADDRESSES: Final = ("source_low", "source_high", "destination_low", "destination_high")
+NAMES: Final = (*ADDRESSES, "action", "match", "in_port", "line")
+_POINTERS = ctypes.c_void_p * len(NAMES)
+_VALUES = ctypes.c_int64 * len(NAMES)
+
+
+class RowChange(IntEnum):
+    """What happens to a row, as in native/filters_rows.c."""
+
+    COMES = 0
+    GOES = 1
+    REPLACED = 2
+
+
+class FilterRows:
+    """Rows `start[f]` .. `start[f] + count[f]` of the columns are filter f's entries, in order."""
+
+    def __init__(self, columns: dict[str, Column], start: Long, count: Long) -> None:
+        """`columns`: one for every name of NAMES, all of one length; addresses int64, the others int32."""
+        self._change = library().filters_row
+        self._change.restype = None
+        self._change.argtypes = (ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+        self.start, self.count, self._room = start, count, count.copy()
+        self._used = len(columns["action"])
+        self._values = _VALUES()
+        self._set({name: _with_room(columns[name], SPARE) for name in NAMES})
+
+    def _set(self, columns: dict[str, Column]) -> None:
+        self.columns = columns
+        self._pointers = _POINTERS(*(columns[name].ctypes.data for name in NAMES))
+
+    def change(self, number: int, position: int, kind: RowChange, values: list[int]) -> bool:
+        """One entry of a filter comes, goes or is replaced; `values` as in NAMES. Whether the columns are new ones."""
+        count = int(self.count[number])
+        moved = kind == RowChange.COMES and count == self._room[number] and self._make_room(number, count)
+        if values:
+            self._values = _VALUES(*values)
+        begin = int(self.start[number])
+        self._change(self._pointers, kind, begin + position, begin + count, self._values)
+        if kind != RowChange.REPLACED:
+            self.count[number] = count + (1 if kind == RowChange.COMES else -1)
+        return moved
+
+    def _make_room(self, number: int, count: int) -> bool:
+        """The filter's rows move to the end, half as many free ones behind them; whether the columns are new ones."""
+        begin, room = int(self.start[number]), count + count // 2 + 8
+        at_end = begin + count == self._used
+        to = begin if at_end else self._used
+        new = to + room > len(self.columns["action"])
+        if new:
+            self._set({name: _with_room(column, to + room) for name, column in self.columns.items()})
+        if not at_end:
+            for column in self.columns.values():
+                column[to : to + count] = column[begin : begin + count]
+        self.start[number], self._room[number], self._used = to, room, to + room
+        return new
+
+
+def _with_room(column: Column, more: int) -> Column:
+    """The column with so much room behind it."""
+    return np.concatenate([column, np.zeros(more, dtype=column.dtype)])
