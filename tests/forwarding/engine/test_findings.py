@@ -119,6 +119,20 @@ def test_a_loop_is_told_with_its_cycle_and_its_lines() -> None:
     assert loop.packets.holds(loop.example)
 
 
+def test_a_filter_in_a_loop_ends_what_it_denies_wherever_it_began() -> None:
+    made, ports = three()
+    made.attach("c", made.port("r2/x"), "198.18.3.0/24")
+    web = Match(protocol=(6, 6), destination_port=(80, 80))
+    made.egress(ports["r1r2"], OperationKind.FILTER, made.filter([Entry(web, Action.DENY)], Action.PERMIT))
+    made.route("r2/x", "198.18.2.64/26", (HopKind.PORT, ports["r2r1"]))
+    loops = {loop.zone: loop.packets for loop in Engine(made.build()).findings().loops}
+    assert set(loops) == {0, 2}
+    for zone, source in ((0, "198.18.1.9"), (2, "198.18.3.9")):
+        for port in (80, 443):
+            asked = Packet(4, int(ip_address(source)), int(ip_address("198.18.2.65")), 6, 50_000, port)
+            assert loops[zone].holds(asked) == (port == 443)
+
+
 def test_a_hole_is_told_where_it_is() -> None:
     made, ports = three()
     assert [hole.zone for hole in Engine(made.build()).findings().holes] == [1]  # nobody knows the way back to a

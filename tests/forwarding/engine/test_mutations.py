@@ -25,6 +25,9 @@ from orchestrator.forwarding.engine.plain import Moment, Plain
 from orchestrator.forwarding.engine.service_keys import Keys, service_keys
 from orchestrator.forwarding.engine.tables import Compiled, compile_network
 from tests.forwarding.engine.networks import random_network
+from tests.forwarding.engine.test_findings import (
+    test_a_filter_in_a_loop_ends_what_it_denies_wherever_it_began as filtered_loop,
+)
 from tests.forwarding.engine.test_laws import deviations, of_sequence
 from tests.forwarding.engine.test_plain import (
     test_a_tunnel_to_another_device_ends_one_memory_and_begins_the_next as tunnel_and_back,
@@ -57,8 +60,8 @@ NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]
     ),
     "a route leaked between VRFs is skipped": (
         (
-            ("walk.c", "return walk_place(e, target, context, state, label, low);", "return DROP;"),
-            ("walk.c", "if (kind == 1) fast->next = target;", "if (kind == 1) fast->node = DROP;"),
+            ("ports.c", "return walk_place(e, target, context, state, label, low);", "return DROP;"),
+            ("steps.c", "if (kind == 1) fast->next = target;", "if (kind == 1) fast->node = DROP;"),
         ),
         ("leaks",),
     ),
@@ -87,8 +90,20 @@ NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]
         ("ecmp", "gates"),
     ),
     "a port that is down carries on": (
-        (("walk.c", "e->up[target] ? walk_out(", "1 ? walk_out("), ("walk.c", "if (!e->up[target])", "if (0)")),
+        (
+            ("ports.c", "e->up[target] ? walk_out(", "1 ? walk_out("),
+            ("steps.c", "(kind == 0 && !e->up[target])", "0"),
+            ("steps.c", "kind == 0 && e->up[target]", "kind == 0"),
+        ),
         ("down",),
+    ),
+    "a filter at the far end of a way without branches is skipped": (
+        (("steps.c", "if (fast->in >= 0) node", "if (0) node"),),
+        ("filters",),
+    ),
+    "a filter at the near end of a way without branches is skipped": (
+        (("steps.c", "if (fast->out >= 0) node", "if (0) node"),),
+        ("filters",),
     ),
     "whoever enters a table shares one answer, whatever stands before it": (
         (("sharing.c", "!= size) return false;\n", "!= size) return true;\n    size = 0;\n"),),
@@ -133,6 +148,16 @@ def test_a_broken_native_part_is_noticed(name: str, tmp_path: Path) -> None:
         seed = noticed(features)
     assert seed is not None, f"{name}: nobody noticed"
     assert noticed(features, seed + 1) is None
+
+
+def test_a_loop_through_filters_taken_for_one_without_is_noticed(tmp_path: Path) -> None:
+    """What differs is only where packets that go round are said to end: findings tell."""
+    with (
+        broken_library(tmp_path, (("steps.c", "*apart = chain->filtered > 0;", "*apart = false;"),)),
+        pytest.raises(AssertionError),
+    ):
+        filtered_loop()
+    filtered_loop()
 
 
 def _established_without_state(match: Matches, action: Column | None = None, stateful: object = None) -> Keys:

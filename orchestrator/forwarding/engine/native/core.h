@@ -7,6 +7,9 @@
  *   nodes.c   the hash-consed graph of outcomes
  *   places.c  what is known of places while walking
  *   walk.c    from a place and a label to an outcome, memoised; loops
+ *   ports.c   through ports: filters, translations, policies
+ *   steps.c   what a group does where nothing branches; walks along such steps
+ *   pages.c   large arrays in large pages
  *   tables.c  longest-prefix sweep of routes into segments; add, remove, replace a route
  *   sweep.c   all labels from low to high: classes by signature, verified; outcomes of every attachment
  *   sharing.c attachments with the same answers have them once
@@ -25,6 +28,7 @@
 #define LABEL_END ((int64_t)1 << 62)
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
+#define FILTERED (INT32_MIN + 1)
 
 enum { SWEPT = 2, OK = 0, NO_MEMORY = -1, EXISTS = -2, MISSING = -3, TOO_MANY_WAYS = -4, TOO_DEEP = -5, BAD_ARGUMENT = -6 };
 
@@ -60,6 +64,7 @@ static inline Chunk *list_chunk(const List *list, int32_t i) { return list->chun
 Cursor list_find(const List *list, int64_t label); /* the last segment that begins at or before label */
 bool list_next(const List *list, Cursor *at);
 int64_t list_end(const List *list, Cursor at); /* where the segment ends */
+int list_append(Arena *arena, List *list, int64_t start, int32_t owner, int32_t value); /* behind all others */
 int list_build(Arena *arena, List *list, const int64_t *start, const int32_t *owner, const int32_t *value, int64_t n);
 int list_split(Arena *arena, List *list, int64_t label); /* a segment begins at label */
 int list_insert(Arena *arena, List *list, Cursor after, int64_t start, int32_t owner, int32_t value);
@@ -86,13 +91,19 @@ static inline int ints_push(Ints *ints, int32_t value) {
 enum { DROP, LOOP, UNKNOWN, DELIVER, FILTER, EITHER, BRANCH_FILTER, BRANCH_RULE, REWRITE };
 enum { CONDITIONAL = 1, MAYBE_UNREAD = 2 };
 enum { NODE_COLUMNS = 4 };
+enum { ENDS_FLAGS, ENDS_COUNT, ENDS_ZONES };
+typedef struct Ends { /* of a node: zones that may get something, ascending; CONDITIONAL: more decides than the destination;
+                       * MAYBE_UNREAD: UNKNOWN is below */
+    int32_t flags, count;
+    const int32_t *zone;
+} Ends;
+
 typedef struct Nodes {
     Ints kind, a, first, children; /* first has one more */
     int32_t *lent[NODE_COLUMNS];   /* where Python reads these four: memory that is given back last */
     void **kept;                   /* such memory that nodes have outgrown */
     int64_t kept_count, kept_room;
-    Ints zone_first, zone;         /* zones that may get something, ascending */
-    Ints conditional;              /* CONDITIONAL: depends on more than the destination; MAYBE_UNREAD: UNKNOWN is below */
+    Ints ends, known;              /* known.at[ends.at[n]]: the ends of node n (Ends); a node shares its child's */
     int32_t *table;                /* hash table of node + 1 */
     int64_t slots;
 } Nodes;
@@ -125,6 +136,7 @@ typedef struct Route {
 
 typedef struct Fast { /* what a group does when it needs no branching: go on at table `next`, or end in `node` */
     int32_t next, context, node; /* context NOBODY: keeps it */
+    int32_t behind, out, in;     /* or go on at table `behind` two filter variants (NOBODY: none), by an unnamed port */
 } Fast;
 
 typedef struct Slot { /* what is known of one place at the label at hand */
@@ -196,7 +208,7 @@ typedef struct Engine {
     int64_t here, end; /* the label at hand, and how far its answer holds */
     int64_t work, limit;
     int32_t *current; /* groups of all tables at `here`, while sweeping */
-    int32_t *step;    /* the same as the next table, or -1 - node, or BRANCHES */
+    int32_t *step;    /* the same as the next table, or -1 - node, or FILTERED (the group's Fast says it), or BRANCHES */
     Mark *mark;
     int32_t *chain;
     bool sweeping;
@@ -255,8 +267,14 @@ typedef struct Engine {
 
 static inline const List *answers_of(const Engine *e, int32_t attachment) { return &e->attachment[e->leader[attachment]]; }
 
+static inline Ends ends_of(const Nodes *n, int32_t node) {
+    const int32_t *at = n->known.at + n->ends.at[node];
+    return (Ends){at[ENDS_FLAGS], at[ENDS_COUNT], at + ENDS_ZONES};
+}
+
 int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, int32_t count);
 int nodes_start(Engine *e);
+int nodes_expect(Engine *e, int64_t more); /* room for so many more nodes, at once */
 void nodes_free(Nodes *nodes);
 
 int32_t place_slot(Engine *e, Place place);

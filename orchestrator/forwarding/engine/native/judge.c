@@ -16,7 +16,7 @@ static const uint8_t *forbidden_from(const Judge *judge, int32_t attachment) {
 static bool adds_nothing(const Engine *e, int32_t old, int32_t new, const uint8_t *wanted, int32_t *steps) {
     const Nodes *n = &e->nodes;
     if (old == new) return true;
-    if (n->conditional.at[new] & MAYBE_UNREAD || --*steps < 0) return false;
+    if (ends_of(n, new).flags & MAYBE_UNREAD || --*steps < 0) return false;
     if (!node_leads(e, new, wanted)) return true;
     const int32_t *below = n->children.at + n->first.at[new], *was = n->children.at + n->first.at[old];
     int32_t kind = n->kind.at[new], other = n->kind.at[old];
@@ -103,7 +103,7 @@ static bool may_lead(Judge *judge, int32_t filter, int32_t attachment, int32_t n
                      const Box *box, int32_t match) {
     const Engine *e = judge->engine;
     const uint8_t *wanted = forbidden_from(judge, attachment);
-    if (!(e->nodes.conditional.at[node] & MAYBE_UNREAD) && !node_leads(e, node, wanted)) return false;
+    if (!(ends_of(&e->nodes, node).flags & MAYBE_UNREAD) && !node_leads(e, node, wanted)) return false;
     uint32_t there = below(judge, node, filter);
     if (!(there & MEETS)) return false;
     if (there & REWRITES) return true; /* the entry may be about addresses that packets get on their way */
@@ -196,7 +196,7 @@ static int look_at(Judge *judge, const Reach *stretch, const uint8_t *wanted) {
         int64_t low = chunk->start[at.at], high = list_end(list, at);
         int32_t node = chunk_value(chunk)[at.at];
         if (low >= stretch->high) break;
-        if (!(e->nodes.conditional.at[node] & MAYBE_UNREAD) && !node_leads(e, node, wanted)) continue;
+        if (!(ends_of(&e->nodes, node).flags & MAYBE_UNREAD) && !node_leads(e, node, wanted)) continue;
         low = low < stretch->low ? stretch->low : low;
         high = high > stretch->high ? stretch->high : high;
         memset(judge->found, 0, (size_t)e->in.zones);

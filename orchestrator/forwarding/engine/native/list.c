@@ -150,6 +150,34 @@ static void set_chunk(List *list, int32_t i, Chunk *chunk) {
         list->only = chunk;
 }
 
+/* The chunk that takes what comes behind all others: as full as those of `list_build` at most. */
+static Chunk *last_chunk(Arena *arena, List *list) {
+    Chunk *chunk = list->count ? list_chunk(list, list->count - 1) : NULL;
+    if (chunk && chunk->count < FILL && chunk->count < chunk->capacity) return chunk;
+    Chunk *next = chunk_new(arena, !chunk ? 1 : chunk->count < FILL ? chunk->capacity * 2 : LARGEST);
+    if (!next) return NULL;
+    if (chunk && chunk->count < FILL) {
+        chunk_copy(next, 0, chunk, 0, chunk->count);
+        next->count = chunk->count;
+        set_chunk(list, list->count - 1, next);
+        chunk_drop(arena, chunk);
+        return next;
+    }
+    if (chunk && directory_room(list, list->count + 1)) return NULL;
+    set_chunk(list, list->count++, next);
+    return next;
+}
+
+int list_append(Arena *arena, List *list, int64_t start, int32_t owner, int32_t value) {
+    Chunk *chunk = last_chunk(arena, list);
+    if (!chunk) return NO_MEMORY;
+    if (list->chunk && !chunk->count) list->first[list->count - 1] = start;
+    chunk->start[chunk->count] = start;
+    chunk_owner(chunk)[chunk->count] = owner;
+    chunk_value(chunk)[chunk->count++] = value;
+    return OK;
+}
+
 /* Make room for one more in chunk i: a wider chunk, or two halves. */
 static int chunk_room(Arena *arena, List *list, int32_t i) {
     Chunk *chunk = list_chunk(list, i);

@@ -1,9 +1,11 @@
 /* The graph of outcomes: equal nodes are one node. */
 #include "core.h"
+#include "pages.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_SLOTS 1024
 #define LINE 16 /* slots of the hash table side by side: one line of the cache */
 
 int ints_room(Ints *ints, int64_t more) {
@@ -60,10 +62,10 @@ static inline int64_t slot_of(const Nodes *n, const Shape *shape, bool fresh) {
     return slot;
 }
 
-static int nodes_grow(Nodes *n) {
-    int64_t slots = n->slots ? n->slots * 2 : 1024;
+static int nodes_rehash(Nodes *n, int64_t slots) {
     int32_t *table = calloc((size_t)slots, sizeof *table);
     if (!table) return NO_MEMORY;
+    prefer_large_pages(table, (size_t)slots * sizeof *table);
     free(n->table);
     n->table = table;
     n->slots = slots;
@@ -84,28 +86,39 @@ static int by_number(const void *one, const void *two) {
     return (a > b) - (a < b);
 }
 
-/* Zones that may get something by a node: those of its children, each once. */
-static int zones_of(const Engine *e, Nodes *n, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
-    int64_t begin = n->zone.count;
-    bool asks = kind == FILTER || kind == BRANCH_FILTER || kind == BRANCH_RULE || kind == REWRITE;
-    int32_t conditional = kind == UNKNOWN ? CONDITIONAL | MAYBE_UNREAD : asks ? CONDITIONAL : 0;
-    if (unread(e, kind, a)) conditional |= MAYBE_UNREAD;
-    if (kind == DELIVER && ints_push(&n->zone, a)) return NO_MEMORY;
-    for (int32_t i = 0; i < count; i++) {
-        int32_t from = n->zone_first.at[children[i]], to = n->zone_first.at[children[i] + 1];
-        if (ints_room(&n->zone, to - from)) return NO_MEMORY;
-        memcpy(n->zone.at + n->zone.count, n->zone.at + from, (size_t)(to - from) * sizeof(int32_t));
-        n->zone.count += to - from;
-        conditional |= n->conditional.at[children[i]];
+/* Children's zones, each once, ascending, behind `begin` in n->known. */
+static void unite_zones(Nodes *n, int64_t begin) {
+    int32_t *zone = n->known.at;
+    qsort(zone + begin, (size_t)(n->known.count - begin), sizeof *zone, by_number);
+    int64_t kept = begin + 1;
+    for (int64_t i = begin + 1; i < n->known.count; i++)
+        if (zone[i] != zone[kept - 1]) zone[kept++] = zone[i];
+    n->known.count = kept;
+}
+
+static int32_t flags_of(const Engine *e, const Nodes *n, const Shape *shape) {
+    bool asks = shape->kind == FILTER || shape->kind == BRANCH_FILTER || shape->kind == BRANCH_RULE || shape->kind == REWRITE;
+    int32_t flags = shape->kind == UNKNOWN ? CONDITIONAL | MAYBE_UNREAD : asks ? CONDITIONAL : 0;
+    if (unread(e, shape->kind, shape->a)) flags |= MAYBE_UNREAD;
+    for (int32_t i = 0; i < shape->count; i++) flags |= ends_of(n, shape->children[i]).flags;
+    return flags;
+}
+
+/* Where the ends of a new node stand; NO_MEMORY. Most nodes say of one child no more than was said before. */
+static int32_t ends_add(const Engine *e, Nodes *n, const Shape *shape) {
+    int32_t flags = flags_of(e, n, shape), at = (int32_t)n->known.count;
+    if (shape->count == 1 && ends_of(n, shape->children[0]).flags == flags) return n->ends.at[shape->children[0]];
+    if (ints_push(&n->known, flags) || ints_push(&n->known, 0)) return NO_MEMORY;
+    if (shape->kind == DELIVER && ints_push(&n->known, shape->a)) return NO_MEMORY;
+    for (int32_t i = 0; i < shape->count; i++) {
+        int32_t more = ends_of(n, shape->children[i]).count;
+        if (ints_room(&n->known, more)) return NO_MEMORY;
+        memcpy(n->known.at + n->known.count, ends_of(n, shape->children[i]).zone, (size_t)more * sizeof(int32_t));
+        n->known.count += more;
     }
-    if (count > 1 && n->zone.count - begin > 1) {
-        qsort(n->zone.at + begin, (size_t)(n->zone.count - begin), sizeof(int32_t), by_number);
-        int64_t kept = begin + 1;
-        for (int64_t i = begin + 1; i < n->zone.count; i++)
-            if (n->zone.at[i] != n->zone.at[kept - 1]) n->zone.at[kept++] = n->zone.at[i];
-        n->zone.count = kept;
-    }
-    return ints_push(&n->zone_first, (int32_t)n->zone.count) || ints_push(&n->conditional, conditional);
+    if (n->known.count > at + ENDS_ZONES) unite_zones(n, at + ENDS_ZONES);
+    n->known.at[at + ENDS_COUNT] = (int32_t)n->known.count - at - ENDS_ZONES;
+    return at;
 }
 
 /* Room in one of the four columns that Python may be reading: what it reads never moves, and rows never change. */
@@ -126,21 +139,39 @@ static int node_room(Nodes *n, int column, Ints *ints, int64_t more) {
     return OK;
 }
 
-static int32_t node_add(Engine *e, int64_t slot, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+static int rooms(Nodes *n, int64_t nodes, int64_t children) {
+    Ints *column[NODE_COLUMNS] = {&n->kind, &n->a, &n->first, &n->children};
+    for (int i = 0; i < NODE_COLUMNS; i++)
+        if (node_room(n, i, column[i], i < NODE_COLUMNS - 1 ? nodes : children)) return NO_MEMORY;
+    return ints_room(&n->ends, nodes);
+}
+
+static int32_t node_add(Engine *e, int64_t slot, const Shape *shape) {
     Nodes *n = &e->nodes;
-    int32_t node = (int32_t)n->kind.count;
-    if (node_room(n, 0, &n->kind, 1) || node_room(n, 1, &n->a, 1) || node_room(n, 2, &n->first, 1)) goto memory;
-    if (node_room(n, 3, &n->children, count)) goto memory;
-    if (count) memcpy(n->children.at + n->children.count, children, (size_t)count * sizeof(int32_t));
-    n->children.count += count;
-    if (ints_push(&n->kind, kind) || ints_push(&n->a, a) || ints_push(&n->first, (int32_t)n->children.count)) goto memory;
-    if (zones_of(e, n, kind, a, children, count)) goto memory;
+    int32_t node = (int32_t)n->kind.count, ends = NO_MEMORY;
+    if (rooms(n, 1, shape->count) || (ends = ends_add(e, n, shape)) < 0) goto memory;
+    for (int32_t i = 0; i < shape->count; i++) n->children.at[n->children.count++] = shape->children[i];
+    n->kind.at[n->kind.count++] = shape->kind;
+    n->a.at[n->a.count++] = shape->a;
+    n->first.at[n->first.count++] = (int32_t)n->children.count;
+    n->ends.at[n->ends.count++] = ends;
     n->table[slot] = node + 1;
-    if (n->kind.count * 2 > n->slots && nodes_grow(n)) goto memory;
+    if (n->kind.count * 2 > n->slots && nodes_rehash(n, n->slots * 2)) goto memory;
     return node;
 memory:
     e->error = NO_MEMORY;
     return DROP;
+}
+
+int nodes_expect(Engine *e, int64_t more) {
+    Nodes *n = &e->nodes;
+    int64_t slots = n->slots;
+    while (slots < (n->kind.count + more) * 2) slots *= 2;
+    if (rooms(n, more, more) || (slots > n->slots && nodes_rehash(n, slots))) return e->error = NO_MEMORY;
+    Ints *column[] = {&n->kind, &n->a, &n->first, &n->children, &n->ends};
+    for (size_t i = 0; i < sizeof column / sizeof *column; i++)
+        prefer_large_pages(column[i]->at, (size_t)column[i]->capacity * sizeof(int32_t));
+    return OK;
 }
 
 /* The node of this shape; what says no more than DROP is DROP. Children must be nodes; EITHER's are ascending. */
@@ -154,12 +185,12 @@ int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, i
     Shape shape = {kind, a, count, children};
     int64_t slot = slot_of(n, &shape, false);
     if (n->table[slot]) return n->table[slot] - 1;
-    return node_add(e, slot, kind, a, children, count);
+    return node_add(e, slot, &shape);
 }
 
 int nodes_start(Engine *e) {
     Nodes *n = &e->nodes;
-    if (nodes_grow(n) || ints_push(&n->first, 0) || ints_push(&n->zone_first, 0)) return e->error = NO_MEMORY;
+    if (nodes_rehash(n, FIRST_SLOTS) || ints_push(&n->first, 0)) return e->error = NO_MEMORY;
     node_make(e, DROP, 0, NULL, 0);
     node_make(e, LOOP, 0, NULL, 0);
     return e->error;
@@ -170,9 +201,8 @@ void nodes_free(Nodes *n) {
     free(n->a.at);
     free(n->first.at);
     free(n->children.at);
-    free(n->zone_first.at);
-    free(n->zone.at);
-    free(n->conditional.at);
+    free(n->ends.at);
+    free(n->known.at);
     free(n->table);
     for (int64_t i = 0; i < n->kept_count; i++) free(n->kept[i]);
     free(n->kept);

@@ -12,18 +12,17 @@ static void add(int64_t *cell, int64_t length, int64_t *pairs) {
 /* `length` labels more (or less) whose answer at an attachment is `node`. */
 void count_node(Engine *e, int32_t attachment, int32_t node, int64_t length) {
     if (!e->allowed) return;
-    const Nodes *n = &e->nodes;
     int64_t from = e->in.attachment_zone[attachment];
-    int32_t conditional = n->conditional.at[node];
-    for (int32_t i = n->zone_first.at[node]; i < n->zone_first.at[node + 1]; i++) {
-        int64_t to = n->zone.at[i], pair = from * e->in.zones + to;
+    Ends ends = ends_of(&e->nodes, node);
+    for (int32_t i = 0; i < ends.count; i++) {
+        int64_t to = ends.zone[i], pair = from * e->in.zones + to;
         if (to == from || e->allowed[pair]) continue;
-        if (conditional)
+        if (ends.flags)
             add(&e->suspect[pair], length, &e->suspect_pairs);
         else
             add(&e->wrong[pair], length, &e->wrong_pairs);
     }
-    if (conditional & MAYBE_UNREAD) e->unread[from] += length;
+    if (ends.flags & MAYBE_UNREAD) e->unread[from] += length;
 }
 
 void count_all(Engine *e) {

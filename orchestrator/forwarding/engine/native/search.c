@@ -27,18 +27,18 @@ typedef struct Part { /* packets on their way */
 static void arrive(Search *s, int32_t node, const Part *part);
 
 bool node_leads(const Engine *e, int32_t node, const uint8_t *wanted) {
-    const Nodes *n = &e->nodes;
-    for (int32_t i = n->zone_first.at[node]; i < n->zone_first.at[node + 1]; i++)
-        if (wanted[n->zone.at[i]]) return true;
+    Ends ends = ends_of(&e->nodes, node);
+    for (int32_t i = 0; i < ends.count; i++)
+        if (wanted[ends.zone[i]]) return true;
     return false;
 }
 
 /* Something is still to be found below the node. */
 static bool worth(const Search *s, int32_t node) {
-    const Nodes *n = &s->judge->engine->nodes;
-    if (n->conditional.at[node] & MAYBE_UNREAD) return !s->unclear;
-    for (int32_t i = n->zone_first.at[node]; i < n->zone_first.at[node + 1]; i++)
-        if (s->wanted[n->zone.at[i]] && !s->found[n->zone.at[i]]) return true;
+    Ends ends = ends_of(&s->judge->engine->nodes, node);
+    if (ends.flags & MAYBE_UNREAD) return !s->unclear;
+    for (int32_t i = 0; i < ends.count; i++)
+        if (s->wanted[ends.zone[i]] && !s->found[ends.zone[i]]) return true;
     return false;
 }
 

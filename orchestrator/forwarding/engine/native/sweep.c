@@ -11,6 +11,7 @@
 
 #define V4_END ((int64_t)1 << 32)
 #define V6_FIRST ((int64_t)1 << 33)
+#define SAMPLE 64 /* stretches that tell how many nodes the others make */
 
 typedef struct Event {
     int64_t start;
@@ -35,7 +36,7 @@ typedef struct Class {
 
 typedef struct Sweep {
     Events events;   /* of columns */
-    Events answers;  /* start, number of a leader, node: where its answers change */
+    List *answer;    /* [leaders]: where answers begin, and their nodes */
     Atom *atom;
     int64_t atoms;
     Class *class;
@@ -222,8 +223,14 @@ static const int32_t *row_of(Engine *e, Sweep *s, const Atom *atom) {
     return e->error ? NULL : s->row;
 }
 
+/* Stretches so far have made nodes; the others will make as many. */
+static int expect(Engine *e, const Sweep *s, int64_t made, int64_t done) {
+    int64_t each = (e->nodes.kind.count - made) / done;
+    return nodes_expect(e, each * (s->classes < s->atoms ? s->classes : s->atoms));
+}
+
 static int answer_all(Engine *e, Sweep *s) {
-    int64_t width = e->leading_count, event = 0;
+    int64_t width = e->leading_count, event = 0, made = e->nodes.kind.count;
     for (int64_t a = 0; a < width; a++) s->last[a] = NOBODY;
     for (int64_t t = 0; t < e->in.tables; t++) e->step[t] = step_of(e, e->current[t]);
     for (int64_t i = 0; i < s->atoms; i++) {
@@ -234,66 +241,50 @@ static int answer_all(Engine *e, Sweep *s) {
             if (column < e->in.tables) e->step[column] = step_of(e, value);
         }
         const int32_t *row = row_of(e, s, atom);
-        if (!row) return e->error;
+        if (!row || (i == SAMPLE && expect(e, s, made, i))) return e->error;
         if (!memcmp(row, s->last, (size_t)width * sizeof *row)) continue;
         for (int64_t a = 0; a < width; a++) {
             if (row[a] == s->last[a]) continue;
-            if (push(&s->answers, atom->start, (int32_t)a, row[a])) return NO_MEMORY;
+            if (list_append(&e->arena, &s->answer[a], atom->start, NOBODY, row[a])) return NO_MEMORY;
             s->last[a] = row[a];
         }
     }
     return OK;
 }
 
-/* What differs between an attachment's answers and the new ones. */
-static int compare(Engine *e, int32_t attachment, const int64_t *start, const int32_t *node, int64_t n) {
-    const List *list = &e->attachment[attachment];
-    Cursor at = {0, 0};
-    int64_t label = 0, i = 0;
-    while (label < LABEL_END) {
-        int64_t end = list_end(list, at), other = i + 1 < n ? start[i + 1] : LABEL_END;
+/* What differs between a leader's answers and the new ones. */
+static int compare(Engine *e, int32_t leader, const List *fresh) {
+    const List *list = &e->attachment[leader];
+    Cursor at = {0, 0}, now = {0, 0};
+    for (int64_t label = 0; label < LABEL_END;) {
+        int64_t end = list_end(list, at), other = list_end(fresh, now);
         int64_t next = end < other ? end : other;
         int32_t old = chunk_value(list_chunk(list, at.chunk))[at.at];
-        if (old != node[i] && record_push(e, (Record){label, next, attachment, old, node[i]})) return e->error;
-        if (other == next) i++;
+        int32_t new = chunk_value(list_chunk(fresh, now.chunk))[now.at];
+        if (old != new && record_push(e, (Record){label, next, leader, old, new})) return e->error;
+        if (other == next) list_next(fresh, &now);
         if (end == next) list_next(list, &at);
         label = next;
     }
     return OK;
 }
 
-/* Sorted by attachment, the answers become lists. */
+/* The new answers take the place of the old ones. */
 static int store(Engine *e, Sweep *s, bool records) {
-    int64_t width = e->leading_count, n = s->answers.count, answer = NO_MEMORY;
-    int64_t *first = calloc((size_t)width + 2, sizeof *first), *start = malloc(((size_t)n + 1) * sizeof *start);
-    int32_t *node = malloc(((size_t)n + 1) * sizeof *node), *owner = calloc((size_t)n + 1, sizeof *owner);
-    if (!first || !start || !node || !owner) goto done;
-    for (int64_t i = 0; i < n; i++) first[s->answers.at[i].column + 2]++;
-    for (int64_t a = 0; a < width; a++) first[a + 2] += first[a + 1];
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = first[s->answers.at[i].column + 1]++;
-        start[at] = s->answers.at[i].start;
-        node[at] = s->answers.at[i].value;
-    }
-    answer = OK;
-    for (int64_t a = 0; a < width && !answer; a++) {
-        int64_t from = first[a], count = first[a + 1] - from;
+    for (int64_t a = 0; a < e->leading_count; a++) {
         List *list = &e->attachment[e->leading[a]];
-        if (records && compare(e, e->leading[a], start + from, node + from, count)) goto done;
+        if (records && compare(e, e->leading[a], &s->answer[a])) return e->error;
         list_clear(&e->arena, list);
-        answer = list_build(&e->arena, list, start + from, owner, node + from, count);
+        *list = s->answer[a];
+        memset(&s->answer[a], 0, sizeof s->answer[a]);
     }
-done:
-    free(first);
-    free(start);
-    free(node);
-    free(owner);
-    return (int)answer;
+    return OK;
 }
 
-static void sweep_free(Sweep *s) {
+static void sweep_free(Sweep *s, int64_t width) {
+    for (int64_t a = 0; s->answer && a < width; a++) list_free(&s->answer[a]); /* its chunks go with the engine */
+    free(s->answer);
     free(s->events.at);
-    free(s->answers.at);
     free(s->atom);
     free(s->class);
     free(s->rows.at);
@@ -311,7 +302,8 @@ int sweep_all(Engine *e, bool records) {
     s.begin = malloc(columns * sizeof *s.begin);
     s.last = malloc(width * sizeof *s.last);
     s.row = malloc(width * sizeof *s.row);
-    int answer = s.begin && s.last && s.row ? OK : NO_MEMORY;
+    s.answer = calloc(width, sizeof *s.answer);
+    int answer = s.begin && s.last && s.row && s.answer ? OK : NO_MEMORY;
     int64_t work = e->work;
     answer = answer ? answer : gather(e, &s.events);
     if (!answer) memcpy(s.begin, e->current, columns * sizeof *s.begin);
@@ -328,6 +320,6 @@ int sweep_all(Engine *e, bool records) {
     e->atoms = s.atoms;
     e->classes = s.classes;
     e->full_work = e->work - work + s.events.count / 2;
-    sweep_free(&s);
+    sweep_free(&s, e->leading_count);
     return answer ? (e->error = answer) : OK;
 }

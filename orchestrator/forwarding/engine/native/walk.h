@@ -1,0 +1,32 @@
+/* What the parts of a walk share: ports.c through ports, steps.c while sweeping, walk.c the rest. */
+#ifndef ONEFOLD_WALK_H
+#define ONEFOLD_WALK_H
+
+#include "core.h"
+
+#define DEEPEST 4000
+#define NEVER INT32_MAX
+
+int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int64_t label, int32_t *low);
+int32_t walk_group(Engine *e, int32_t group, int32_t context, int32_t state, int64_t label, int32_t *low);
+int32_t walk_hop(Engine *e, int32_t hop, int32_t context, int32_t state, int64_t label, int32_t *low);
+int32_t walk_in(Engine *e, int32_t port, int32_t at, int32_t state, int64_t label, int32_t *low);
+int32_t walk_enter(Engine *e, int32_t port, int32_t state, int64_t label, int32_t *low);
+int32_t walk_steps(Engine *e, int32_t table);
+int32_t variant_of(const Engine *e, int32_t filter, int32_t context);
+
+/* The group that a table has for a label; narrows `end` when it is the label at hand. */
+static inline int32_t lookup(Engine *e, int32_t table, int64_t label) {
+    e->work++;
+    if (label != e->here) {
+        int64_t unused = LABEL_END;
+        return group_at(e, table, label, &unused);
+    }
+    int64_t *end = table == e->apart ? &e->apart_end : &e->end;
+    int32_t group = e->sweeping ? e->current[table] : group_at(e, table, label, end);
+    if (table == e->override_table) group = e->override_group;
+    if (e->seeing && (ints_push(&e->seen, table) || ints_push(&e->seen, group))) e->error = NO_MEMORY;
+    return group;
+}
+
+#endif
