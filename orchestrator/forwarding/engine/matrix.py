@@ -10,6 +10,7 @@ services; or for each distinct (attachment, node), sliced and swept (filters.c).
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -118,7 +119,7 @@ class Matrix:
         if pairwise is None:
             pairwise = len(rows) * len(self.attachments.zone) >= MANY_PAIRS and self._distinct() >= MANY_PAIRS
         size = self.zones * self.zones
-        some, every_answer = np.full(size, NONE, np.int32), np.full(size, NONE, np.int32)
+        some, every_answer = numbers(size), numbers(size)
         fits = self.decider.table.services.count <= ATOMS
         part = (FastPart if pairwise and fits else SlicedPart)(self.ground, units, packed, rows)
         part.put(some, every_answer)
@@ -228,7 +229,7 @@ class Matrix:
         found = PacketSet(services)
         every = Units(self.classes.first, self.classes.low, self.classes.high)
         node = self.classes.nodes(attachment)
-        leads = self.ground.zone_of[node]
+        leads = self.ground.zone_of(node)
         for number in np.unique(node[(leads == zone) | (leads == -2)]).tolist():
             if zone not in decider.zones(number):
                 continue
@@ -237,6 +238,15 @@ class Matrix:
             whole = PacketSet.product(services, sources, addresses, services.everything)
             found |= decider.delivered(number, whole, zone, every_path)
         return found
+
+
+def numbers(size: int) -> Whole:
+    """An array to be written by several threads, in pages that are small.
+
+    Above 4 MB numpy asks for large ones. Where a host takes free memory back from its guests, each of these costs some
+    milliseconds when it is first touched, and a matrix a tenth of a second.
+    """
+    return np.frombuffer(mmap(-1, max(1, size) * np.dtype(np.int32).itemsize), np.int32)[:size]
 
 
 def chosen(units: Units, rows: NDArray[Any]) -> Units:

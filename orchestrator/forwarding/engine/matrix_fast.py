@@ -56,7 +56,7 @@ class FastPart:
             library().matrix_free(self.handle)
 
     def put(self, some: Whole, every: Whole) -> None:
-        """All answers into a matrix (flat, all -1)."""
+        """All answers into a matrix (flat); NONE where no destination leads."""
         count = ctypes.c_int64()
         sets = self.ground.sets.handle
         status = library().matrix_answer(self.handle, sets, pointer(some), pointer(every), ctypes.byref(count))

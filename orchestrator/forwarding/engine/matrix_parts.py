@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from orchestrator.forwarding.engine.outcomes import Attachments, Classes
 from orchestrator.forwarding.engine.packets import PacketSet
 from orchestrator.forwarding.engine.service_sets import Sets
 from orchestrator.forwarding.engine.slices import Long, Units, Whole
+
+FEW_NODES: Final = 64  # asked about so few, the graph is searched below each of them and not looked through as a whole
 
 
 class Area(NamedTuple):
@@ -57,23 +59,29 @@ class Ground:
     sets: Sets
 
     @cached_property
-    def _reach(self) -> tuple[Whole, NDArray[np.uint8]]:
-        """Only when asked for: where all ways are chains of filters nobody does."""
+    def _reach(self) -> tuple[Whole, NDArray[np.bool_]]:
+        """Only when asked for: where all ways are chains of filters hardly anybody does."""
         graph = self.decider.slicer.graph
         nodes = int(graph.nodes)
         zone_of, rewrites = np.empty(nodes, np.int32), np.empty(nodes, np.uint8)
         library().filters_reach(ctypes.byref(graph), pointer(zone_of), pointer(rewrites))
-        return zone_of, rewrites
+        return zone_of, rewrites.view(np.bool_)
 
-    @property
-    def zone_of(self) -> Whole:
+    def _few(self, nodes: Whole) -> bool:
+        return "_reach" not in self.__dict__ and len(nodes) <= FEW_NODES
+
+    def zone_of(self, nodes: Whole) -> Whole:
         """Per node its zone (-1 none, -2 several)."""
-        return self._reach[0]
+        if not self._few(nodes):
+            return self._reach[0][nodes]
+        zones = [self.decider.zones(node) for node in nodes.tolist()]
+        return np.array([min(found, default=NONE) if len(found) < 2 else -2 for found in zones], np.int32)
 
-    @property
-    def rewrites(self) -> NDArray[np.uint8]:
+    def rewrites(self, nodes: Whole) -> NDArray[np.bool_]:
         """Per node whether translations are below it."""
-        return self._reach[1]
+        if not self._few(nodes):
+            return self._reach[1][nodes]
+        return np.array([self.decider.translates(node) for node in nodes.tolist()], np.bool_)
 
     def below(self, variants: Sequence[int]) -> NDArray[np.bool_]:
         """Per node whether one of the filter variants is at it or below it."""
@@ -87,7 +95,7 @@ class Ground:
 
     def expanded(self, node: Whole, unit: Whole, which: NDArray[Any], destinations: Units) -> Keys:
         """Questions per zone: a node that leads to several zones is asked for each of them."""
-        zone = self.zone_of[node]
+        zone = self.zone_of(node)
         for several in np.unique(node[zone == -2]).tolist():
             here = np.flatnonzero((node == several) & (zone == -2))
             targets = sorted(self.decider.zones(several))
@@ -102,8 +110,8 @@ class Ground:
     def decide(self, keys: Keys, units: Units) -> tuple[Whole, Whole]:
         """Numbers of (services of some packet, services of all) per question."""
         some, every = np.zeros(len(keys.node), np.int32), np.zeros(len(keys.node), np.int32)
-        rewrites = self.rewrites[keys.node]
-        native = np.flatnonzero(rewrites == 0)
+        rewrites = self.rewrites(keys.node)
+        native = np.flatnonzero(~rewrites)
         if len(native):
             part = keys.rows(native)
             some[native], every[native] = self.decider.slicer.decide(
@@ -154,10 +162,9 @@ class SlicedPart:
         owner = rows[np.repeat(np.arange(len(rows)), np.diff(packed.first))]
         order = np.argsort(packed.low, kind="stable")
         owner, low, high = owner[order], packed.low[order], packed.high[order]
-        leads = ground.zone_of != NONE
         for attachment in np.flatnonzero(np.diff(self.units.first)).tolist():  # others send nothing of this family
             node = ground.classes.nodes(attachment)[owner]
-            here = np.flatnonzero(leads[node])
+            here = np.flatnonzero(ground.zone_of(node) != NONE)
             here = here[np.argsort(node[here], kind="stable")]
             nodes = node[here]
             first = np.flatnonzero(np.diff(nodes, prepend=NONE))
@@ -166,7 +173,9 @@ class SlicedPart:
             yield ground.expanded(nodes[first], unit, np.arange(len(first)), Units(bounds, low[here], high[here]))
 
     def put(self, some: Whole, every: Whole) -> None:
-        """All answers into a matrix (flat)."""
+        """All answers into a matrix (flat); NONE where no destination leads."""
+        some.fill(NONE)
+        every.fill(NONE)
         pairs, first, counts = np.unique(self._sorted, return_index=True, return_counts=True)
         some[pairs], every[pairs] = self.some[self._order[first]], self.every[self._order[first]]
         for pair in pairs[counts > 1].tolist():
@@ -189,7 +198,7 @@ class SlicedPart:
         for area in areas:
             meets = (source_low < area.source[1]) & (source_high > area.source[0])
             hit |= meets & (low < area.destination[1]) & (high > area.destination[0])
-        rows = rows[hit | (self.ground.rewrites[self.keys.node[rows]] == 1)]
+        rows = rows[hit | self.ground.rewrites(self.keys.node[rows])]
         if not len(rows):
             return np.zeros(0, np.int64)
         asked = self.keys.rows(rows)

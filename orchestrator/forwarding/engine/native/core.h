@@ -9,7 +9,6 @@
  *   walk.c    from a place and a label to an outcome, memoised; loops
  *   ports.c   through ports: filters, translations, policies
  *   steps.c   what a group does where nothing branches; walks along such steps
- *   pages.c   large arrays in large pages
  *   tables.c  longest-prefix sweep of routes into segments; add, remove, replace a route
  *   sweep.c   all labels from low to high: classes by signature, verified; outcomes of every attachment
  *   sharing.c attachments with the same answers have them once

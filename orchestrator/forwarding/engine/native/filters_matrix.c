@@ -126,8 +126,8 @@ static int give_cells(matrix *m)
     for (int64_t v = 0; v < m->view.variants; v++)
         if (m->tables[v].used)
             cells += m->tables[v].source.count * m->tables[v].destination.count;
-    m->some_cells = calloc((size_t)cells + 1, sizeof *m->some_cells); /* pages that no pair needs are never touched */
-    m->every_cells = calloc((size_t)cells + 1, sizeof *m->every_cells);
+    m->some_cells = calloc((size_t)cells + 1, sizeof *m->some_cells);
+    m->every_cells = calloc((size_t)cells + 1, sizeof *m->every_cells); /* few cells need it: other pages are never touched */
     if (!m->some_cells || !m->every_cells)
         return 0;
     cells = 0;

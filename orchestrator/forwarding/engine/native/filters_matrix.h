@@ -16,7 +16,7 @@ matrix *matrix_new(const filter_view *view, const graph_view *graph, const unit_
                    int64_t columns, const int32_t *column, uint32_t flags, int32_t threads, int32_t *status);
 void matrix_free(matrix *m);
 
-/* some, every: [zones, zones] numbers of sets, -1 where no destination leads there. Pairs that need a closer look are
+/* some, every: [zones, zones], become numbers of sets, -1 where no destination leads there. Pairs that need a closer look are
    left out and counted: matrix_rest copies them (attachment, destination, whether the way is no chain of filters). */
 int32_t matrix_answer(matrix *m, bitsets *sets, int32_t *some, int32_t *every, int64_t *rest);
 void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination, uint8_t *branching);

@@ -63,10 +63,23 @@ inline void answer_run_of(answer_part *p, int64_t a, int64_t lanes, int64_t d, i
     }
 }
 
+/* Nobody gets to any zone from those of this part, until somebody does. */
+static void answer_clear(answer_part *p)
+{
+    const matrix *m = p->m;
+    int64_t from = p->begin ? m->zone[p->begin] : 0, to = p->end < m->width ? m->zone[p->end] : m->zones;
+    size_t bytes = sizeof *p->some * (size_t)((to - from) * m->zones);
+    if (p->reached || from >= to)
+        return;
+    memset(p->some + from * m->zones, -1, bytes);
+    memset(p->every + from * m->zones, -1, bytes);
+}
+
 static void *answer_run(void *argument)
 {
     answer_part *p = argument;
     const matrix *m = p->m;
+    answer_clear(p);
     for (int64_t block = p->begin; block < p->end; block += BLOCK) {
         int64_t stop = block + BLOCK < p->end ? block + BLOCK : p->end;
         for (int64_t d = 0; d < m->destinations.units; d++) {

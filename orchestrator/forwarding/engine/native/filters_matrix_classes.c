@@ -162,60 +162,65 @@ static int64_t count_below(const int64_t *values, int64_t count, int64_t limit, 
     return from - values;
 }
 
-static int by_number(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return (a > b) - (a < b);
-}
-
-/* Where entries begin and end among regular places, and the places that an entry holds a part of only. */
+/* Where entries begin and end among regular places, and the places that an entry holds a part of only. A mark: a place
+   and what begins or ends there, ascending. */
 typedef struct {
-    int64_t begin[MATRIX_ENTRIES], end[MATRIX_ENTRIES];
-    int64_t cut[2 * MATRIX_ENTRIES + 1], cuts;
-    int64_t partial[2 * MATRIX_ENTRIES], partials;
+    uint64_t mark[2 * MATRIX_ENTRIES + 1];
+    int64_t partial[2 * MATRIX_ENTRIES];
+    int32_t marks, partials;
 } stretches;
+
+enum { NO_ENTRY = MATRIX_ENTRIES };
+
+/* Put it where it belongs: entries are often written in the order of their addresses. */
+static void put_mark(stretches *x, int64_t place, int32_t entry)
+{
+    uint64_t mark = (uint64_t)place << 8 | (uint64_t)entry;
+    int32_t at = x->marks++;
+    for (; at && x->mark[at - 1] > mark; at--)
+        x->mark[at] = x->mark[at - 1];
+    x->mark[at] = mark;
+}
 
 static void stretch_entries(stretches *x, const ranges *r, const placing *p)
 {
-    x->cuts = x->partials = 0;
+    x->marks = x->partials = 0;
     for (int32_t e = 0; e < r->count; e++) {
-        int64_t begin = x->begin[e] = count_below(p->high, p->regular, r->low[e], 1);
-        int64_t end = x->end[e] = count_below(p->low, p->regular, r->high[e], 0);
+        int64_t begin = count_below(p->high, p->regular, r->low[e], 1);
+        int64_t end = count_below(p->low, p->regular, r->high[e], 0);
         if (begin >= end)
             continue;
-        x->cut[x->cuts++] = begin;
-        x->cut[x->cuts++] = end;
+        put_mark(x, begin, e);
+        put_mark(x, end, e);
         if (p->low[begin] < r->low[e] || p->high[begin] > r->high[e])
             x->partial[x->partials++] = begin;
         if (end - 1 != begin && p->high[end - 1] > r->high[e])
             x->partial[x->partials++] = end - 1;
     }
-    x->cut[x->cuts++] = p->regular;
-    qsort(x->cut, (size_t)x->cuts, sizeof *x->cut, by_number);
+    put_mark(x, p->regular, NO_ENTRY);
 }
 
 /* Classes of all regular places, as if every entry held all of a place or nothing. */
-static int class_runs(side *s, const stretches *x, int32_t entries)
+static int class_runs(side *s, const stretches *x)
 {
-    uint64_t seen_mask[2 * MATRIX_ENTRIES + 2];
+    uint64_t seen_mask[2 * MATRIX_ENTRIES + 2], mask = 0;
     int64_t seen = 0, from = 0;
-    for (int64_t c = 0; c < x->cuts; from = x->cut[c++]) {
-        if (x->cut[c] <= from)
-            continue;
-        uint64_t mask = 0;
-        for (int32_t e = 0; e < entries; e++)
-            if (x->begin[e] <= from && from < x->end[e])
-                mask |= (uint64_t)1 << e;
-        int64_t number = 0;
-        while (number < seen && seen_mask[number] != mask)
-            number++;
-        if (number == seen) {
-            seen_mask[seen++] = mask;
-            if (!begin_class(s) || !add_mask(s, mask))
-                return 0;
+    for (int32_t c = 0; c < x->marks; c++) {
+        int64_t to = (int64_t)(x->mark[c] >> 8), number = 0;
+        if (to > from) {
+            while (number < seen && seen_mask[number] != mask)
+                number++;
+            if (number == seen) {
+                seen_mask[seen++] = mask;
+                if (!begin_class(s) || !add_mask(s, mask))
+                    return 0;
+            }
+            for (int64_t at = from; at < to; at++)
+                s->of[at] = (uint16_t)number;
+            from = to;
         }
-        for (int64_t at = from; at < x->cut[c]; at++)
-            s->of[at] = (uint16_t)number;
+        if ((x->mark[c] & 255) != NO_ENTRY)
+            mask ^= (uint64_t)1 << (x->mark[c] & 255);
     }
     return 1;
 }
@@ -227,9 +232,9 @@ static int compile_side(side *s, const ranges *r, const placing *p, const unit_v
     if (!s->of)
         return 0;
     stretch_entries(&x, r, p);
-    if (!class_runs(s, &x, r->count))
+    if (!class_runs(s, &x))
         return 0;
-    for (int64_t i = 0; i < x.partials; i++)
+    for (int32_t i = 0; i < x.partials; i++)
         if (!class_of_place(s, r, p, units, x.partial[i]))
             return 0;
     for (int64_t at = p->regular; at < p->placed; at++)

@@ -16,6 +16,22 @@ static int size_class(int32_t capacity) {
 
 static size_t chunk_bytes(int32_t capacity) { return sizeof(Chunk) + (size_t)capacity * 16; }
 
+static int arena_room(Arena *arena) {
+    if (arena->slabs == arena->capacity) {
+        size_t room = arena->capacity ? arena->capacity * 2 : 16;
+        void **more = realloc(arena->slab, room * sizeof(void *));
+        if (!more) return NO_MEMORY;
+        arena->slab = more;
+        arena->capacity = room;
+    }
+    char *slab = malloc(SLAB);
+    if (!slab) return NO_MEMORY;
+    arena->slab[arena->slabs++] = slab;
+    arena->next = slab;
+    arena->end = slab + SLAB;
+    return OK;
+}
+
 static Chunk *chunk_new(Arena *arena, int32_t capacity) {
     int class = size_class(capacity);
     capacity = 8 << class;
@@ -24,20 +40,7 @@ static Chunk *chunk_new(Arena *arena, int32_t capacity) {
         arena->spare[class] = (Chunk *)(uintptr_t)chunk->start[0];
     } else {
         size_t bytes = chunk_bytes(capacity);
-        if ((size_t)(arena->end - arena->next) < bytes) {
-            if (arena->slabs == arena->capacity) {
-                size_t room = arena->capacity ? arena->capacity * 2 : 16;
-                void **more = realloc(arena->slab, room * sizeof(void *));
-                if (!more) return NULL;
-                arena->slab = more;
-                arena->capacity = room;
-            }
-            char *slab = malloc(SLAB);
-            if (!slab) return NULL;
-            arena->slab[arena->slabs++] = slab;
-            arena->next = slab;
-            arena->end = slab + SLAB;
-        }
+        if ((size_t)(arena->end - arena->next) < bytes && arena_room(arena)) return NULL;
         chunk = (Chunk *)arena->next;
         arena->next += bytes;
     }

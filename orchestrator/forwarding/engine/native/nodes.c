@@ -1,6 +1,5 @@
 /* The graph of outcomes: equal nodes are one node. */
 #include "core.h"
-#include "pages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +64,6 @@ static inline int64_t slot_of(const Nodes *n, const Shape *shape, bool fresh) {
 static int nodes_rehash(Nodes *n, int64_t slots) {
     int32_t *table = calloc((size_t)slots, sizeof *table);
     if (!table) return NO_MEMORY;
-    prefer_large_pages(table, (size_t)slots * sizeof *table);
     free(n->table);
     n->table = table;
     n->slots = slots;
@@ -168,9 +166,6 @@ int nodes_expect(Engine *e, int64_t more) {
     int64_t slots = n->slots;
     while (slots < (n->kind.count + more) * 2) slots *= 2;
     if (rooms(n, more, more) || (slots > n->slots && nodes_rehash(n, slots))) return e->error = NO_MEMORY;
-    Ints *column[] = {&n->kind, &n->a, &n->first, &n->children, &n->ends};
-    for (size_t i = 0; i < sizeof column / sizeof *column; i++)
-        prefer_large_pages(column[i]->at, (size_t)column[i]->capacity * sizeof(int32_t));
     return OK;
 }
 
