@@ -7,16 +7,17 @@ earlier night. What comes out is proved like any other plan.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
-from itertools import accumulate, groupby, permutations
+from contextlib import suppress
+from itertools import permutations
 from typing import NamedTuple
 
+from orchestrator.errors import PlanError
 from orchestrator.forwarding.world import UnparsedLine
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding
-from orchestrator.model.plan import Plan, Step, Wave
+from orchestrator.model.plan import Plan, Step
 from orchestrator.model.policy import Policy
-from orchestrator.plan.schedule import BATCH, footprint, night, organisations
+from orchestrator.plan.rearrange import one_by_one, rearranged, side_by_side
 from orchestrator.proof.order import Conflict, Ordered, safe_order
 from orchestrator.proof.step_world import StepWorld
 from orchestrator.proof.verdict import Verdict
@@ -24,7 +25,7 @@ from orchestrator.proof.verify import verify
 
 MOST_CALLS = 2_000
 """Steps done and taken back in search of an order, and again for the smallest conflict."""
-Batches = tuple[tuple[str, ...], ...]
+MOST_NAMED = 6
 MOST_CONFIRMED = 5
 """Steps of a conflict whose orders are all walked once more."""
 
@@ -74,44 +75,10 @@ def _by_order(verdict: Verdict, world: StepWorld) -> list[Finding]:
 
 
 def _plans(now: Estate, plan: Plan, policy: Policy, order: Sequence[Step]) -> Iterator[Plan]:
-    """The plan in another order: side by side what does not touch, then one after the other."""
-    wave_of = {name: index for index, wave in enumerate(plan.waves) for batch in wave.batches for name in batch}
-    latest = list(accumulate((wave_of[step.name] for step in order), max))
-    for cut in (_side_by_side, _one_by_one):
-        waves: list[Wave] = []
-        for index, members in groupby(zip(latest, order, strict=True), key=lambda item: item[0]):
-            steps = [step for _wave, step in members]
-            waves.append(_wave(now, plan, policy, plan.waves[index], steps, cut(steps), waves))
-        yield plan.model_copy(update={"waves": tuple(waves), "steps": tuple(order)})
-
-
-def _wave(
-    now: Estate, plan: Plan, policy: Policy, old: Wave, steps: list[Step], groups: Batches, before: list[Wave]
-) -> Wave:
-    """A wave of these batches, on its night when that is free for everybody it touches, else on the next such night."""
-    minutes = {step.name: step.outage_minutes for step in steps}
-    touched = organisations(now, steps) | organisations(plan.target(now), steps)
-    outages = sum(max(minutes[name] for name in group) for group in groups)
-    earliest = max(old.night, before[-1].night + timedelta(days=1)) if before else old.night
-    day, window = night(policy, earliest, touched, outages)
-    return old.model_copy(update={"number": len(before) + 1, "night": day, "window": window, "batches": groups})
-
-
-def _side_by_side(steps: list[Step]) -> Batches:
-    """Batches of steps that follow each other, touch nothing in common and do not wait for each other."""
-    groups: list[list[Step]] = []
-    for step in steps:
-        last = groups[-1] if groups else []
-        free = all(not footprint(step) & footprint(one) and one.name not in step.after for one in last)
-        if last and free and len(last) < BATCH:
-            last.append(step)
-        else:
-            groups.append([step])
-    return tuple(tuple(step.name for step in group) for group in groups)
-
-
-def _one_by_one(steps: list[Step]) -> Batches:
-    return tuple((step.name,) for step in steps)
+    """The plan in another order: side by side what does not touch, then one after the other; where nights are free."""
+    for cut in (side_by_side, one_by_one):
+        with suppress(PlanError):  # no night for these batches: there may be one for the others
+            yield rearranged(now, plan, policy, order, cut)
 
 
 def _told(before: Plan, after: Plan, verdict: Verdict) -> Finding:
@@ -123,11 +90,27 @@ def _told(before: Plan, after: Plan, verdict: Verdict) -> Finding:
     what = (
         f"the first order broke {broken} on the way; in the order of this plan all hold: moved are {', '.join(moved)}"
     )
-    return Finding(subject="order", result="pass", what=what)
+    return Finding(subject="order", result="pass", what=what + _delayed(before, after))
+
+
+def _delayed(before: Plan, after: Plan) -> str:
+    """Which steps have a later night than before, by night."""
+    first = {name: wave.night for wave in before.waves for batch in wave.batches for name in batch}
+    told = []
+    for wave in after.waves:
+        names = [name for batch in wave.batches for name in batch if first[name] < wave.night]
+        if names:
+            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            told.append(f"{', '.join(names[:MOST_NAMED])}{more} to {wave.night}")
+    return f"; delayed are {'; '.join(told)}" if told else ""
 
 
 def _reasons(found: Ordered, world: StepWorld) -> Iterator[Finding]:
     """Why there is no order: the smallest conflicts, each walked again, or that nobody knows."""
+    if len(found.order) == len(world.steps):
+        what = "an order that breaks no promise was found, but no batches of it on free nights that keep them all"
+        fix = "widen windows or freezes in policy.yaml, or split the steps that the proof names"
+        yield Finding(subject="order", result="unknown", what=what, fix=fix)
     for conflict in found.conflicts:
         names = [world.steps[step].name for step in conflict.steps]
         if conflict.minimal and _confirmed(conflict, world):
@@ -146,7 +129,7 @@ _FIX = "free one of these steps (split it, or let it do less), or declare the fl
 
 
 def _undecided(names: list[str]) -> Finding:
-    what = f"no safe order of {len(names)} steps was found within {MOST_CALLS} trials: {', '.join(names[:6])}"
+    what = f"no safe order of {len(names)} steps was found within {MOST_CALLS} trials: {', '.join(names[:MOST_NAMED])}"
     return Finding(subject="order", result="unknown", what=what, fix="split the steps that the proof names")
 
 

@@ -1,11 +1,12 @@
 """A plan whose order breaks a promise gets one that does not; where there is none, the conflict is named."""
 
+from datetime import date
 from ipaddress import IPv4Address
 
 from network_models.district import now
 from orchestrator.model.estate import Edit
 from orchestrator.model.network import FilterRule, Host
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import Plan, Wave
 from orchestrator.proof import verify
 from orchestrator.proof.replan import reordered
 from tests.proof.plans import drop, plan, policy, put, spoilt_district, step, whole_policy
@@ -50,6 +51,48 @@ def test_a_spoilt_order_is_mended_and_proved() -> None:
     assert found.verdict.proof["plan"] == found.plan.hash
     assert [item.what for item in found.said] == [
         "the first order broke F-010 on the way; in the order of this plan all hold: moved are add, remove"
+    ]
+
+
+def in_waves(of: Plan, *nights: date) -> Plan:
+    """The plan with a wave for each of its batches, on these nights."""
+    waves = tuple(
+        Wave(number=number, title=f"wave {number}", night=night, window="weeknight", batches=(names,))
+        for number, (night, names) in enumerate(zip(nights, of.batches(), strict=True), start=1)
+    )
+    return of.model_copy(update={"waves": waves})
+
+
+def test_a_step_that_is_too_early_by_a_night_is_delayed_to_a_later_one() -> None:
+    """Inside the waves there is no order: the entry goes on Monday, the one that replaces it comes on Tuesday."""
+    gone, come = step("remove", drop(now(), "filter_rules", "fw1/00100")), step("add", put(entry(110)))
+    monday, tuesday, wednesday = date(2018, 1, 8), date(2018, 1, 9), date(2018, 1, 10)
+    spoilt = in_waves(plan((gone, step("idle")), (come,), (step("last"),)), monday, tuesday, wednesday)
+    assert verify(now(), spoilt, policy()).result == "fail"
+    found = reordered(now(), spoilt, policy())
+    assert found.verdict.result == "pass"
+    assert [(wave.night, wave.title, [n for names in wave.batches for n in names]) for wave in found.plan.waves] == [
+        (monday, "wave 1", ["idle"]),
+        (tuesday, "wave 2", ["add", "remove"]),
+        (wednesday, "wave 3", ["last"]),
+    ]
+    assert found.verdict.proof["plan"] == found.plan.hash != spoilt.hash
+    told = "moved are add, remove; delayed are remove to 2018-01-09"
+    assert [(item.result, item.what) for item in found.said] == [
+        ("pass", f"the first order broke F-010 on the way; in the order of this plan all hold: {told}")
+    ]
+
+
+def test_an_order_without_a_free_night_is_told_and_not_taken() -> None:
+    """Both steps need the whole window, so that they cannot share the night that the order asks for."""
+    fields = {"outage_minutes": 24 * 60 - 1, "devices": ("fw1",)}
+    gone = step("remove", drop(now(), "filter_rules", "fw1/00100")).model_copy(update=fields)
+    come = step("add", put(entry(110))).model_copy(update=fields)
+    spoilt = in_waves(plan((gone,), (come,)), date(2018, 1, 8), date(2018, 1, 9))
+    found = reordered(now(), spoilt, policy())
+    assert (found.plan, found.verdict.result) == (spoilt, "fail")
+    assert [(item.result, item.what[:46]) for item in found.said] == [
+        ("unknown", "an order that breaks no promise was found, but")
     ]
 
 
