@@ -144,10 +144,13 @@ static int rooms(Nodes *n, int64_t nodes, int64_t children) {
     return ints_room(&n->ends, nodes);
 }
 
+static inline bool full(const Ints *ints, int64_t more) { return ints->count + more > ints->capacity; }
+
 static int32_t node_add(Engine *e, int64_t slot, const Shape *shape) {
     Nodes *n = &e->nodes;
     int32_t node = (int32_t)n->kind.count, ends = NO_MEMORY;
-    if (rooms(n, 1, shape->count) || (ends = ends_add(e, n, shape)) < 0) goto memory;
+    bool more = full(&n->kind, 1) || full(&n->a, 1) || full(&n->first, 1) || full(&n->children, shape->count) || full(&n->ends, 1);
+    if ((more && rooms(n, 1, shape->count)) || (ends = ends_add(e, n, shape)) < 0) goto memory;
     for (int32_t i = 0; i < shape->count; i++) n->children.at[n->children.count++] = shape->children[i];
     n->kind.at[n->kind.count++] = shape->kind;
     n->a.at[n->a.count++] = shape->a;

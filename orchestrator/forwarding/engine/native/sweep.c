@@ -12,6 +12,7 @@
 #define V4_END ((int64_t)1 << 32)
 #define V6_FIRST ((int64_t)1 << 33)
 #define SAMPLE 64 /* stretches that tell how many nodes the others make */
+#define BLOCK 32  /* rows that wait to be put into the leaders' lists side by side */
 
 typedef struct Event {
     int64_t start;
@@ -42,7 +43,10 @@ typedef struct Sweep {
     Class *class;
     int64_t classes;
     Ints rows, columns;
-    int32_t *begin, *last, *row;
+    int32_t *begin, *row;
+    int32_t *waiting;       /* [1 + BLOCK, leaders]: the row before, then the rows that wait */
+    int64_t starts[BLOCK];  /* where they begin */
+    int64_t waits;
 } Sweep;
 
 static int push(Events *events, int64_t start, int32_t column, int32_t value) {
@@ -223,6 +227,23 @@ static const int32_t *row_of(Engine *e, Sweep *s, const Atom *atom) {
     return e->error ? NULL : s->row;
 }
 
+/* The rows that wait, leader by leader: where their answers change. */
+static int put_waiting(Engine *e, Sweep *s) {
+    int64_t width = e->leading_count;
+    for (int64_t a = 0; a < width; a++) {
+        int32_t last = s->waiting[a];
+        for (int64_t i = 0; i < s->waits; i++) {
+            int32_t node = s->waiting[(i + 1) * width + a];
+            if (node == last) continue;
+            if (list_append(&e->arena, &s->answer[a], s->starts[i], NOBODY, node)) return NO_MEMORY;
+            last = node;
+        }
+        s->waiting[a] = last;
+    }
+    s->waits = 0;
+    return OK;
+}
+
 /* Stretches so far have made nodes; the others will make as many. */
 static int expect(Engine *e, const Sweep *s, int64_t made, int64_t done) {
     int64_t each = (e->nodes.kind.count - made) / done;
@@ -231,7 +252,7 @@ static int expect(Engine *e, const Sweep *s, int64_t made, int64_t done) {
 
 static int answer_all(Engine *e, Sweep *s) {
     int64_t width = e->leading_count, event = 0, made = e->nodes.kind.count;
-    for (int64_t a = 0; a < width; a++) s->last[a] = NOBODY;
+    for (int64_t a = 0; a < width; a++) s->waiting[a] = NOBODY;
     for (int64_t t = 0; t < e->in.tables; t++) e->step[t] = step_of(e, e->current[t]);
     for (int64_t i = 0; i < s->atoms; i++) {
         const Atom *atom = &s->atom[i];
@@ -242,14 +263,12 @@ static int answer_all(Engine *e, Sweep *s) {
         }
         const int32_t *row = row_of(e, s, atom);
         if (!row || (i == SAMPLE && expect(e, s, made, i))) return e->error;
-        if (!memcmp(row, s->last, (size_t)width * sizeof *row)) continue;
-        for (int64_t a = 0; a < width; a++) {
-            if (row[a] == s->last[a]) continue;
-            if (list_append(&e->arena, &s->answer[a], atom->start, NOBODY, row[a])) return NO_MEMORY;
-            s->last[a] = row[a];
-        }
+        if (!memcmp(row, s->waiting + s->waits * width, (size_t)width * sizeof *row)) continue;
+        s->starts[s->waits++] = atom->start;
+        memcpy(s->waiting + s->waits * width, row, (size_t)width * sizeof *row);
+        if (s->waits == BLOCK && put_waiting(e, s)) return NO_MEMORY;
     }
-    return OK;
+    return put_waiting(e, s);
 }
 
 /* What differs between a leader's answers and the new ones. */
@@ -290,7 +309,7 @@ static void sweep_free(Sweep *s, int64_t width) {
     free(s->rows.at);
     free(s->columns.at);
     free(s->begin);
-    free(s->last);
+    free(s->waiting);
     free(s->row);
 }
 
@@ -300,10 +319,10 @@ int sweep_all(Engine *e, bool records) {
     memset(&s, 0, sizeof s);
     size_t columns = (size_t)e->in.tables + (size_t)e->in.rules + 1, width = (size_t)e->leading_count + 1;
     s.begin = malloc(columns * sizeof *s.begin);
-    s.last = malloc(width * sizeof *s.last);
+    s.waiting = malloc((1 + BLOCK) * width * sizeof *s.waiting);
     s.row = malloc(width * sizeof *s.row);
     s.answer = calloc(width, sizeof *s.answer);
-    int answer = s.begin && s.last && s.row && s.answer ? OK : NO_MEMORY;
+    int answer = s.begin && s.waiting && s.row && s.answer ? OK : NO_MEMORY;
     int64_t work = e->work;
     answer = answer ? answer : gather(e, &s.events);
     if (!answer) memcpy(s.begin, e->current, columns * sizeof *s.begin);
