@@ -25,6 +25,11 @@ typedef struct {
 } local_node;
 
 typedef struct {
+    int64_t walk; /* in another walk the seat is free */
+    int32_t node, local;
+} seat;
+
+typedef struct {
     const filter_view *view;
     const graph_view *graph;
     uint32_t flags;
@@ -38,8 +43,8 @@ typedef struct {
     uint8_t *list_whole; /* entry covers all sources */
     int64_t list_room, list_whole_room, list_used;
     /* the part of the graph below the root */
-    int32_t *mark; /* per node: local number + 1 when node_stamp says so */
-    int64_t *node_stamp, walk;
+    seat *seats;    /* [seat_slots]: nodes met in this walk, hashed; graphs are large, what is below a root is small */
+    int64_t seat_slots, seat_count, walk;
     int32_t *order;
     int64_t order_room, order_count;
     int32_t *stack;
