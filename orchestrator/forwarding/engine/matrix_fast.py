@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from orchestrator.forwarding.engine.matrix_parts import Area, Ground, Keys, join
 from orchestrator.forwarding.engine.native import library, pointer
 from orchestrator.forwarding.engine.network import NONE
 from orchestrator.forwarding.engine.slices import Units, UnitView, Whole, check
+
+MANY: Final = 1_000
 
 
 class FastPart:
@@ -123,6 +126,12 @@ class FastPart:
             self._add(self._branching.rows(again), some, every, everything)
         return found[0] if len(found) == 1 else first_of(found)
 
+    def _among_conflicts(self, pairs: NDArray[np.int64]) -> list[int]:
+        """Those of the pairs that have been left out by the native part."""
+        if len(pairs) > MANY:  # few, most of the time, are looked for among hundreds of thousands
+            pairs = pairs[np.isin(pairs, np.fromiter(self._conflicts, np.int64))]
+        return [pair for pair in pairs.tolist() if pair in self._conflicts]
+
     def _forced(self, variants: Sequence[int]) -> NDArray[np.int64]:
         """Pairs with questions for filters.c whose way holds one of the variants."""
         if not self._conflicts and self._branching is None:
@@ -158,7 +167,7 @@ class FastPart:
         size = changed.value
         rows = np.empty(size, np.int64), np.empty(size, np.int32), np.empty(size, np.int32)
         library().matrix_changes(self.handle, pointer(rows[0]), pointer(rows[1]), pointer(rows[2]))
-        for pair in rows[0].tolist() if self._conflicts else []:
+        for pair in self._among_conflicts(rows[0]):
             self._conflicts.pop(pair, None)
         everything = self.ground.decider.table.services.everything
         self._look_closer(rest.value, some, every, everything, keep=True)

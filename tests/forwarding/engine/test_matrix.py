@@ -227,8 +227,12 @@ def test_an_entry_that_is_not_there_is_refused_as_the_engine_does_and_nothing_ch
 
 
 UPDATE_BREAKS = {
-    "what a filter lets through now is forgotten": ("felt", "some[k] & c->come[k])", "0)"),
-    "what a filter refuses now is forgotten": ("felt", "n->words[was] & c->gone[k]))", "0))"),
+    "what a filter lets through now is forgotten": ("felt", "found_some[k] & c->come[k];", "0;"),
+    "what a filter refuses now is forgotten": ("felt", "!(passes || some[k] & c->gone[k])", "!passes"),
+    "what a filter refuses now passes on where something else has come": ("felt", "(some[k] & ~c->gone[k])", "some[k]"),
+    "what passes between all addresses stays as it was": ("felt", "(every[k] & ~c->gone[k])", "every[k]"),
+    "what comes between all addresses is forgotten": ("felt", "(found_every[k] & c->come[k])", "0"),
+    "destinations that lead to one zone are forgotten": ("update", "n->to[m->only[d]]", "0"),
     "ways behind the filter are forgotten": ("update", "n->to[m->node_zone[root]])", "n->to[m->node_zone[root]] && i)"),
 }
 

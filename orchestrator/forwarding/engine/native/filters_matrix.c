@@ -154,10 +154,36 @@ void matrix_free(matrix *m)
     placing_free(&m->sources);
     placing_free(&m->targets);
     void *all[] = {m->run, m->tables, m->hots, m->steps, m->node_zone, m->some_cells, m->every_cells, m->live, m->rest,
-                   m->changes, m->zone_first, m->leads_first, m->leads, m->alone, m->before.first, m->before.at,
+                   m->changes, m->zone_first, m->leads_first, m->leads, m->only, m->alone, m->before.first, m->before.at,
                    m->behind.first, m->behind.at, m->stale};
     free_all(all, sizeof all / sizeof *all);
     free(m);
+}
+
+/* What the first update would have to wait for is found beside the filters. */
+typedef struct {
+    matrix *m;
+    int fine;
+} ways_part;
+
+static void *ways_run(void *argument)
+{
+    ways_part *p = argument;
+    p->fine = prepare_updates(p->m);
+    return NULL;
+}
+
+static int compile_all(matrix *m)
+{
+    ways_part ways = {m, 0};
+    pthread_t thread;
+    int started = m->threads > 1 && !pthread_create(&thread, NULL, ways_run, &ways);
+    int fine = compile_tables(m);
+    if (started)
+        pthread_join(thread, NULL);
+    else
+        ways_run(&ways);
+    return fine && ways.fine;
 }
 
 static int prepare(matrix *m)
@@ -165,7 +191,7 @@ static int prepare(matrix *m)
     m->tables = calloc((size_t)m->view.variants + 1, sizeof *m->tables);
     m->hots = calloc((size_t)m->view.variants + 1, sizeof *m->hots);
     return m->tables && m->hots && chain_of(m) && find_live(m) && place_units(&m->sources, &m->units, NULL) &&
-           place_units(&m->targets, &m->destinations, m->live) && find_runs(m) && compile_tables(m) && give_cells(m);
+           place_units(&m->targets, &m->destinations, m->live) && find_runs(m) && compile_all(m) && give_cells(m);
 }
 
 matrix *matrix_new(const filter_view *view, const graph_view *graph, const unit_view *units, const int32_t *zone,

@@ -38,28 +38,42 @@ void list_candidates(update_part *p, uint16_t target_move)
     }
 }
 
-/* Of the lanes that are wanted, those that may feel the change: something passed that is refused now, or something that
-   is let through now may pass all other filters on the way. The packets of the others are what they were. */
-uint32_t feeling(const update_part *p, const candidate *c, int64_t d, int32_t root, uint32_t wanted)
+/* What passed between a lane's pair before the update. 0: it cannot be told from that what passes now. */
+static int before_of(const update_part *p, const candidate *c, int64_t lane, int64_t pair, uint64_t *some, uint64_t *every)
 {
     const news *n = p->news;
+    int32_t was_some = p->answer.some[pair], was_every = p->answer.every[pair];
+    if (c->look >> lane & 1 || was_some < 0 || was_some >= n->word_count || was_every < 0 || was_every >= n->word_count)
+        return 0;
+    *some = n->words[was_some];
+    *every = n->words[was_every];
+    return 1;
+}
+
+/* Lanes of those wanted that need to be looked at from one end of the way to the other. The others are done: where the
+   filter lets all addresses of a pair do the same, before and after, what it refuses now passes no more, what it lets
+   through now passes if it passes all other filters, and nothing else is felt. */
+uint32_t feel(update_part *p, const candidate *c, int64_t d, int32_t root, uint32_t wanted)
+{
     const matrix *m = p->answer.m;
-    uint64_t come = 0, some[LANES], every[LANES];
-    uint32_t feel = c->look & wanted;
+    uint64_t some[LANES], every[LANES], found_some[LANES] = {0}, found_every[LANES] = {0}, come = 0;
+    uint32_t full = 0;
     for (int64_t k = 0; k < c->lanes; k++) {
-        if (!((wanted & ~feel) >> k & 1))
+        if (!(wanted >> k & 1))
             continue;
-        int32_t was = p->answer.some[(int64_t)m->zone[c->a + k] * m->zones + m->node_zone[root]];
-        if (c->gone[k] && (was < 0 || was >= n->word_count || n->words[was] & c->gone[k]))
-            feel |= 1u << k;
-        else
+        if (before_of(p, c, k, pair_of(m, c, k, root), &some[k], &every[k]))
             come |= c->come[k];
+        else
+            full |= 1u << k;
     }
-    if (!come)
-        return feel;
-    walk(m, root, m->sources.place + c->a, m->targets.place[d], c->lanes, come, some, every);
-    for (int64_t k = 0; k < c->lanes; k++) /* at least what passes is found: where nothing is, nothing does */
-        if (wanted >> k & 1 && some[k] & c->come[k])
-            feel |= 1u << k;
-    return feel;
+    if (come && (wanted & ~full))
+        full |= wanted & walk(m, root, m->sources.place + c->a, m->targets.place[d], c->lanes, come, found_some, found_every);
+    for (int64_t k = 0; k < c->lanes; k++) {
+        uint64_t passes = found_some[k] & c->come[k];
+        if (!((wanted & ~full) >> k & 1) || !(passes || some[k] & c->gone[k]))
+            continue;
+        replace_pair(p, pair_of(m, c, k, root), (some[k] & ~c->gone[k]) | passes,
+                     (every[k] & ~c->gone[k]) | (found_every[k] & c->come[k]), root);
+    }
+    return full;
 }

@@ -98,6 +98,7 @@ struct matrix {
     int64_t *zone_first; /* attachments of zone z: zone_first[z] .. */
     int64_t *leads_first;
     int32_t *leads; /* destinations that lead to zone z for somebody */
+    int32_t *only;  /* per destination the zone that it leads all to whom it leads anywhere; -1 nobody, -2 several */
     uint8_t *alone;          /* zones that one attachment stands for, and one destination leads to (ALONE_*) */
     neighbours before, behind; /* filters_matrix_ways.c */
     uint8_t *stale;          /* pairs that are put down to be computed anew */
@@ -189,6 +190,12 @@ typedef struct {
 } update_part;
 
 void list_candidates(update_part *p, uint16_t target_move);
-uint32_t feeling(const update_part *p, const candidate *c, int64_t d, int32_t root, uint32_t wanted);
+uint32_t feel(update_part *p, const candidate *c, int64_t d, int32_t root, uint32_t wanted);
+void replace_pair(update_part *p, int64_t pair, uint64_t some, uint64_t every, int32_t root);
+
+static inline int64_t pair_of(const matrix *m, const candidate *c, int64_t lane, int32_t root)
+{
+    return (int64_t)m->zone[c->a + lane] * m->zones + m->node_zone[root];
+}
 
 #endif

@@ -36,7 +36,7 @@ static int meets(const matrix *m, int32_t node, int32_t variant)
 }
 
 /* A pair that this way alone decides. What was a product before and now, of the same services, has not changed. */
-static void replace_pair(update_part *p, int64_t pair, uint64_t some, uint64_t every, int32_t root)
+void replace_pair(update_part *p, int64_t pair, uint64_t some, uint64_t every, int32_t root)
 {
     answer_part *answer = &p->answer;
     int32_t was_some = answer->some[pair], was_every = answer->every[pair];
@@ -54,8 +54,8 @@ static void update_lanes(update_part *p, const candidate *c, int64_t d, int32_t 
     uint32_t closer =
         walk(m, root, m->sources.place + c->a, m->targets.place[d], c->lanes, p->answer.services, some, every);
     for (int64_t k = 0; k < c->lanes; k++) {
-        int64_t pair = (int64_t)m->zone[c->a + k] * m->zones + m->node_zone[root];
-        if (!(wanted >> k & 1) || (p->news->forced && m->stale[pair]))
+        int64_t pair = pair_of(m, c, k, root);
+        if (!(wanted >> k & 1))
             continue;
         if (!(closer >> k & 1)) {
             replace_pair(p, pair, some[k], every[k], root);
@@ -72,16 +72,22 @@ static void update_candidate(update_part *p, const candidate *c, int64_t d, int3
     int32_t to = m->node_zone[root];
     uint32_t wanted = 0;
     for (int64_t k = 0; k < c->lanes; k++) {
-        if (!(c->differ >> k & 1))
+        if (!(c->differ >> k & 1) || (p->news->forced && m->stale[pair_of(m, c, k, root)]))
             continue;
         if (m->alone[m->zone[c->a + k]] & ALONE_AS_SOURCE && m->alone[to] & ALONE_AS_TARGET)
             wanted |= 1u << k;
         else
             find_pair(p, m->zone[c->a + k], to);
     }
-    wanted = wanted ? feeling(p, c, d, root, wanted) : 0;
+    wanted = wanted ? feel(p, c, d, root, wanted) : 0;
     if (wanted)
         update_lanes(p, c, d, root, wanted);
+}
+
+/* Whether a destination leads to a zone behind the filter, or to several zones. */
+static int behind(const matrix *m, const news *n, int64_t d)
+{
+    return m->only[d] >= 0 ? n->to[m->only[d]] : m->only[d] == -2;
 }
 
 static void *update_run(void *argument)
@@ -92,7 +98,7 @@ static void *update_run(void *argument)
     int32_t listed = NO_MOVE; /* the move that the candidates are for: neighbours often share theirs */
     for (int64_t d = 0; n->differs && d < m->destinations.units && !p->answer.status; d++) {
         uint16_t target_move = n->target_move[d];
-        if (target_move == NO_MOVE || !n->target_moves[target_move].touched)
+        if (target_move == NO_MOVE || !n->target_moves[target_move].touched || !behind(m, n, d))
             continue;
         if (target_move != listed)
             list_candidates(p, target_move);
@@ -163,14 +169,27 @@ static void hand_over(matrix *m, update_part *p, int32_t *status)
     free(p->candidates);
 }
 
+/* How many of some attachments may meet the filter, `enough` at most; `reached`: behind the last one counted. */
+static int64_t concerned(const matrix *m, const news *n, int64_t from, int64_t to, int64_t enough, int64_t *reached)
+{
+    int64_t count = 0;
+    for (; from < to && count < enough; from++)
+        count += m->run[from] && n->from && n->from[m->column[from]];
+    if (reached)
+        *reached = from;
+    return count;
+}
+
 static int32_t update_pairs(matrix *m, bitsets *sets, const news *n, const int64_t *forced, int32_t *some, int32_t *every)
 {
     update_part *parts = calloc((size_t)m->threads, sizeof *parts);
     int32_t status = parts ? FILTERS_FINE : FILTERS_NO_MEMORY;
-    int64_t from = 0;
+    int64_t from = 0, senders = concerned(m, n, 0, m->width, INT64_MAX, NULL);
     for (int32_t i = 0; parts && i < m->threads; i++) {
         update_part *p = &parts[i];
-        int64_t to = i + 1 == m->threads ? m->width : m->width * (i + 1) / m->threads;
+        int64_t to = m->width;
+        if (i + 1 < m->threads)
+            concerned(m, n, from, m->width, senders / m->threads, &to);
         while (to > 0 && to < m->width && m->zone[to] == m->zone[to - 1])
             to++; /* the attachments of a zone stay together */
         p->news = n;
@@ -253,10 +272,6 @@ int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t
         return FILTERS_TOO_LARGE;
     filter_view old_view = m->view;
     m->view = *view;
-    if (!prepare_updates(m)) {
-        m->view = old_view;
-        return FILTERS_NO_MEMORY;
-    }
     if (!m->tables[variant].used) { /* on no chain: only what is forced */
         status = update_pairs(m, sets, &n, pairs, some, every);
     } else {

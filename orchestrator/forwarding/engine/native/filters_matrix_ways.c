@@ -49,27 +49,57 @@ static inline int64_t vertex_of(const matrix *m, int32_t node)
     return s.variant == CHAIN_END ? m->view.variants + m->node_zone[node] : s.variant;
 }
 
-/* Edges of all ways that lead to one zone. `last`: the edge noted last from a vertex, which is often the next one too. */
-static int note_ways(const matrix *m, edge_set *edges, int64_t *last)
+/* Edges between what nodes do that lead to one zone. `last`: the edge noted last from a vertex, often the next one too. */
+static int note_nodes(const matrix *m, edge_set *edges, int64_t *last)
 {
-    int64_t columns = m->view.variants + m->zones, fine = 1;
-    for (int64_t v = 0; v < columns + m->columns; v++)
-        last[v] = -1;
+    int64_t fine = 1;
     for (int32_t n = 0; n < m->graph.nodes && fine; n++) {
-        if (m->node_zone[n] < 0 || m->steps[n].variant == CHAIN_END)
+        int64_t from = m->steps[n].variant;
+        if (m->node_zone[n] < 0 || from == CHAIN_END)
             continue;
-        int64_t from = m->steps[n].variant, to = vertex_of(m, m->steps[n].child);
+        int64_t to = vertex_of(m, m->steps[n].child);
         if (last[from] != to)
             fine = note_edge(edges, from, last[from] = to);
     }
+    return fine != 0;
+}
+
+typedef struct {
+    int32_t zone, destination;
+} lead;
+
+typedef struct {
+    lead *at;
+    int64_t count, room;
+    int32_t *last; /* per zone the destination noted last */
+} lead_list;
+
+static int note_lead(matrix *m, lead_list *leads, int32_t zone, int64_t d)
+{
+    leads->last[zone] = (int32_t)d;
+    m->only[d] = m->only[d] == -1 ? zone : -2;
+    if (!grow(&leads->at, &leads->room, leads->count + 1, sizeof *leads->at))
+        return 0;
+    leads->at[leads->count++] = (lead){zone, (int32_t)d};
+    return 1;
+}
+
+/* Edges from columns to what their packets meet first, and which destinations lead to a zone for somebody. */
+static int note_roots(matrix *m, edge_set *edges, int64_t *last, lead_list *leads)
+{
+    int64_t columns = m->view.variants + m->zones, fine = 1;
     for (int64_t d = 0; d < m->destinations.units && fine; d++) {
         const int32_t *roots = roots_of(m, d);
-        for (int64_t c = 0; c < m->columns && m->live[d] && fine; c++) {
-            if (m->node_zone[roots[c]] < 0)
+        m->only[d] = -1;
+        for (int64_t c = 0; m->live[d] && c < m->columns && fine; c++) {
+            int32_t zone = m->node_zone[roots[c]];
+            if (zone < 0)
                 continue;
             int64_t to = vertex_of(m, roots[c]);
             if (last[columns + c] != to)
                 fine = note_edge(edges, columns + c, last[columns + c] = to);
+            if (zone != m->only[d] && leads->last[zone] != d)
+                fine = fine && note_lead(m, leads, zone, d);
         }
     }
     return fine != 0;
@@ -93,86 +123,59 @@ static void list_edges(const edge_set *edges, int64_t vertices, neighbours *out,
     }
 }
 
-/* 0: no memory. */
-static int find_ways(matrix *m)
+static int list_neighbours(matrix *m, const edge_set *edges)
+{
+    int64_t vertices = m->view.variants + m->zones + m->columns;
+    neighbours *both[2] = {&m->before, &m->behind};
+    for (int i = 0; i < 2; i++) {
+        both[i]->first = calloc((size_t)vertices + 3, sizeof *both[i]->first);
+        both[i]->at = malloc(sizeof *both[i]->at * (size_t)(edges->count + 1));
+        if (!both[i]->first || !both[i]->at)
+            return 0;
+        list_edges(edges, vertices, both[i], i == 0);
+    }
+    return 1;
+}
+
+/* Destinations by zone; which zones stand for one attachment, and for one destination. */
+static int list_leads(matrix *m, const lead_list *leads)
+{
+    m->leads_first = calloc((size_t)m->zones + 2, sizeof *m->leads_first);
+    m->leads = malloc(sizeof *m->leads * (size_t)(leads->count + 1));
+    m->alone = calloc((size_t)m->zones + 1, 1);
+    if (!m->leads_first || !m->leads || !m->alone)
+        return 0;
+    for (int64_t i = 0; i < leads->count; i++)
+        m->leads_first[leads->at[i].zone + 2]++;
+    for (int64_t z = 0; z < m->zones; z++)
+        m->alone[z] = (uint8_t)((m->zone_first[z + 1] - m->zone_first[z] == 1 ? ALONE_AS_SOURCE : 0) |
+                                (m->leads_first[z + 2] == 1 ? ALONE_AS_TARGET : 0));
+    for (int64_t z = 1; z <= m->zones; z++)
+        m->leads_first[z + 1] += m->leads_first[z];
+    for (int64_t i = 0; i < leads->count; i++)
+        m->leads[m->leads_first[leads->at[i].zone + 1]++] = leads->at[i].destination;
+    return 1;
+}
+
+/* What updates ask for. 0: no memory. */
+int prepare_updates(matrix *m)
 {
     int64_t vertices = m->view.variants + m->zones + m->columns;
     edge_set edges = {NULL, 0, 0};
+    lead_list leads = {NULL, 0, 0, malloc(sizeof *leads.last * (size_t)(m->zones + 1))};
     int64_t *last = malloc(sizeof *last * (size_t)(vertices + 1));
-    int fine = last && note_ways(m, &edges, last);
-    neighbours *both[2] = {&m->before, &m->behind};
-    for (int i = 0; fine && i < 2; i++) {
-        both[i]->first = calloc((size_t)vertices + 3, sizeof *both[i]->first);
-        both[i]->at = malloc(sizeof *both[i]->at * (size_t)(edges.count + 1));
-        fine = both[i]->first && both[i]->at;
-        if (fine)
-            list_edges(&edges, vertices, both[i], i == 0);
-    }
-    free(edges.slot);
-    free(last);
-    return fine;
-}
-
-/* ---- what updates ask for ---- */
-
-typedef struct {
-    int32_t zone, destination;
-} lead;
-
-static int64_t find_leads(const matrix *m, lead **leads)
-{
-    int64_t count = 0, room = 0;
-    int32_t *last = malloc(sizeof *last * (size_t)(m->zones + 1));
-    int fine = last != NULL;
-    for (int64_t z = 0; fine && z < m->zones; z++)
-        last[z] = -1;
-    for (int64_t d = 0; d < m->destinations.units && fine; d++) {
-        const int32_t *roots = roots_of(m, d);
-        for (int64_t c = 0; m->live[d] && c < m->columns && fine; c++) {
-            int32_t z = m->node_zone[roots[c]];
-            if (z < 0 || last[z] == d)
-                continue;
-            last[z] = (int32_t)d;
-            fine = grow(leads, &room, count + 1, sizeof **leads);
-            if (fine)
-                (*leads)[count++] = (lead){z, (int32_t)d};
-        }
-    }
-    free(last);
-    return fine ? count : -1;
-}
-
-/* Which destinations lead to a zone for somebody; which zones stand for one attachment, and for one destination. */
-static int index_leads(matrix *m)
-{
-    lead *leads = NULL;
-    int64_t count = find_leads(m, &leads);
-    m->leads_first = calloc((size_t)m->zones + 2, sizeof *m->leads_first);
-    m->leads = malloc(sizeof *m->leads * (size_t)(count < 0 ? 1 : count + 1));
-    m->alone = calloc((size_t)m->zones + 1, 1);
-    int fine = count >= 0 && m->leads_first && m->leads && m->alone;
-    for (int64_t i = 0; fine && i < count; i++)
-        m->leads_first[leads[i].zone + 2]++;
-    for (int64_t z = 0; fine && z < m->zones; z++)
-        m->alone[z] = (uint8_t)((m->zone_first[z + 1] - m->zone_first[z] == 1 ? ALONE_AS_SOURCE : 0) |
-                                (m->leads_first[z + 2] == 1 ? ALONE_AS_TARGET : 0));
-    for (int64_t z = 1; fine && z <= m->zones; z++)
-        m->leads_first[z + 1] += m->leads_first[z];
-    for (int64_t i = 0; fine && i < count; i++)
-        m->leads[m->leads_first[leads[i].zone + 1]++] = leads[i].destination;
-    free(leads);
-    return fine;
-}
-
-/* What updates need is found before the first of them. */
-int prepare_updates(matrix *m)
-{
-    if (m->stale)
-        return 1;
-    if (!index_leads(m) || !find_ways(m))
-        return 0;
+    m->only = malloc(sizeof *m->only * (size_t)(m->destinations.units + 1));
     m->stale = calloc((size_t)m->zones * (size_t)m->zones + 1, 1);
-    return m->stale != NULL;
+    int fine = leads.last && last && m->only && m->stale;
+    for (int64_t v = 0; fine && v < vertices; v++)
+        last[v] = -1;
+    for (int64_t z = 0; fine && z < m->zones; z++)
+        leads.last[z] = -1;
+    fine = fine && note_nodes(m, &edges, last) && note_roots(m, &edges, last, &leads) && list_neighbours(m, &edges) &&
+           list_leads(m, &leads);
+    void *all[] = {edges.slot, leads.at, leads.last, last};
+    free_all(all, sizeof all / sizeof *all);
+    return fine;
 }
 
 /* Marks [vertices] all that leads to the variant, or that it leads to. 0: no memory. */
