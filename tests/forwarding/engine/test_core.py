@@ -207,3 +207,38 @@ def test_a_ring_of_ten_thousand_routers_loops_and_a_long_chain_delivers() -> Non
     engine = Engine(made.build())
     assert kinds(engine, WEB, 0) == "DELIVER"
     assert kinds(engine, WEB._replace(destination=0xC6120201), 0) == "LOOP"
+
+
+def test_a_change_behind_tables_that_nothing_enters_at_is_seen() -> None:
+    made = NetworkBuilder()
+    office = made.port("t0")
+    made.attach("office", office, "198.18.0.0/24")
+    for number in range(3):
+        out, back = made.link(f"t{number}", f"t{number + 1}")
+        made.route(f"t{number}", "198.18.1.0/24", (HopKind.PORT, out))
+    made.route("t3", "198.18.1.0/24")
+    engine = Engine(made.build())
+    assert kinds(engine, WEB, 0) == "DROP"
+    last = engine.network.tables.index("t3")
+    change = engine.apply(ReplaceRoute(last, BLOCK, (Hop(HopKind.PORT, back),)))
+    assert kinds(engine, WEB, 0) == "LOOP"
+    assert engine.digest() == Engine(engine.network).digest()
+    engine.undo(change)
+    assert kinds(engine, WEB, 0) == "DROP"
+
+
+def test_a_zone_within_a_loop_that_branches_is_answered_like_anew_when_the_loop_closes() -> None:
+    made = NetworkBuilder()
+    office = made.port("t1")
+    made.attach("office", office, "198.18.0.0/24")
+    there, _into = made.link("t0", "t1")
+    back, _into = made.link("t1", "t0")
+    for port in (there, back):
+        made.egress(port, OperationKind.FILTER, made.filter([], Action.PERMIT))
+    made.route("t1", "198.18.1.0/24", (HopKind.PORT, back))
+    made.route("t0", "198.18.1.0/24")
+    engine = Engine(made.build())
+    table = engine.network.tables.index("t0")
+    hops = (Hop(HopKind.PORT, there), Hop(HopKind.DROP))
+    engine.apply(ReplaceRoute(table, BLOCK, hops))
+    assert engine.digest() == Engine(engine.network).digest()

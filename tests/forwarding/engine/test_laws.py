@@ -91,6 +91,19 @@ def test_every_change_leads_where_a_new_engine_begins_and_undo_leads_back(block:
     assert within_bounds(block, count, of_sequence) <= 1 + count // BLOCKS // 100
 
 
+def test_answers_stay_those_of_a_new_engine_where_many_ways_lead_through_few_tables() -> None:
+    """Routes and filters alone, every answer compared: changes that packets meet late, and in loops that branch."""
+    for seed in range(examples(60, 20_000)):
+        random = Random(seed)
+        network = random_network(random, ("filters", "ecmp", "down", "leaks"))
+        engine = Engine(network)
+        for step in range(STEPS):
+            update = random_update(random, network)
+            network = changed(network, [update])
+            engine.apply(update)
+            assert engine.digest() == Engine(network).digest(), f"network {seed}, change {step}: {update}"
+
+
 @given(networks())
 def test_what_hypothesis_finds_is_no_different(network: Network) -> None:
     assert not list(deviations(Engine(network), network, Random(1)))

@@ -215,7 +215,8 @@ typedef struct Engine {
     bool ascending;
     int32_t apart;                           /* a table whose routes do not bound how far an answer holds */
     int64_t apart_end, same_end;             /* same_end, same_group: see answer_at in update.c */
-    int32_t same_group, watched, passes, override_table, override_group;
+    int32_t same_group, passes, override_table, override_group;
+    int32_t watched, watched_node;           /* the table that ways are to pass, and its outcome where that is known */
     int32_t depth;
     Ints way, open, scratch, seen; /* open: places of loops that are not closed yet; seen: (table, group) pairs of this walk, while `seeing` */
     bool seeing;
@@ -229,7 +230,7 @@ typedef struct Engine {
     Ints leak;                          /* triples (to, from, next leak of `to`): tables whose hops look up in another */
     int32_t *leak_of;                   /* [tables]: first leak into table t, or NOBODY */
     Ints foreign;                       /* pairs (table, port): routes that leave by another table's port */
-    uint8_t *idle;                      /* [tables]: nothing comes from there that was not at its neighbour before */
+    int32_t *inward;                    /* [tables]: the neighbour at which was before whatever comes from there, or NOBODY */
     bool trimmed;
     bool plain;                         /* neither translations nor policies: who is upstream is found backwards */
     bool named_ports;
@@ -244,13 +245,14 @@ typedef struct Engine {
     Ints met, met_next;                 /* queue entries of table t, linked */
     int32_t *met_first;
     uint32_t *met_stamp, met_now;
-    Reach *queue, *asked, *piece; /* piece: stretches of edits, `at` the node of the edited table itself */
+    Reach *queue, *asked, *piece; /* piece: stretches of edits, `at` the edited table's own outcome */
     int64_t queued, queue_room, asked_count, asked_room, pieces, piece_room;
     Edit *edit;
     int64_t edits, edit_room;
     Record *record;
     int64_t records, record_room;
     int64_t full_work, budget; /* what a sweep of everything costs, in steps; where an update becomes one */
+    int64_t upstream_limit;    /* where the search for who is upstream ends */
     int64_t atoms, classes, collisions, sweeps;
     /* promises */
     uint8_t *allowed; /* [zones * zones] or NULL */

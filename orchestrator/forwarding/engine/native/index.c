@@ -77,7 +77,7 @@ static int leak(Engine *e, int32_t from, int32_t to) {
     int32_t at = (int32_t)e->leak.count;
     if (ints_push(&e->leak, to) || ints_push(&e->leak, from) || ints_push(&e->leak, e->leak_of[to])) return NO_MEMORY;
     e->leak_of[to] = at;
-    if (e->trimmed) memset(e->idle, 0, (size_t)e->in.tables); /* new ways between tables: look everywhere */
+    if (e->trimmed) memset(e->inward, 0xff, (size_t)e->in.tables * sizeof *e->inward); /* new ways: look everywhere */
     return OK;
 }
 
@@ -120,8 +120,9 @@ static int note_routes(Engine *e) {
     return answer;
 }
 
-/* Tables from which nothing can come that was not at their only neighbour before: no attachment, one neighbour, and so
- * on from the outside in. Whoever is upstream of the neighbour is found there; nobody has to look behind it. */
+/* Tables from which nothing can come that was not at one neighbour before: no attachment, and no other neighbour but such
+ * as are behind it; so on from the outside in. Who is upstream of that neighbour is found there: from there nobody has to
+ * look behind it. From what is behind it, one has to. */
 static int trim(Engine *e, Ints *key, Ints *value) {
     int64_t tables = e->in.tables;
     key->count = value->count = 0;
@@ -135,22 +136,28 @@ static int trim(Engine *e, Ints *key, Ints *value) {
             ints_push(value, e->leak.at[k]))
             return NO_MEMORY;
     int32_t *first = NULL, *beside = NULL, *degree = malloc(((size_t)tables + 1) * sizeof *degree);
+    uint8_t *going = calloc((size_t)tables + 1, 1); /* 1: it goes; 2: it is gone */
     int answer = csr(tables, key->count, key->at, value->at, &first, &beside);
     answer = answer ? answer : unique(tables, first, beside, tables);
     key->count = 0; /* from here on the tables that go */
-    for (int32_t t = 0; t < tables && !answer && degree; t++) {
+    answer = degree && going ? answer : NO_MEMORY;
+    for (int32_t t = 0; t < tables && !answer; t++) {
         degree[t] = first[t + 1] - first[t];
-        e->idle[t] = degree[t] <= 1 && e->attached_first[t] == e->attached_first[t + 1];
-        if (e->idle[t]) answer = ints_push(key, t);
+        going[t] = degree[t] <= 1 && e->attached_first[t] == e->attached_first[t + 1];
+        if (going[t]) answer = ints_push(key, t);
     }
-    for (int64_t i = 0; i < key->count && !answer && degree; i++)
-        for (int32_t k = first[key->at[i]]; k < first[key->at[i] + 1] && !answer; k++) {
+    for (int64_t i = 0; i < key->count && !answer; i++) {
+        int32_t leaf = key->at[i];
+        going[leaf] = 2;
+        for (int32_t k = first[leaf]; k < first[leaf + 1] && !answer; k++) {
             int32_t t = beside[k];
-            if (e->idle[t] || --degree[t] > 1 || e->attached_first[t] != e->attached_first[t + 1]) continue;
-            e->idle[t] = 1;
+            if (going[t] < 2) e->inward[leaf] = t;
+            if (going[t] || --degree[t] > 1 || e->attached_first[t] != e->attached_first[t + 1]) continue;
+            going[t] = 1;
             answer = ints_push(key, t);
         }
-    answer = degree ? answer : NO_MEMORY;
+    }
+    free(going);
     free(first);
     free(beside);
     free(degree);
@@ -165,9 +172,10 @@ int index_build(Engine *e) {
     e->port_use = malloc(((size_t)e->in.ports + 1) * sizeof *e->port_use);
     e->met_first = calloc(tables, sizeof *e->met_first);
     e->met_stamp = calloc(tables, sizeof *e->met_stamp);
-    e->idle = calloc(tables, sizeof *e->idle);
-    int answer = e->leak_of && e->table_use && e->port_use && e->met_first && e->met_stamp && e->idle ? OK : NO_MEMORY;
+    e->inward = malloc(tables * sizeof *e->inward);
+    int answer = e->leak_of && e->table_use && e->port_use && e->met_first && e->met_stamp && e->inward ? OK : NO_MEMORY;
     if (!answer) memset(e->leak_of, 0xff, tables * sizeof *e->leak_of);
+    if (!answer) memset(e->inward, 0xff, tables * sizeof *e->inward);
     answer = answer ? answer : index_ports(e, &key, &value);
     answer = answer ? answer : note_routes(e);
     answer = answer ? answer : trim(e, &key, &value);
@@ -180,7 +188,7 @@ int index_build(Engine *e) {
 void index_free(Engine *e) {
     void *all[] = {e->back_first, e->back,      e->sender_first, e->sender,         e->attached_first, e->attached,
                    e->leak.at,    e->leak_of,   e->foreign.at,   e->met.at,         e->met_next.at,    e->met_first,
-                   e->met_stamp,  e->idle,      e->queue,        e->asked,          e->edit,           e->record,
+                   e->met_stamp,  e->inward,     e->queue,        e->asked,          e->edit,           e->record,
                    e->marked,     e->use.at,    e->port_use,     e->table_use,      e->entry_first,    e->entry,
                    e->piece,      e->group_route.at};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);

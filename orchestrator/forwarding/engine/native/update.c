@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAST_SEARCH 500 /* steps to look for everybody upstream, in however small a network */
 #define NEAR 200    /* steps to look for somebody upstream before anything else is done */
 #define PIECES 64   /* pieces of edits to look at before it is known who is upstream */
 #define FEW_EDITS 8 /* so few edits, and pieces of them, are looked at before it is known whether anybody is upstream */
@@ -70,11 +71,12 @@ static int64_t next_boundary(const Engine *e, int64_t label, int64_t end) {
 }
 
 /* What is asked, answered at one label: pairs of attachment and node in e->met. Only ways that pass the watched table
- * count. How far that holds but for the watched table. */
-static int64_t walk_asked(Engine *e, int64_t label, int32_t watched) {
+ * count; its outcome is `node`, where that is known. How far that holds but for the watched table. */
+static int64_t walk_asked(Engine *e, int64_t label, int32_t watched, int32_t node) {
     walk_begin(e, label);
     e->met.count = 0;
     e->watched = e->apart = watched;
+    e->watched_node = node;
     for (int64_t i = 0; i < e->asked_count; i++) {
         const Reach *one = &e->asked[i];
         if (one->low > label || one->high <= label) continue;
@@ -82,18 +84,20 @@ static int64_t walk_asked(Engine *e, int64_t label, int32_t watched) {
         if (watched >= 0 && !(e->passes & PASSES_WATCHED)) continue;
         if (ints_push(&e->met, one->at) || ints_push(&e->met, found)) e->error = NO_MEMORY;
     }
-    e->watched = e->apart = NOBODY;
+    e->watched = e->watched_node = e->apart = NOBODY;
     e->work += e->asked_count / 4;
     return next_boundary(e, label, e->end);
 }
 
 /* Answer at one label what is asked; how far that holds within `end`. Labels ascend: where all tables but the watched
- * one have the routes that they had at the last label, and that one has the same group, the answers are the same. */
-static int64_t answer_at(Engine *e, int64_t label, int64_t end, int32_t watched) {
-    int32_t group = watched < 0 ? NOBODY : group_at(e, watched, label, &end);
-    if (watched < 0 || label >= e->same_end || group != e->same_group) {
-        e->same_end = walk_asked(e, label, watched);
-        e->same_group = group;
+ * one have the routes that they had at the last label, and that one has the same group, or outcome `node`, the answers
+ * are the same. */
+static int64_t answer_at(Engine *e, int64_t label, int64_t end, int32_t watched, int32_t node) {
+    int32_t does = NOBODY;
+    if (watched >= 0) does = node >= 0 ? NOBODY - 1 - node : group_at(e, watched, label, &end);
+    if (watched < 0 || label >= e->same_end || does != e->same_group) {
+        e->same_end = walk_asked(e, label, watched, node);
+        e->same_group = does;
     }
     end = e->same_end < end ? e->same_end : end;
     for (int64_t i = 0; i < e->met.count && !e->error; i += 2) answer_is(e, e->met.at[i], label, end, e->met.at[i + 1]);
@@ -101,10 +105,10 @@ static int64_t answer_at(Engine *e, int64_t label, int64_t end, int32_t watched)
 }
 
 /* Answer what is asked in [low, high), stretch by stretch. OK, an error, or 1: beyond the budget. */
-static int answer(Engine *e, int64_t low, int64_t high, int32_t watched) {
+static int answer(Engine *e, int64_t low, int64_t high, int32_t watched, int32_t node) {
     while (low < high && !e->error) {
         if (e->work > e->budget) return 1;
-        low = answer_at(e, low, high, watched);
+        low = answer_at(e, low, high, watched, node);
     }
     return e->error;
 }
@@ -116,7 +120,7 @@ static int answer_asked(Engine *e) {
         if (e->asked[i].low < low) low = e->asked[i].low;
         if (e->asked[i].high > high) high = e->asked[i].high;
     }
-    return answer(e, low, high, NOBODY);
+    return answer(e, low, high, NOBODY, NOBODY);
 }
 
 static int ask_everybody(Engine *e, int64_t low, int64_t high) {
@@ -129,6 +133,7 @@ static int ask_everybody(Engine *e, int64_t low, int64_t high) {
 typedef struct Own { /* the outcome at the last label, and how far it holds but for the table itself */
     int64_t end;
     int32_t group, node;
+    bool loops; /* its ways may lead back to it */
 } Own;
 
 /* The table's own outcome at a label; narrows `end` to where it holds. With `edit` it still has the group of before. */
@@ -142,6 +147,7 @@ static int32_t own_outcome(Engine *e, int32_t table, int64_t label, const Edit *
         e->apart = table;
         walk_begin(e, label);
         own->node = walk_table(e, table, label);
+        own->loops = e->passes & MET_A_LOOP;
         own->end = e->end;
         own->group = group;
         e->apart = e->override_table = NOBODY;
@@ -159,7 +165,7 @@ static bool too_long(const Engine *e, int64_t began, int64_t done, int64_t all) 
 /* Pieces of the edits for which many are asked, and what became there of packets in the table before the change: the port
  * as it was, or the groups of before. OK, an error, or 1: more than so many, or beyond the budget. */
 static int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most) {
-    Own own = {0, NOBODY, DROP};
+    Own own = {0, NOBODY, DROP, false};
     int64_t began = e->work;
     bool stopped = false;
     e->pieces = 0;
@@ -177,9 +183,20 @@ static int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most) 
     return e->error ? e->error : stopped;
 }
 
+/* A piece with the table's outcome as it is now, where no way leads back to the table: whoever gets there gets that. */
+static int keep_piece(Engine *e, int64_t before, int64_t low, int64_t high, const Own *own) {
+    int32_t node = own->loops ? NOBODY : own->node;
+    Reach *last = e->pieces > before ? &e->piece[e->pieces - 1] : NULL;
+    if (last && node >= 0 && last->high == low && last->at == node) {
+        last->high = high;
+        return OK;
+    }
+    return reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){low, high, node});
+}
+
 /* Pieces whose outcome is another now; the others are forgotten. OK, an error, or 1: looked at more than so many. */
 static int keep_changed(Engine *e, int32_t table, int64_t most) {
-    Own own = {0, NOBODY, DROP};
+    Own own = {0, NOBODY, DROP, false};
     int64_t before = e->pieces, looks = 0;
     for (int64_t i = 0; i < before && !e->error; i++) {
         Reach piece = e->piece[i];
@@ -187,7 +204,7 @@ static int keep_changed(Engine *e, int32_t table, int64_t most) {
             if (looks++ >= most) return 1;
             end = piece.high;
             if (own_outcome(e, table, label, NULL, &own, &end) == piece.at) continue;
-            if (reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, 0})) break;
+            if (keep_piece(e, before, label, end, &own)) break;
         }
     }
     e->pieces -= before;
@@ -200,7 +217,7 @@ static int answer_pieces(Engine *e, int32_t table) {
     int64_t began = e->work;
     e->same_end = 0;
     for (int64_t i = 0; i < e->pieces && !status; i++) {
-        status = answer(e, e->piece[i].low, e->piece[i].high, table);
+        status = answer(e, e->piece[i].low, e->piece[i].high, table, e->piece[i].at);
         if (!status && i + 1 < e->pieces) status = too_long(e, began, i + 1, e->pieces);
     }
     return status;
@@ -235,7 +252,7 @@ static int part_edits(Engine *e) {
             end = bound < e->queued && e->queue[bound].low < edit.high ? e->queue[bound].low : edit.high;
             if (count >= FEW_ASKED && !e->named_ports) {
                 if (edit_push(e, label, end, edit.before, edit.after)) return e->error;
-            } else if (count && reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, 0})) {
+            } else if (count && reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, NOBODY})) {
                 return e->error;
             }
         }
@@ -281,7 +298,7 @@ static int answer_upstream(Engine *e, int32_t table, bool replaced) {
     if (status <= 0) return status ? status : own ? answer_known(e, table, replaced) : answer_pieces(e, table);
     own = own ? pieces_changed(e, table, replaced, PIECES) : own;
     if (own < 0 || (!own && !e->pieces)) return own;
-    status = ask_upstream(e, table, own ? e->full_work / 32 : e->pieces * e->leading_count * 4);
+    status = ask_upstream(e, table, own ? LEAST_SEARCH + e->full_work / 32 : e->pieces * e->leading_count * 4);
     return status ? status : own ? answer_known(e, table, replaced) : answer_pieces(e, table);
 }
 

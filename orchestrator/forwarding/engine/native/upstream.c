@@ -122,13 +122,16 @@ static bool leads(const Engine *e, int32_t group, int32_t table) {
     return false;
 }
 
+/* One step more; whether that is more than the search may take. */
+static bool beyond(Engine *e) { return ++e->work > e->upstream_limit; }
+
 /* Routes of `from` with a group that one of the uses names. */
 static int meet_routes(Engine *e, int32_t from, int32_t use, const Reach *at) {
     for (int32_t k = use; k >= 0; k = e->use.at[k + 1]) {
         int32_t group = e->use.at[k];
         if (group >= e->group_route.count) continue;
         for (int32_t r = e->group_route.at[group]; r >= 0; r = e->route[r].next) {
-            e->work++;
+            if (beyond(e)) return 1;
             if (e->route[r].table == from && meet_part(e, from, e->route[r].low, e->route[r].high, at)) return e->error;
         }
     }
@@ -141,8 +144,10 @@ static int meet_groups(Engine *e, int32_t from, bool leaks, const Reach *at) {
     for (int32_t k = e->entry_first[at->at]; k < e->entry_first[at->at + 1]; k++) {
         int32_t port = e->entry[k];
         bool carries = e->up[port] && e->up[e->in.port_peer[port]];
-        e->work++;
-        if (carries && (leaks || e->in.port_table[port] == from) && meet_routes(e, from, e->port_use[port], at)) return e->error;
+        if (beyond(e)) return 1;
+        if (!carries || (!leaks && e->in.port_table[port] != from)) continue;
+        int status = meet_routes(e, from, e->port_use[port], at);
+        if (status) return status;
     }
     return meet_routes(e, from, e->table_use[at->at], at);
 }
@@ -156,7 +161,7 @@ static int feed(Engine *e, int32_t from, bool leaks, const Reach *at) {
     if (!few) return meet_groups(e, from, leaks, at);
     do {
         const Chunk *chunk = list_chunk(list, place.chunk);
-        e->work++;
+        if (beyond(e)) return 1;
         if (chunk->start[place.at] >= at->high) break;
         if (!leads(e, chunk_value((Chunk *)(uintptr_t)chunk)[place.at], at->at)) continue;
         if (meet_part(e, from, chunk->start[place.at], list_end(list, place), at)) return e->error;
@@ -165,17 +170,18 @@ static int feed(Engine *e, int32_t from, bool leaks, const Reach *at) {
 }
 
 static int meet_senders(Engine *e, int32_t changed, const Reach *at) {
-    for (int32_t k = e->back_first[at->at]; k < e->back_first[at->at + 1]; k++)
-        if (e->back[k] != changed && !e->idle[e->back[k]] && feed(e, e->back[k], false, at)) return e->error;
-    for (int32_t k = e->leak_of[at->at]; k >= 0; k = e->leak.at[k + 2])
-        if (e->leak.at[k + 1] != changed && feed(e, e->leak.at[k + 1], true, at)) return e->error;
-    return OK;
+    int status = OK;
+    for (int32_t k = e->back_first[at->at]; k < e->back_first[at->at + 1] && !status; k++)
+        if (e->back[k] != changed && e->inward[e->back[k]] != at->at) status = feed(e, e->back[k], false, at);
+    for (int32_t k = e->leak_of[at->at]; k >= 0 && !status; k = e->leak.at[k + 2])
+        if (e->leak.at[k + 1] != changed) status = feed(e, e->leak.at[k + 1], true, at);
+    return status;
 }
 
 /* Ask for every attachment whose packets to labels of the edits may pass the table. OK, an error, or 1: more than the
  * budget allows. */
 int upstream(Engine *e, int32_t table, int64_t budget) {
-    int64_t limit = e->work + budget;
+    e->upstream_limit = e->work + budget;
     e->queued = e->met_next.count = e->asked_count = 0;
     if (!++e->met_now) return e->error = BAD_ARGUMENT;
     if (meet(e, table, e->edit[0].low, e->edit[e->edits - 1].high)) return e->error;
@@ -183,8 +189,8 @@ int upstream(Engine *e, int32_t table, int64_t budget) {
         Reach at = e->queue[i];
         for (int32_t k = e->attached_first[at.at]; k < e->attached_first[at.at + 1]; k++)
             if (ask(e, e->attached[k], at.low, at.high)) return e->error;
-        if (meet_senders(e, table, &at)) return e->error;
-        if (e->work > limit) return 1;
+        int status = meet_senders(e, table, &at);
+        if (status) return status;
     }
     return OK;
 }

@@ -193,7 +193,11 @@ int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int
             node = DROP;
             break;
         }
-        if (table == e->watched) e->passes |= PASSES_WATCHED;
+        if (table == e->watched) {
+            e->passes |= PASSES_WATCHED;
+            node = e->watched_node;
+            if (node >= 0) break;
+        }
         int32_t group = NOBODY;
         if (table < e->in.tables) {
             group = lookup(e, table, label);
@@ -235,7 +239,7 @@ int walk_start(Engine *e) {
     State start = {0, NOBODY, {0}};
     if (!e->slot || !e->state_after_start) return e->error = NO_MEMORY;
     state_find(e, &start);
-    e->watched = e->apart = e->override_table = e->flipped = NOBODY;
+    e->watched = e->watched_node = e->apart = e->override_table = e->flipped = NOBODY;
     return e->error;
 }
 
