@@ -17,6 +17,7 @@ from orchestrator.model.network import FilterRule, Route
 from orchestrator.model.plan import Plan
 from orchestrator.proof import ProvenPlan, Verdict, prove, verify
 from orchestrator.proof.judge import Judge
+from orchestrator.proof.loops import Loops
 from orchestrator.proof.stretches import walked
 from orchestrator.rules.registry import rules_in_force
 from orchestrator.vendors.parsed import Unparsed
@@ -261,7 +262,7 @@ def _without_edit(district: Plan, name: str, index: int) -> tuple[Edit, Plan]:
 def _missed_at_the_end(plan_without: Plan) -> bool:
     """Whether the last batch of a plan, judged by itself, fails."""
     first = EngineMatrix.of(now(), classes_of(now(), [], [(f.protocol, f.port) for f in whole_policy().flows]))
-    judge = Judge(plan_without, whole_policy(), {}, rules_in_force(whole_policy()))
+    judge = Judge(plan_without, whole_policy(), {}, rules_in_force(whole_policy()), Loops.since(first))
     found = walked(plan_without, first, judge, range(len(plan_without.batches()), len(plan_without.batches()) + 1))
     return any(seen.finding.result == "fail" and seen.at_end for seen in found.judge.seen.values())
 
