@@ -42,10 +42,15 @@ NOW = now()
 CLOUD, STACK, PROVIDER = "administrative-service-cloud", "tenant-cz", "provider-administrative-service-cloud"
 
 
+BASE = NOW.with_nouns(
+    ProviderNetwork(name="prov-cz", cloud=CLOUD, vlan=2010, prefix=IPv4Network("198.18.130.0/24"),
+                    gateway=IPv4Address("198.18.130.1")),
+)  # fmt: skip
+"""What a tenant stands on."""
+
+
 def tenant(quota: Quota | None = None) -> Estate:
-    return NOW.with_nouns(
-        ProviderNetwork(name="prov-cz", cloud=CLOUD, vlan=2010, prefix=IPv4Network("198.18.130.0/24"),
-                        gateway=IPv4Address("198.18.130.1")),
+    return BASE.with_nouns(
         Tenant(name="cz", cloud=CLOUD, organisation="cz", zone="vpn-cz", quota=quota or Quota()),
         CloudNetwork(tenant="cz", name="net", prefix=IPv4Network("198.18.136.0/24")),
         CloudRouter(tenant="cz", name="router", provider_network="prov-cz", address=IPv4Address("198.18.130.4"),
@@ -80,10 +85,19 @@ def cloud(own_cloud: Bed, spaces: tuple[Any, Any], tmp_path_factory: pytest.Temp
             loop.close()
 
 
-def clear(cloud: Cloud, estate: Estate) -> None:
-    for stack in reversed(stacks_changed(NOW, estate)):
-        cloud.push(stack, estate, NOW, resuming=True)
+@pytest.fixture(scope="module")
+def provided(cloud: Cloud) -> Iterator[Cloud]:
+    """The cloud with its provider network, which goes again at the end."""
+    cloud.push(PROVIDER, NOW, BASE, resuming=True)
+    yield cloud
+    cloud.push(PROVIDER, BASE, NOW, resuming=True)
     assert cloud_rows(cloud.connection, NOW) == {}
+
+
+def clear(cloud: Cloud, estate: Estate, base: Estate = BASE) -> None:
+    for stack in reversed(stacks_changed(base, estate)):
+        cloud.push(stack, estate, base, resuming=True)
+    assert cloud_rows(cloud.connection, base) == expected_rows(base)
 
 
 def test_a_tenant_comes_is_what_the_plan_says_and_goes(cloud: Cloud) -> None:
@@ -97,7 +111,8 @@ def test_a_tenant_comes_is_what_the_plan_says_and_goes(cloud: Cloud) -> None:
     cloud.connection.network.update_network(mine, name="tampered")
     assert cloud.preview(STACK, estate) == {"network-net": "update"}
     cloud.connection.network.update_network(mine, name="net")
-    clear(cloud, estate)
+    clear(cloud, estate, NOW)
+    assert cloud_rows(cloud.connection, NOW) == {}
 
 
 def with_tenants(*names: str) -> Estate:
@@ -126,71 +141,69 @@ import os, signal, sys, threading
 from pathlib import Path
 from orchestrator.apply.access import load_access
 from orchestrator.apply.cloud import Cloud
-from tests.lab.test_apply_cloud import NOW, STACK, tenant
+from tests.lab.test_apply_cloud import BASE, STACK, tenant
 def note(name, state):
     if (name, state) == (sys.argv[2], "started"):
         threading.Timer(float(sys.argv[3]), os.killpg, (os.getpgrp(), getattr(signal, sys.argv[4]))).start()
-Cloud(load_access(Path(sys.argv[1]))).push(STACK, NOW, tenant(), resuming=True, note=note)
+Cloud(load_access(Path(sys.argv[1]))).push(STACK, BASE, tenant(), resuming=True, note=note)
 """
 
 
 @pytest.mark.parametrize(
     ("resource", "delay"), [("project", 0.0), ("network-net", 0.2), ("group-web", 0.4), ("server-budget-web", 1.0)]
 )
-def test_after_a_kill_inside_the_engine_nothing_is_there_twice(cloud: Cloud, resource: str, delay: float) -> None:
+def test_after_a_kill_inside_the_engine_nothing_is_there_twice(provided: Cloud, resource: str, delay: float) -> None:
     estate = tenant()
-    cloud.push(PROVIDER, NOW, estate, resuming=True)
-    access = cloud.access.ssh_key.parent / "access.json"
+    access = provided.access.ssh_key.parent / "access.json"
     words = [sys.executable, "-c", KILLED, str(access), resource, str(delay), "SIGKILL"]
     died = subprocess.run(words, start_new_session=True, env=dict(os.environ, PYTHONPATH="."), timeout=300, check=False)
     assert died.returncode == -9
     with pytest.raises(EngineError, match=r"is locked: another onefold works on it|^stack tenant-cz"):
-        cloud.push(STACK, NOW, estate)
-    cloud.push(STACK, NOW, estate, resuming=True)
-    assert cloud_rows(cloud.connection, estate) == expected_rows(estate)
-    assert cloud.preview(STACK, estate) == {}
-    project = project_of(cloud.connection, estate, "cz").id
-    api = cloud.connection.network
+        provided.push(STACK, BASE, estate)
+    provided.push(STACK, BASE, estate, resuming=True)
+    assert cloud_rows(provided.connection, estate) == expected_rows(estate)
+    assert provided.preview(STACK, estate) == {}
+    project = project_of(provided.connection, estate, "cz").id
+    api = provided.connection.network
     counted = [
         len(list(listing(project_id=project))) for listing in (api.networks, api.subnets, api.routers, api.ports)
     ]
     assert counted == [1, 1, 1, 2]  # the ports: the server's and the router's inner one
     assert len(list(api.security_groups(project_id=project))) == 3  # with the project's own "default"
-    clear(cloud, estate)
+    clear(provided, estate)
 
 
 @pytest.mark.parametrize(("resource", "delay"), [("project", 0.0), ("network-net", 0.3), ("server-budget-web", 1.0)])
-def test_after_a_kill_inside_the_engine_the_way_back_leaves_nothing(cloud: Cloud, resource: str, delay: float) -> None:
+def test_after_a_kill_inside_the_engine_the_way_back_leaves_nothing(
+    provided: Cloud, resource: str, delay: float
+) -> None:
     estate = tenant()
-    cloud.push(PROVIDER, NOW, estate, resuming=True)
-    access = cloud.access.ssh_key.parent / "access.json"
+    access = provided.access.ssh_key.parent / "access.json"
     words = [sys.executable, "-c", KILLED, str(access), resource, str(delay), "SIGKILL"]
     died = subprocess.run(words, start_new_session=True, env=dict(os.environ, PYTHONPATH="."), timeout=300, check=False)
     assert died.returncode == -9
-    clear(cloud, estate)
-    assert [p.name for p in cloud.connection.identity.projects() if p.name == "cz"] == []
+    clear(provided, estate)
+    assert [p.name for p in provided.connection.identity.projects() if p.name == "cz"] == []
 
 
-def test_a_stack_that_another_run_works_on_is_locked_and_left_alone(cloud: Cloud) -> None:
+def test_a_stack_that_another_run_works_on_is_locked_and_left_alone(provided: Cloud) -> None:
     """The positive twin is every push above: nobody else holds the lock."""
     estate = tenant()
-    cloud.push(PROVIDER, NOW, estate, resuming=True)
-    access = cloud.access.ssh_key.parent / "access.json"
+    access = provided.access.ssh_key.parent / "access.json"
     words = [sys.executable, "-c", KILLED, str(access), "network-net", "0.0", "SIGSTOP"]
     other = subprocess.Popen(words, start_new_session=True, env=dict(os.environ, PYTHONPATH="."))
     try:
         os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         with pytest.raises(EngineError, match=r"^stack tenant-cz is locked: another onefold works on it, or a killed"):
-            cloud.push(STACK, NOW, estate)
+            provided.push(STACK, BASE, estate)
     finally:
         os.killpg(other.pid, signal.SIGKILL)
         other.wait()
-    clear(cloud, estate)
+    clear(provided, estate)
 
 
-def test_a_quota_that_is_too_small_stops_with_the_clouds_own_words(cloud: Cloud) -> None:
+def test_a_quota_that_is_too_small_stops_with_the_clouds_own_words(provided: Cloud) -> None:
     estate = tenant(Quota(networks=0))
-    cloud.push(PROVIDER, NOW, estate, resuming=True)
     with pytest.raises(EngineError, match=r"stack tenant-cz: up failed: .*[Qq]uota exceeded"):
-        cloud.push(STACK, NOW, estate)
-    clear(cloud, estate)
+        provided.push(STACK, BASE, estate)
+    clear(provided, estate)
