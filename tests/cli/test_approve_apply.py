@@ -107,7 +107,7 @@ def test_one_person_or_one_key_in_two_roles_stops_everybody(
 
 def test_a_plan_that_is_not_proved_cannot_be_signed(onefold: Onefold, sign: Any, office: Path, planned: Path) -> None:
     replaced(office / "policy.yaml", ("flows: []", FLOW))
-    assert onefold("-C", office, "plan", "--out", planned, "--author", "plan-li").code == 0
+    assert onefold("-C", office, "plan", "--out", planned, "--author", "plan-li").code == 3
     said = sign("sys-wu")
     assert said.code == 3
     assert said.error.startswith("onefold: the proof says fail: F-1 fail: ")

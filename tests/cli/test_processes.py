@@ -44,7 +44,7 @@ def test_a_script_gets_its_object_and_its_exit_code(program: list[str], office: 
 
 def test_a_refusal_ends_with_3(office: Path) -> None:
     replaced(office / "policy.yaml", ("flows: []", FLOW))
-    assert ran("-C", office, "plan", "--out", office / "plan.json").returncode == 0
+    assert ran("-C", office, "plan", "--out", office / "plan.json").returncode == 3
     assert ran("-C", office, "prove", office / "plan.json").returncode == 3
 
 
