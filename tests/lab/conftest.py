@@ -12,6 +12,7 @@ import pytest
 
 from lab import folders
 from lab.openstack import cloud as cloud_of
+from lab.openstack import node as cloud_node
 from lab.openstack.settings import Bed, bed
 from lab.progress import printed
 
@@ -42,6 +43,25 @@ def own_cloud() -> Iterator[Bed]:
             yield bed()
         finally:
             cloud_of.down()
+
+
+_touched: list[str] = []
+"""Tests that have used the cloud."""
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Note who used the cloud."""
+    if "own_cloud" in getattr(item, "fixturenames", ()):
+        _touched.append(item.nodeid)
+
+
+@pytest.fixture(scope="module")
+def first_state(own_cloud: Bed) -> Bed:
+    """The cloud as nobody has used it yet."""
+    if _touched:
+        cloud_node.detach_node()
+        cloud_of.reset(printed)
+    return own_cloud
 
 
 class Space:
