@@ -5,10 +5,15 @@ Native parts are compiled once more with one piece of text replaced; Python part
 
 from __future__ import annotations
 
+import atexit
 import gc
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -16,7 +21,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hatch_build import NATIVE, ROOT, compile_library
+from hatch_build import FLAGS, NATIVE, ROOT, compile_library, compiler
 from orchestrator.forwarding.engine import engine as engine_module
 from orchestrator.forwarding.engine import filter_table, native
 from orchestrator.forwarding.engine.engine import Engine
@@ -40,6 +45,8 @@ from tests.forwarding.engine.test_plain import (
 )
 
 NETWORKS = 250
+QUICKLY = ("-O1", "-Wno-error")
+"""To the compiler: what is broken need not be fast."""
 Column = NDArray[np.int32]
 
 # what is broken -> (source file, text, other text), and the features that the networks need for it to matter
@@ -112,6 +119,16 @@ NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]
 }
 
 
+@cache
+def _sound_parts() -> dict[str, Path]:
+    """Source file -> what the compiler makes of it unbroken; the same for all breaks."""
+    folder = Path(tempfile.mkdtemp(prefix="onefold-sound-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sources = sorted((ROOT / NATIVE).glob("*.c"))
+    subprocess.run([*compiler(), *FLAGS, *QUICKLY, "-c", *map(str, sources)], cwd=folder, check=True)
+    return {path.name: folder / f"{path.stem}.o" for path in sources}
+
+
 @contextmanager
 def broken_library(folder: Path, breaks: tuple[tuple[str, str, str], ...]) -> Iterator[None]:
     """The native part with pieces of its text replaced, for as long as the context lasts."""
@@ -121,8 +138,11 @@ def broken_library(folder: Path, breaks: tuple[tuple[str, str, str], ...]) -> It
         sources[name] = sources[name].replace(text, other)
     for name, source in sources.items():
         (folder / name).write_text(source)
+    changed = {name for name, _text, _other in breaks}
+    assert all(name.endswith(".c") for name in changed), "a header is part of every source: break a source"
+    parts = [folder / name if name in changed else part for name, part in _sound_parts().items()]
     target = folder / "broken.so"
-    compile_library(sorted(folder.glob("*.c")), target, ("-O1", "-Wno-error"))
+    compile_library(parts, target, QUICKLY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(native.OTHER_LIBRARY, str(target))
         native.library.cache_clear()
