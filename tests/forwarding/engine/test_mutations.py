@@ -75,7 +75,7 @@ NATIVE_BREAKS: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]
     "the shortest prefix decides": (
         (
             (
-                "tables.c",
+                "tables_build.c",
                 "        put(b, route->low, open, route->group);",
                 "        if (route->parent < 0) put(b, route->low, open, route->group);",
             ),
@@ -244,7 +244,7 @@ def test_a_misread_network_is_noticed(
 
 # what is broken about changes -> source file, text, other text
 CHANGE_BREAKS = {
-    "a changed answer is not written down": ("update.c", "if (differs && list_set(", "if (0 && list_set("),
+    "a changed answer is not written down": ("answers.c", "if (differs && list_set(", "if (0 && list_set("),
     "what is taken back keeps its answers": (
         "core.c",
         "list_set(&e->arena, &e->attachment[r->attachment], r->low, r->high, r->before)",

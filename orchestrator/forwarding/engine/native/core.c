@@ -124,7 +124,7 @@ int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t h
     if (e->error) return e->error;
     if (!known(e, kind, at, low, high)) return BAD_ARGUMENT;
     e->records = e->edits = e->asked_count = 0;
-    e->budget = e->work + LEAST + e->full_work / (kind < PORT_DOWN ? 16 : 8); /* a port changes two tables */
+    e->budget = e->work + LEAST + e->full_work / 8;
     int status;
     if (kind < PORT_DOWN) {
         status = edit_table(e, kind, at, low, high, group, before);

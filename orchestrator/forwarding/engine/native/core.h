@@ -9,11 +9,14 @@
  *   walk.c    from a place and a label to an outcome, memoised; loops
  *   ports.c   through ports: filters, translations, policies
  *   steps.c   what a group does where nothing branches; walks along such steps
- *   tables.c  longest-prefix sweep of routes into segments; add, remove, replace a route
+ *   tables_build.c longest-prefix sweep of routes into segments
+ *   tables.c  add, remove, replace a route
  *   sweep.c   all labels from low to high: classes by signature, verified; outcomes of every attachment
  *   sharing.c attachments with the same answers have them once
  *   upstream.c who is upstream of a change
- *   update.c  one change: what becomes of those upstream
+ *   own.c     what an edited table does itself, before and after
+ *   answers.c what those upstream answer, and records of what has changed
+ *   update.c  one change: who is asked for what
  *   core.c    life and death of an engine, and what Python reads
  */
 #ifndef ONEFOLD_CORE_H
@@ -23,68 +26,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "list.h"
+
 #define ENGINE_ABI 4
-#define LABEL_END ((int64_t)1 << 62)
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
 #define FILTERED (INT32_MIN + 1)
-
-enum { SWEPT = 2, OK = 0, NO_MEMORY = -1, EXISTS = -2, MISSING = -3, TOO_MANY_WAYS = -4, TOO_DEEP = -5, BAD_ARGUMENT = -6 };
-
-/* ---- lists ---- */
-typedef struct Chunk {
-    int32_t count, capacity;
-    int64_t start[]; /* capacity starts, then capacity owners, then capacity values */
-} Chunk;
-
-static inline int32_t *chunk_owner(Chunk *c) { return (int32_t *)(c->start + c->capacity); }
-static inline int32_t *chunk_value(Chunk *c) { return chunk_owner(c) + c->capacity; }
-
-typedef struct List {
-    Chunk *only;    /* while there is one chunk */
-    Chunk **chunk;  /* more than one */
-    int64_t *first; /* first start of each */
-    int32_t count, capacity;
-} List;
-
-typedef struct Cursor {
-    int32_t chunk, at;
-} Cursor;
-
-typedef struct Arena {
-    void **slab;
-    size_t slabs, capacity;
-    char *next, *end;
-    Chunk *spare[5]; /* by capacity 8, 16, 32, 64, 128; linked by start[0] */
-} Arena;
-
-static inline Chunk *list_chunk(const List *list, int32_t i) { return list->chunk ? list->chunk[i] : list->only; }
-
-Cursor list_find(const List *list, int64_t label); /* the last segment that begins at or before label */
-bool list_next(const List *list, Cursor *at);
-int64_t list_end(const List *list, Cursor at); /* where the segment ends */
-int list_append(Arena *arena, List *list, int64_t start, int32_t owner, int32_t value); /* behind all others */
-int list_build(Arena *arena, List *list, const int64_t *start, const int32_t *owner, const int32_t *value, int64_t n);
-int list_split(Arena *arena, List *list, int64_t label); /* a segment begins at label */
-int list_insert(Arena *arena, List *list, Cursor after, int64_t start, int32_t owner, int32_t value);
-void list_remove(Arena *arena, List *list, Cursor at);
-int list_set(Arena *arena, List *list, int64_t low, int64_t high, int32_t value); /* merges with equal neighbours */
-void list_clear(Arena *arena, List *list); /* gives its chunks back */
-void list_free(List *list);
-void arena_free(Arena *arena);
-
-/* ---- growing arrays ---- */
-typedef struct Ints {
-    int32_t *at;
-    int64_t count, capacity;
-} Ints;
-int ints_room(Ints *ints, int64_t more);
-
-static inline int ints_push(Ints *ints, int32_t value) {
-    if (ints->count == ints->capacity && ints_room(ints, 1)) return NO_MEMORY;
-    ints->at[ints->count++] = value;
-    return OK;
-}
 
 /* ---- nodes ---- */
 enum { DROP, LOOP, UNKNOWN, DELIVER, FILTER, EITHER, BRANCH_FILTER, BRANCH_RULE, REWRITE };
@@ -251,6 +198,7 @@ typedef struct Engine {
     int64_t edits, edit_room;
     Record *record;
     int64_t records, record_room;
+    int64_t *last_record; /* [attachments]: where a leader's last one is, if it has any */
     int64_t full_work, budget; /* what a sweep of everything costs, in steps; where an update becomes one */
     int64_t upstream_limit;    /* where the search for who is upstream ends */
     int64_t atoms, classes, collisions, sweeps;
@@ -317,6 +265,10 @@ int reach_push(Engine *e, Reach **reach, int64_t *count, int64_t *room, Reach on
 int upstream(Engine *e, int32_t table, int64_t budget);
 int ask(Engine *e, int32_t attachment, int64_t low, int64_t high);
 int answer_zone(Engine *e, int32_t port);
+int answer(Engine *e, int64_t low, int64_t high, int32_t watched, int32_t node);
+int answer_asked(Engine *e);
+int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most);
+int keep_changed(Engine *e, int32_t table, int64_t most);
 int answer_edits(Engine *e, int32_t table, bool replaced);
 void count_all(Engine *e);
 void count_node(Engine *e, int32_t attachment, int32_t node, int64_t length);

@@ -1,0 +1,83 @@
+/* What becomes of packets in an edited table itself, before and after: the pieces of its edits where that differs.
+ *
+ * Whoever is upstream gets what the table gets; where its outcome is what it was, nobody's answer has changed.
+ */
+#include "core.h"
+
+#include <string.h>
+
+typedef struct Own { /* the outcome at the last label, and how far it holds but for the table itself */
+    int64_t end;
+    int32_t group, node;
+    bool loops; /* its ways may lead back to it */
+} Own;
+
+/* The table's own outcome at a label; narrows `end` to where it holds. With `edit` it still has the group of before. */
+static int32_t own_outcome(Engine *e, int32_t table, int64_t label, const Edit *edit, Own *own, int64_t *end) {
+    int32_t group = edit ? edit->before : group_at(e, table, label, end);
+    if (label >= own->end || group != own->group) {
+        if (edit) {
+            e->override_table = table;
+            e->override_group = group;
+        }
+        e->apart = table;
+        walk_begin(e, label);
+        own->node = walk_table(e, table, label);
+        own->loops = e->passes & MET_A_LOOP;
+        own->end = e->end;
+        own->group = group;
+        e->apart = e->override_table = NOBODY;
+    }
+    if (own->end < *end) *end = own->end;
+    return own->node;
+}
+
+/* Pieces of the edits for which many are asked, and what became there of packets in the table before the change: the port
+ * as it was, or the groups of before. OK, an error, or 1: more than so many, or beyond the budget. */
+int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most) {
+    Own own = {0, NOBODY, DROP, false};
+    bool stopped = false;
+    e->pieces = 0;
+    if (!replaced) set_port(e, e->flipped, !e->up[e->flipped]);
+    for (int64_t i = 0; i < e->edits && !stopped; i++) {
+        const Edit *edit = &e->edit[i];
+        for (int64_t label = edit->low, end; label < edit->high && e->pieces < most && !e->error; label = end) {
+            end = edit->high;
+            int32_t node = own_outcome(e, table, label, replaced ? edit : NULL, &own, &end);
+            if (reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, node})) break;
+        }
+        stopped = e->error || e->pieces >= most || e->work >= e->budget;
+    }
+    if (!replaced) set_port(e, e->flipped, !e->up[e->flipped]);
+    return e->error ? e->error : stopped;
+}
+
+/* A piece with the table's outcome as it is now, where no way leads back to the table: whoever gets there gets that. So
+ * does who gets to a loop that nothing leaves, nor asks anything on the way. */
+static int keep_piece(Engine *e, int64_t before, int64_t low, int64_t high, const Own *own) {
+    int32_t node = own->loops && own->node != LOOP ? NOBODY : own->node;
+    Reach *last = e->pieces > before ? &e->piece[e->pieces - 1] : NULL;
+    if (last && node >= 0 && last->high == low && last->at == node) {
+        last->high = high;
+        return OK;
+    }
+    return reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){low, high, node});
+}
+
+/* Pieces whose outcome is another now; the others are forgotten. OK, an error, or 1: looked at more than so many. */
+int keep_changed(Engine *e, int32_t table, int64_t most) {
+    Own own = {0, NOBODY, DROP, false};
+    int64_t before = e->pieces, looks = 0;
+    for (int64_t i = 0; i < before && !e->error; i++) {
+        Reach piece = e->piece[i];
+        for (int64_t label = piece.low, end; label < piece.high && !e->error; label = end) {
+            if (looks++ >= most) return 1;
+            end = piece.high;
+            if (own_outcome(e, table, label, NULL, &own, &end) == piece.at) continue;
+            if (keep_piece(e, before, label, end, &own)) break;
+        }
+    }
+    e->pieces -= before;
+    memmove(e->piece, e->piece + before, (size_t)e->pieces * sizeof *e->piece);
+    return e->error;
+}
