@@ -64,8 +64,8 @@ bench: setup ## every benchmark, one JSON object each
 	$(PYTHON) -m benchmarks --json
 
 soak: setup ## the long runs of the laws, and of real FRR against computed tables (root)
-	ONEFOLD_SOAK=1 $(PYTHON) -m pytest -q -m "not lab" --hypothesis-profile=soak
-	ONEFOLD_SOAK=1 $(PYTHON) -m pytest -q tests/lab/test_control_plane.py
+	ONEFOLD_SOAK=1 $(PYTHON) -m pytest -v -m "not lab" -n 2 --no-loadscope-reorder --capture=sys --timeout=7200 --hypothesis-profile=soak
+	ONEFOLD_SOAK=1 $(PYTHON) -m pytest -q --timeout=7200 tests/lab/test_control_plane.py
 
 clean: ## take the environment away (the cache stays)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.laws import FEW, MANY
+from tests.laws import FEW, MANY, is_soak
 
 ROOT = Path(__file__).parent.parent
 NEWNET = 0x40000000
@@ -43,9 +43,21 @@ def pytest_configure(config: pytest.Config) -> None:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long ways first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the long ways first; a soak is made of laws only, those of proofs first."""
+    if is_soak():
+        config.hook.pytest_deselected(items=[item for item in items if not is_law(item)])
+        items[:] = sorted(filter(is_law, items), key=lambda item: not item.nodeid.startswith("tests/proof"))
+        return
     items.sort(key=lambda item: (*GROUPS, group_of(item.nodeid)).index(group_of(item.nodeid)))
+
+
+def is_law(item: pytest.Item) -> bool:
+    """Whether a test is tried on more examples in a soak."""
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        return True
+    text = (ROOT / item.nodeid.partition("::")[0]).read_text(encoding="utf-8")
+    return "from tests.laws import" in text or "ONEFOLD_SOAK" in text
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -75,7 +75,7 @@ def test_routes_that_wait_for_each_other_have_no_two_phases_and_it_says_which() 
 
 
 @given(st.integers(0, 2**32))
-@hypothesis_settings(max_examples=examples(50, 10_000), deadline=None)
+@hypothesis_settings(max_examples=examples(50, 3_000), deadline=None)
 def test_every_plan_constructed_is_safe_and_leads_to_the_target(seed: int) -> None:
     random = Random(seed)
     network = random_network(random)

@@ -25,7 +25,7 @@ from tests.proof.test_reachable import line, random_batches, random_policy
 
 
 @given(st.integers(0, 2**32))
-@hypothesis_settings(max_examples=examples(30, 5_000), deadline=None)
+@hypothesis_settings(max_examples=examples(30, 3_000), deadline=None)
 def test_an_audit_by_plain_walks_agrees_with_a_proof_by_the_engine(seed: int) -> None:
     random = Random(seed)
     network = random_network(random)
@@ -42,7 +42,7 @@ def test_an_audit_by_plain_walks_agrees_with_a_proof_by_the_engine(seed: int) ->
 
 
 @given(st.integers(0, 2**32))
-@hypothesis_settings(max_examples=examples(30, 5_000), deadline=None)
+@hypothesis_settings(max_examples=examples(30, 3_000), deadline=None)
 def test_the_walker_over_changing_rows_is_the_walker_over_new_arrays(seed: int) -> None:
     random = Random(seed)
     network = random_network(random)

@@ -102,7 +102,7 @@ def hold(seed: int, turns: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@hypothesis_settings(max_examples=examples(40, 10_000), deadline=None)
+@hypothesis_settings(max_examples=examples(40, 2_500), deadline=None)
 def test_the_engine_answers_a_policy_like_plain_walks(seed: int) -> None:
     try:
         hold(seed, 3)
@@ -138,7 +138,7 @@ def part_of(packets: PacketSet, random: Random) -> PacketSet:
 
 
 @given(st.integers(0, 2**32))
-@hypothesis_settings(max_examples=examples(40, 5_000), deadline=None)
+@hypothesis_settings(max_examples=examples(40, 3_000), deadline=None)
 def test_pairs_are_judged_by_their_packets(seed: int) -> None:
     """Of forbidden pairs some packets are allowed: after each update exactly the others count."""
     random = Random(seed)
