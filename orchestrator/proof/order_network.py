@@ -24,6 +24,7 @@ from orchestrator.forwarding.engine.updates import (
     ReplaceEntry,
     Update,
 )
+from orchestrator.proof.collector import seldom_collected
 from orchestrator.proof.order import MOST_CALLS, Conflict, Ordered, safe_order
 from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.order_two_phase import Batches, MakeWorld, TwoPhase, two_phase
@@ -153,6 +154,7 @@ def _promises(answer: Promises) -> list[Promise]:
     return [("broken", subject) for subject in sorted(answer.fail, key=str)] + unknown
 
 
+@seldom_collected()
 def order_steps(
     network: Network,
     steps: Sequence[Step],

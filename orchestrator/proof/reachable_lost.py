@@ -14,12 +14,12 @@ _LOST, _ENDS = -2, -3  # instead of a next table: lost there; delivered, or nobo
 
 
 class LostWays:
-    """Answers about the present state of some rows; what was found is forgotten when the rows change."""
+    """Answers about the present state of some rows; what was found is forgotten where the rows change."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._version = -1
-        self._found: dict[Interval, dict[int, tuple[int, ...]]] = {}
+        self._seen = 0  # of the rows' changes
+        self._found: dict[int, dict[Interval, tuple[int, ...]]] = {}  # table -> address -> where packets to it go
         self.lookup: Callable[[int, Interval], Hops] | None = None  # somebody who knows the longest matches faster
 
     def of(self, start: int, address: Interval, most: int) -> Iterator[tuple[int, ...]]:
@@ -28,7 +28,7 @@ class LostWays:
         Such a way ends without a route, in a null route, at a port without a cable, or where it has been before. At
         most `most` ways are followed to their ends.
         """
-        onward = self._known(address)
+        self._forget()
         ways: list[tuple[int, tuple[int, ...]]] = [(start, ())]
         while ways and most:
             table, before = ways.pop()
@@ -37,18 +37,22 @@ class LostWays:
                 if table != _ENDS:
                     yield before
                 continue
-            found = onward.get(table)
+            known = self._found.setdefault(table, {})
+            found = known.get(address)
             if found is None:
-                found = onward[table] = self._onward(table, address)
+                found = known[address] = self._onward(table, address)
             way = (*before, table)
             ways += [(after, way) for after in found]
 
-    def _known(self, address: Interval) -> dict[int, tuple[int, ...]]:
-        """Where packets to an address go from the tables that were asked about."""
-        if self._version != self._rows.version:
-            self._version = self._rows.version
-            self._found.clear()
-        return self._found.setdefault(address, {})
+    def _forget(self) -> None:
+        """Forget what routes said that have changed since."""
+        changes = self._rows.changes
+        for table, prefix in changes[self._seen :]:
+            known, shift = self._found.get(table, {}), WIDTH[prefix.family] - prefix.length
+            inside = prefix.family, prefix.address >> shift
+            for address in [one for one in known if (one[0], one[1] >> shift) == inside]:
+                del known[address]
+        self._seen = len(changes)
 
     def _onward(self, table: int, address: Interval) -> tuple[int, ...]:
         """Where a packet goes from a table: other tables, or how it ends."""
