@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST
-from orchestrator.forwarding.engine.outcomes import Outcome
-from orchestrator.forwarding.engine.packets import Interval, PacketSet, Row
+from orchestrator.forwarding.engine.packets import Interval, PacketSet, Row, union_of
 from orchestrator.forwarding.engine.service_cells import extended
 from orchestrator.forwarding.engine.services import Services, samples
+from orchestrator.forwarding.engine.slices import label_intervals
+from orchestrator.forwarding.engine.updates import InsertEntry, ReplaceEntry
 
 if TYPE_CHECKING:
     from orchestrator.forwarding.engine.decide import Decider
@@ -31,16 +31,9 @@ class Difference:
     gone: dict[Pair, PacketSet] = field(default_factory=dict)
 
 
-class Way(NamedTuple):
-    """Packets to labels [low, high) that enter by an attachment, and the node that says what becomes of them."""
-
-    attachment: int
-    low: int
-    high: int
-    node: int
-
-
 Reached = dict[Pair, PacketSet]
+Touched = dict[int, list[Interval]]
+"""Per zone the destinations (positions, which outlive labels) for which its packets may fare otherwise than before."""
 
 
 def difference(engine: Engine, change: Change) -> Difference:
@@ -48,31 +41,41 @@ def difference(engine: Engine, change: Change) -> Difference:
 
     Zones with several attachments: a packet counts as arriving when it does by any of them.
     """
-    if change.back is not None:
-        ways = list(ways_by_filter(engine, change.filter))
-        after = reached(engine, engine.decider, ways)
-        engine.undo(change)
-        before = reached(engine, engine.decider, list(ways_by_filter(engine, change.filter)))
-        engine.apply(change.update)
-        return _compare(engine.decider, before, after)
-    touched = sorted({(int(row["low"]), int(row["high"])) for row in change.records})
-    after = reached(engine, engine.decider, list(_ways_to(engine, touched)))
+    if change.back is None and not len(change.records):
+        return Difference()
+    touched = _touched(engine, change, {})
     engine.undo(change)
-    before = reached(engine, engine.decider, list(_ways_to(engine, touched)))
+    touched = _touched(engine, change, touched)  # what is denied everywhere, nobody meets: other ways in each state
+    before = reached(engine, touched)
     engine.apply(change.update)
-    return _compare(engine.decider, before, after)
+    return _compare(engine.decider, before, reached(engine, touched))
 
 
-def reached(engine: Engine, decider: Decider, ways: Iterable[Way]) -> Reached:
-    """Packets that get from zone to zone by some of these ways."""
+def reached(engine: Engine, touched: Touched) -> Reached:
+    """Packets to these destinations that get from zone to zone, by any attachment."""
     found: Reached = {}
-    for way in ways:
-        source = int(engine.attachments.zone[way.attachment])
-        destinations = list(families(way.low, way.high))
-        intervals = decider.intervals(*zip(*destinations, strict=True)) if destinations else []
-        for zone, packets in decider.packets(way.node, engine.sources(way.attachment), intervals).items():
-            pair = source, zone
-            found[pair] = found[pair] | packets if pair in found else packets
+    decider, zones = engine.decider, engine.attachments.zone.tolist()
+    for attachment in [row for row, zone in enumerate(zones) if zone in touched]:
+        source = zones[attachment]
+        for node, destinations in _by_node(engine, attachment, touched[source]).items():
+            intervals = decider.intervals(*zip(*destinations, strict=True))
+            for zone, packets in decider.packets(node, engine.sources(attachment), intervals).items():
+                pair = source, zone
+                found[pair] = found[pair] | packets if pair in found else packets
+    return found
+
+
+def _by_node(engine: Engine, attachment: int, touched: list[Interval]) -> dict[int, list[Interval]]:
+    """Of some destinations those that share what becomes of them, as labels, ascending."""
+    lows, highs = label_intervals(engine.labels, touched)
+    start, node = engine.segments(attachment)
+    ends = np.append(start[1:], END)
+    found: dict[int, list[Interval]] = {}
+    for low, high in zip(lows.tolist(), highs.tolist(), strict=True):
+        first, last = int(np.searchsorted(start, low, "right")) - 1, int(np.searchsorted(start, high))
+        rows = zip(start[first:last].tolist(), ends[first:last].tolist(), node[first:last].tolist(), strict=True)
+        for begin, end, number in rows:
+            found.setdefault(number, []).append((max(low, begin), min(high, end)))
     return found
 
 
@@ -83,46 +86,54 @@ def families(low: int, high: int) -> Iterator[Interval]:
             yield max(low, begin), min(high, end)
 
 
-def _stretches(engine: Engine, attachment: int) -> Iterator[Way]:
-    start, node = engine.segments(attachment)
-    for (low, high), number in zip(pairwise([*start.tolist(), END]), node.tolist(), strict=True):
-        yield Way(attachment, low, high, number)
+def _touched(engine: Engine, change: Change, known: Touched) -> Touched:
+    """What a change can have touched, besides `known`: answers that became others, or those that meet its filter."""
+    rows = _meeting(engine, change) if change.back is not None else _changed(engine, change)
+    labels: dict[int, list[Interval]] = {}
+    for zone, low, high in rows:
+        labels.setdefault(zone, []).append((low, high))
+    found = {zone: list(intervals) for zone, intervals in known.items()}
+    for zone, intervals in labels.items():
+        cut = [part for low, high in union_of(intervals) for part in families(low, high)]
+        found.setdefault(zone, []).extend(engine.decider.intervals(*zip(*cut, strict=True)) if cut else [])
+    return {zone: list(union_of(intervals)) for zone, intervals in found.items()}
 
 
-def ways_by_filter(engine: Engine, number: int) -> Iterator[Way]:
-    """All ways on which a filter is met."""
-    meets = nodes_with(engine, number)
-    for attachment in range(len(engine.attachments.port)):
-        yield from (way for way in _stretches(engine, attachment) if meets[way.node])
+def _changed(engine: Engine, change: Change) -> Iterator[tuple[int, int, int]]:
+    zone = engine.attachments.zone[change.records["attachment"]]
+    yield from zip(zone.tolist(), change.records["low"].tolist(), change.records["high"].tolist(), strict=True)
 
 
-def nodes_with(engine: Engine, number: int) -> NDArray[np.bool_]:
-    """Per node whether a filter is asked below it."""
-    outcomes = engine.outcomes()
-    asks = np.isin(outcomes.kind, (Outcome.FILTER, Outcome.BRANCH_FILTER))
-    found = np.zeros(len(outcomes.kind), np.bool_)
-    found[asks] = engine.variants.filter[outcomes.a[asks]] == number
-    owner = np.repeat(np.arange(len(found)), np.diff(outcomes.first))
-    before = -1
-    while before != int(found.sum()):
-        before = int(found.sum())
-        found[owner[found[outcomes.children]]] = True
-    return found
+def _meeting(engine: Engine, change: Change) -> Iterator[tuple[int, int, int]]:
+    """Zone and destinations of packets that an entry which came or went may match on their way."""
+    decider, zones = engine.decider, engine.attachments.zone
+    meets = decider.slicer.below(np.flatnonzero(engine.variants.filter == change.filter).tolist())
+    for sources, (low, high) in _areas(engine, change):
+        for attachment in np.flatnonzero(np.isin(zones, sources)).tolist():
+            start, node = engine.segments(attachment)
+            ends = np.append(start[1:], END)
+            here = np.flatnonzero(meets[node] & (start < high) & (ends > low))
+            for begin, end in zip(start[here].tolist(), ends[here].tolist(), strict=True):
+                yield int(zones[attachment]), max(low, begin), min(high, end)
 
 
-def _ways_to(engine: Engine, touched: list[Interval]) -> Iterator[Way]:
-    """Ways to labels that some answer changed for, by every attachment of the zones it may concern."""
-    for attachment in range(len(engine.attachments.port)):
-        for way in _stretches(engine, attachment):
-            for low, high in touched:
-                if max(low, way.low) < min(high, way.high):
-                    yield way._replace(low=max(low, way.low), high=min(high, way.high))
+def _areas(engine: Engine, change: Change) -> Iterator[tuple[NDArray[np.int32], Interval]]:
+    """Per entry that came or went: zones that send with addresses it matches, and destinations it matches."""
+    senders = engine.base.zones
+    if len(engine.base.translations.kind):  # what it meets may have had other addresses
+        yield senders.zone, (0, END)
+        return
+    low, high = engine.labels.low(senders.source), engine.labels.high(senders.source)
+    for update in (change.update, change.back):
+        if isinstance(update, InsertEntry | ReplaceEntry):
+            begin, end = engine.labels.interval(update.entry.match.source)
+            yield senders.zone[(low < end) & (high > begin)], engine.labels.interval(update.entry.match.destination)
 
 
 def _in(services: Services, packets: PacketSet) -> PacketSet:
     """The same set in services that tell apart at least as much, of another engine's making or of this one's."""
     mine = packets.services
-    if mine.root is services.root:
+    if services.refines(mine):
         return packets.lifted(services)
     before = [1 << mine.atom(sample) for sample in samples(services)]
 

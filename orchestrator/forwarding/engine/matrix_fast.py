@@ -143,7 +143,7 @@ class FastPart:
             if any(wanted & self.ground.decider.variants_below(node) for node in nodes)
         ]
         if self._branching is not None:
-            below = self.ground.below(variants)
+            below = self.ground.decider.slicer.below(variants)
             pairs += self._pairs(self._branching)[below[self._branching.node]].tolist()
         return np.array(sorted(set(pairs)), np.int64)
 

@@ -83,16 +83,6 @@ class Ground:
             return self._reach[1][nodes]
         return np.array([self.decider.translates(node) for node in nodes.tolist()], np.bool_)
 
-    def below(self, variants: Sequence[int]) -> NDArray[np.bool_]:
-        """Per node whether one of the filter variants is at it or below it."""
-        graph = self.decider.slicer.graph
-        result = np.zeros(int(graph.nodes), np.bool_)
-        for variant in variants:
-            mark = np.empty(len(result), np.uint8)
-            library().filters_below(ctypes.byref(graph), ctypes.c_int32(variant), pointer(mark))
-            result |= mark.astype(np.bool_)
-        return result
-
     def expanded(self, node: Whole, unit: Whole, which: NDArray[Any], destinations: Units) -> Keys:
         """Questions per zone: a node that leads to several zones is asked for each of them."""
         zone = self.zone_of(node)
@@ -191,7 +181,7 @@ class SlicedPart:
         """Decide anew what the filter decides about in these areas; the pairs concerned."""
         key = tuple(variants)
         if key not in self._below:
-            self._below[key] = np.flatnonzero(self.ground.below(variants)[self.keys.node])
+            self._below[key] = np.flatnonzero(self.ground.decider.slicer.below(variants)[self.keys.node])
         rows = self._below[key]
         source_low, source_high, low, high = (column[rows] for column in self._hulls)
         hit = np.zeros(len(rows), np.bool_)

@@ -208,7 +208,7 @@ class PacketSet:
         if services is self.services:
             return self
         version = len(self.services.splits)
-        if services.root is not self.services.root or len(services.splits) < version:
+        if not services.refines(self.services):
             raise PacketsError("the sets speak of different services: make both with one engine's services")
 
         def row(of: Row) -> Row:

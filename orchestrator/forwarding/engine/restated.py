@@ -13,7 +13,7 @@ _EVERY_PORT = (0, 65535)
 
 def restated(packets: PacketSet, table: FilterTable) -> PacketSet:
     """The same packets in the services of a table, which tells them apart from then on."""
-    if packets.services.root is table.services.root:
+    if table.services.refines(packets.services):
         return packets.lifted(table.services)
     boxes = {bits: packets.services.boxes(bits) for _low, _high, row in packets.pieces for _from, _to, bits in row}
     keys = [_key(box, answers) for found in boxes.values() for box in found for answers in (0, 1)]

@@ -95,6 +95,12 @@ class Services:
         """The atom a packet's service lies in."""
         return self.planes[int(self.plane_of[packet.protocol])].atom(packet)
 
+    def refines(self, other: Services) -> bool:
+        """Whether these are the other ones, told apart further: not only equal splits, the very same."""
+        pairs = zip(other.splits, self.splits, strict=False)
+        same = self.root is other.root and len(self.splits) >= len(other.splits)
+        return same and all(one is mine for one, mine in pairs)
+
     def lift(self, bits: int, version: int) -> int:
         """A bitset made when `len(splits)` was `version`, in the atoms of now."""
         for step in self.splits[version:]:

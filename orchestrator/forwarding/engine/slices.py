@@ -143,6 +143,15 @@ class Slicer:
         self.outcomes = Outcomes(*columns)
         self.graph = GraphView(len(columns[0]), *(column.ctypes.data for column in columns))
 
+    def below(self, variants: Iterable[int]) -> NDArray[np.bool_]:
+        """Per node whether one of the filter variants is at it or below it."""
+        result = np.zeros(int(self.graph.nodes), np.bool_)
+        for variant in variants:
+            mark = np.empty(len(result), np.uint8)
+            library().filters_below(ctypes.byref(self.graph), ctypes.c_int32(variant), pointer(mark))
+            result |= mark.view(np.bool_)
+        return result
+
     def current_sets(self) -> Sets:
         """Distinct sets in the services of now."""
         if self.sets.services is not self.table.services:
