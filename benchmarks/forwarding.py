@@ -39,6 +39,7 @@ BATFISH: dict[str, Any] = {  # quoted, not measured here: another program, the s
 }
 TREE = {"routers": 1_000, "lines": 50, "packets": 200}
 SMALL_TREE = {"routers": 60, "lines": 10, "packets": 40}
+DIFFERENCES = ("routes", "entries")
 GOALS_OF_TREE = {"all_services": 1.0, "one_service": 0.2, "after_one_line": 0.01}
 FRESH = """
 from orchestrator.forwarding.engine.engine import Engine
@@ -151,6 +152,7 @@ def walked(routers: int, entries: int, packets: int) -> dict[str, Any]:
 def trees(routers: int, lines: int, packets: int) -> dict[str, Any]:
     """All pairs of zones of a tree, all packets; one service; after one changed line."""
     network = tree(routers, lines).network
+    Engine(tree(3, lines).network).reach()  # what Python loads at the first use is `first_use`
     cpu = time.process_time()
     took, engine = timed(Engine, network)
     more, matrix = timed(engine.reach)
@@ -184,9 +186,29 @@ def trees(routers: int, lines: int, packets: int) -> dict[str, Any]:
     return figures
 
 
-def fresh() -> dict[str, Any]:
+def differences(routers: int, entries: int, updates: int) -> dict[str, Any]:
+    """What a change has made of packets between zones: routes and filter entries, one after the other."""
+    made = guarded(province(Shape(routers=routers)), entries)
+    engine = Engine(made.network)
+    figures: dict[str, Any] = {"routers": routers, "entries": entries}
+    network = made.network
+    for kind in DIFFERENCES:
+        took, changed_pairs = [], 0
+        updates_of = list(stream(network, kind, updates))
+        for update in updates_of:
+            change = engine.apply(update)
+            seconds, told = timed(engine.difference, change)
+            took.append(seconds)
+            changed_pairs += len(told.newly.keys() | told.gone.keys())
+        network = changed(network, updates_of)
+        figures |= {f"{kind}_seconds": spread(took), f"{kind}_pairs": changed_pairs}
+    assert figures["entries_pairs"]
+    return figures
+
+
+def fresh(runs: int) -> dict[str, Any]:
     """The first answer in a fresh process, beside the start of Python with numpy alone. Nothing is compiled then."""
-    first, empty = process([sys.executable, "-c", FRESH]), process([sys.executable, "-c", "import numpy"])
+    first, empty = process([sys.executable, "-c", FRESH], runs), process([sys.executable, "-c", "import numpy"], runs)
     return {
         "seconds": first,
         "goal": "no compilation at first use (numba: 20 to 30 s)",
@@ -208,7 +230,7 @@ def ratios(measured: dict[str, Any]) -> dict[str, float]:
 def run(*, quick: bool = False) -> dict[str, Any]:
     """One object: every part with its goal and peak memory."""
     sizes = (500, 1_000) if quick else SIZES
-    largest, entries = sizes[-1], 20_000 if quick else 250_000
+    largest, entries = sizes[-1], 10_000 if quick else 250_000
     growth = [alone(forwarding, routers=routers) for routers in sizes]
     measured = alone(trees, **(SMALL_TREE if quick else TREE))
     return {
@@ -217,10 +239,11 @@ def run(*, quick: bool = False) -> dict[str, Any]:
         "seconds_per_million_routes": [round(part["seconds"]["median"] / part["routes"] * 1e6, 3) for part in growth],
         "filters": alone(filters, routers=largest, entries=entries)
         | {"goal_cold_seconds": 10.0, "goal_warm_seconds": 1.0, "goal_megabytes": 4_096},
-        "walked": alone(walked, routers=300, entries=3_000, packets=60 if quick else 300),
+        "walked": alone(walked, routers=300, entries=3_000, packets=40 if quick else 300),
         "tree": measured | {"goal_seconds": GOALS_OF_TREE, "goal_megabytes": 500},
         "peer_of_tree": BATFISH if quick else BATFISH | {"ratio": ratios(measured)},
-        "first_use": fresh(),
+        "differences": alone(differences, routers=largest, entries=entries, updates=20 if quick else 60),
+        "first_use": fresh(2 if quick else 7),
         "cpus": os.cpu_count(),
     }
 

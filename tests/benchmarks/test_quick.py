@@ -7,7 +7,7 @@ import sys
 import pytest
 
 PARTS = {
-    "forwarding": {"forwarding", "growth", "filters", "walked", "tree", "first_use"},
+    "forwarding": {"forwarding", "growth", "filters", "walked", "tree", "differences", "first_use"},
     "updates": {"province", "backbone"},
     "proof": {"seconds", "states", "world_seconds", "goal_seconds"},
     "order": {"seconds", "calls_per_step", "goal_calls_per_step"},
