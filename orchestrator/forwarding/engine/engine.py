@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +43,7 @@ from orchestrator.forwarding.engine.updates import (
 )
 from orchestrator.forwarding.engine.ways import CurrentRows, Reason, Walker, reasons
 
+_HOP_KINDS: Final = tuple(HopKind(number) for number in range(len(HopKind)))
 _NO_RECORDS: Final = np.zeros(0, RECORD)
 _INVERSE: Final = {
     Kind.ADD_ROUTE: Kind.REMOVE_ROUTE,
@@ -54,8 +54,7 @@ _INVERSE: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What one update did.
 
     `records`: rows of attachment, label interval [low, high), and the nodes of its outcome before and after; they are
@@ -91,6 +90,8 @@ class Engine:
         self._updates: list[Update] = []
         self._groups: dict[tuple[Hop, ...], int] = {}
         self._hops: dict[int, tuple[Hop, ...]] = {}
+        groups = network.groups
+        self._group_columns = groups.first.data, groups.kind.data, groups.target.data  # plain numbers, quicker to read
         self._lines: dict[tuple[int, Prefix], int] = {}
         self._compiled = compile_network(network)
         self._core = Core(self._compiled)
@@ -353,11 +354,12 @@ class Engine:
 
     def hops(self, group: int) -> tuple[Hop, ...]:
         """The next hops of a group."""
-        groups = self._base.groups
-        if group >= len(groups.first) - 1:
-            return self._hops[group]
-        rows = range(int(groups.first[group]), int(groups.first[group + 1]))
-        return tuple(Hop(HopKind(int(groups.kind[row])), int(groups.target[row])) for row in rows)
+        known = self._hops.get(group)
+        if known is None:
+            first, kind, target = self._group_columns
+            rows = range(first[group], first[group + 1])
+            known = self._hops[group] = tuple(Hop(_HOP_KINDS[kind[row]], target[row]) for row in rows)
+        return known
 
     def line(self, table: int, prefix: Prefix) -> int:
         """Where a route stands that is there now (index into Network.lines), or NONE."""
