@@ -98,14 +98,14 @@ static bool sends(const Judge *judge, int32_t attachment, const Box *box) {
     return false;
 }
 
-/* Whether packets of the box may get to a forbidden zone through a filter, on one stretch of an attachment's answers. */
+/* Whether packets of the box may get to a forbidden zone through a filter that is at the node or below it, on one stretch
+ * of an attachment's answers. */
 static bool may_lead(Judge *judge, int32_t filter, int32_t attachment, int32_t node, int64_t low, int64_t high,
                      const Box *box, int32_t match) {
     const Engine *e = judge->engine;
     const uint8_t *wanted = forbidden_from(judge, attachment);
-    if (!(ends_of(&e->nodes, node).flags & MAYBE_UNREAD) && !node_leads(e, node, wanted)) return false;
     uint32_t there = below(judge, node, filter);
-    if (!(there & MEETS)) return false;
+    if (!(ends_of(&e->nodes, node).flags & MAYBE_UNREAD) && !node_leads(e, node, wanted)) return false;
     if (there & REWRITES) return true; /* the entry may be about addresses that packets get on their way */
     memset(judge->found, 0, (size_t)e->in.zones);
     return judge_search(judge, attachment, node, low, high, box, match, wanted, judge->found) ||
@@ -131,15 +131,19 @@ static int see_gained(Judge *judge, int32_t filter, int32_t attachment, const Ch
     const Box *box = &change->box;
     int64_t end = e->in.translations ? LABEL_END : box->destination_end;
     Cursor at = list_find(list, e->in.translations ? 0 : box->destination);
-    do {
+    for (; at.chunk < list->count; at.chunk++, at.at = 0) {
         Chunk *chunk = list_chunk(list, at.chunk);
-        int64_t low = chunk->start[at.at], high = list_end(list, at);
-        int32_t node = chunk_value(chunk)[at.at];
-        if (low >= end) break;
-        if (may_lead(judge, filter, attachment, node, low, high, box, change->match) &&
-            see(judge, (Seen){low, high, attachment, node, 0, 0}))
-            return NO_MEMORY;
-    } while (list_next(list, &at));
+        const int32_t *node = chunk_value(chunk);
+        for (; at.at < chunk->count; at.at++) {
+            int64_t low = chunk->start[at.at];
+            if (low >= end) return OK;
+            if (!(below(judge, node[at.at], filter) & MEETS)) continue;
+            int64_t high = list_end(list, at);
+            if (may_lead(judge, filter, attachment, node[at.at], low, high, box, change->match) &&
+                see(judge, (Seen){low, high, attachment, node[at.at], 0, 0}))
+                return NO_MEMORY;
+        }
+    }
     return OK;
 }
 
