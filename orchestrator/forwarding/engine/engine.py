@@ -367,22 +367,23 @@ class Engine:
         return self._base_line(table, prefix) if found is None else found
 
     def _base_line(self, table: int, prefix: Prefix) -> int:
-        rows, low = self._by_table
-        begin, end = np.searchsorted(self._base.routes.table[rows], [table, table + 1])
+        order, first = self._by_table
+        rows = order[first[table] : first[table + 1]]
         start, stop = self.labels.interval(prefix)
         arrays = self._compiled.arrays
-        for row in rows[begin:end][(low[begin:end] == start)].tolist():
-            if arrays["route_high"][row] == stop:
-                return int(self._base.route_line[row])
-        return NONE
+        here = rows[(arrays["route_low"][rows] == start) & (arrays["route_high"][rows] == stop)]
+        return int(self._base.route_line[here[0]]) if len(here) else NONE
 
     @property
     def _by_table(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        rows = self._compiled.arrays.get("rows_by_table")
-        if rows is None:
-            rows = np.argsort(self._base.routes.table, kind="stable")
-            self._compiled.arrays["rows_by_table"] = rows
-        return rows, self._compiled.arrays["route_low"][rows]
+        """Rows of routes table by table, and where each table's begin among them."""
+        arrays = self._compiled.arrays
+        if "rows_by_table" not in arrays:
+            table = self._base.routes.table
+            arrays["rows_by_table"] = np.argsort(table, kind="stable")
+            counts = np.bincount(table, minlength=len(self._base.tables))
+            arrays["first_by_table"] = np.concatenate([[0], np.cumsum(counts)])
+        return arrays["rows_by_table"], arrays["first_by_table"]
 
 
 _KINDS: Final = {AddRoute: Kind.ADD_ROUTE, RemoveRoute: Kind.REMOVE_ROUTE, ReplaceRoute: Kind.REPLACE_ROUTE}

@@ -171,7 +171,8 @@ class Matrix:
                 for pair in pairs.tolist():
                     some[pair], every[pair] = part.joined(pair)
             if single:
-                return PairChanges(pairs // self.zones, pairs % self.zones, mine, yours)
+                source = pairs // self.zones
+                return PairChanges(source, pairs - source * self.zones, mine, yours)
             for pair in pairs.tolist():
                 before.setdefault(pair, (int(self._some[pair]), int(self._every[pair])))
         touched = np.array(sorted(before), np.int64)

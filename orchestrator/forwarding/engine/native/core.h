@@ -11,7 +11,8 @@
  *   steps.c   what a group does where nothing branches; walks along such steps
  *   tables_build.c longest-prefix sweep of routes into segments
  *   tables.c  add, remove, replace a route
- *   sweep.c   all labels from low to high: classes by signature, verified; outcomes of every attachment
+ *   stretches.c all labels cut where a column changes; classes by signature
+ *   sweep.c   stretch by stretch, classes verified: outcomes of every attachment
  *   sharing.c attachments with the same answers have them once
  *   upstream.c who is upstream of a change
  *   own.c     what an edited table does itself, before and after

@@ -1,0 +1,49 @@
+/* What the two parts of a sweep share: stretches.c cuts all labels, sweep.c answers stretch by stretch. */
+#ifndef ONEFOLD_SWEEP_H
+#define ONEFOLD_SWEEP_H
+
+#include "core.h"
+
+#define V4_END ((int64_t)1 << 32)
+#define V6_FIRST ((int64_t)1 << 33)
+#define BLOCK 32  /* rows that wait to be put into the leaders' lists side by side */
+
+typedef struct Event {
+    int64_t start;
+    int32_t column, value;
+} Event;
+
+typedef struct Events {
+    Event *at;
+    int64_t count, room;
+} Events;
+
+typedef struct Atom { /* one stretch: its events end before `events`; class */
+    int64_t start, events;
+    uint64_t one, two;
+    int32_t class;
+} Atom;
+
+typedef struct Class {
+    int64_t seen, row; /* where its columns and its row are kept, NOBODY when not (yet) */
+    int32_t members, seen_count;
+} Class;
+
+typedef struct Sweep {
+    Events events;   /* of columns */
+    List *answer;    /* [leaders]: where answers begin, and their nodes */
+    Atom *atom;
+    int64_t atoms;
+    Class *class;
+    int64_t classes;
+    Ints rows, columns;
+    int32_t *begin, *row;
+    int32_t *waiting;       /* [1 + BLOCK, leaders]: the row before, then the rows that wait */
+    int64_t starts[BLOCK];  /* where they begin */
+    int64_t waits;
+} Sweep;
+
+/* Stretches and their classes; leaves in `current` the columns at the first label, as `begin` keeps them. */
+int find_stretches(Engine *e, Sweep *s);
+
+#endif
