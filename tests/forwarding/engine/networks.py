@@ -34,7 +34,10 @@ BASE = {4: 0xC6120000, 6: 0x20010DB8 << 96}
 FREE = 5  # bits of a pool
 WIDTH = {4: 32, 6: 128}
 PROTOCOLS: Sequence[Range] = (EVERY_PROTOCOL, (6, 6), (17, 17), (1, 1), (6, 17), (0, 5), (89, 255))
-PORTS: Sequence[Range] = (EVERY_PORT, (443, 443), (0, 1023), (1024, 65535), (80, 443), (53, 53), (65535, 65535), (0, 0))
+PORTS: Sequence[Range] = (
+    *(EVERY_PORT, (443, 443), (0, 1023), (1024, 65535), (80, 443), (53, 53), (65535, 65535), (0, 0)),
+    (8 << 8, (8 << 8) + 255),  # of ICMP: echo requests, whatever their code
+)
 ACTIONS = (Action.PERMIT, Action.DENY, Action.PERMIT, Action.DENY, Action.PERMIT, Action.DENY, Action.UNKNOWN)
 
 
@@ -190,15 +193,16 @@ def _add_route(maker: Maker, table: str, prefix: AnyNetwork, hops: tuple[Hop, ..
 
 
 def _operations(maker: Maker) -> None:
-    made: list[tuple[OperationKind, int]] = []
+    made: list[tuple[tuple[OperationKind, int], ...]] = []
     if "filters" in maker.features:
-        made += [(OperationKind.FILTER, _filter(maker)) for _number in range(maker.random.randint(1, 3))]
+        made += [((OperationKind.FILTER, _filter(maker)),) for _number in range(maker.random.randint(1, 3))]
     if "translations" in maker.features:
-        made += [(OperationKind.TRANSLATE, _translation(maker)) for _number in range(maker.random.randint(1, 3))]
+        made += [_translation(maker) for _number in range(maker.random.randint(1, 3))]
     for port in maker.every_port() if made else []:
         for add in (maker.build.ingress, maker.build.egress):
-            for _operation in range(maker.random.randint(0, 2) if maker.chance(30) else 0):
-                add(port, *maker.one(made))
+            for _operation in range(maker.random.randint(1, 2) if maker.chance(35) else 0):
+                for kind, index in maker.one(made):
+                    add(port, kind, index)
     _policies(maker)
 
 
@@ -225,29 +229,49 @@ def _entry(maker: Maker) -> Entry:
     return Entry(match(maker), action, f"filters:{maker.random.randint(1, 99)}")
 
 
-def match(maker: Maker, family: int | None = None) -> Match:
-    """A header match; both prefixes of one family."""
+def match(maker: Maker, family: int | None = None, *, often: int = 50) -> Match:
+    """A header match; both prefixes of one family. `often`: percentage of each condition on addresses and protocol.
+
+    Answers and later fragments are rare among packets: an entry about them has few other conditions.
+    """
     family = maker.family() if family is None else family
+    established, fragment = (1 if maker.chance(often // 3) else NONE for _flag in range(2))
+    often = often if established == fragment == NONE else often // 3
     return Match(
-        source=maker.prefix(family) if maker.chance(50) else None,
-        destination=maker.prefix(family) if maker.chance(50) else None,
-        protocol=maker.one(PROTOCOLS) if maker.chance(50) else EVERY_PROTOCOL,
-        source_port=maker.one(PORTS) if maker.chance(20) else EVERY_PORT,
-        destination_port=maker.one(PORTS) if maker.chance(40) else EVERY_PORT,
-        established=1 if maker.chance(12) else NONE,
-        fragment=1 if maker.chance(10) else NONE,
+        source=maker.prefix(family) if maker.chance(often) else None,
+        destination=maker.prefix(family) if maker.chance(often) else None,
+        protocol=maker.one(PROTOCOLS) if maker.chance(often) else EVERY_PROTOCOL,
+        source_port=maker.one(PORTS) if maker.chance(often // 2) else EVERY_PORT,
+        destination_port=maker.one(PORTS) if maker.chance(often - often // 5) else EVERY_PORT,
+        established=established,
+        fragment=fragment,
         in_port=maker.one(maker.every_port()) if "odd" in maker.features and maker.chance(15) else NONE,
     )
 
 
-def _translation(maker: Maker) -> int:
-    return maker.build.translation(_rule(maker) for _number in range(maker.random.randint(1, 3)))
+def _translation(maker: Maker) -> tuple[tuple[OperationKind, int], ...]:
+    """A translation; with filters in the network often one behind it that looks at what it has made of packets."""
+    rules = [_rule(maker) for _number in range(maker.random.randint(1, 3))]
+    made = ((OperationKind.TRANSLATE, maker.build.translation(rules)),)
+    if "filters" not in maker.features or not maker.chance(60):
+        return made
+    actions = (Action.DENY, Action.PERMIT) if maker.chance(50) else (Action.PERMIT, Action.DENY)
+    entries = [Entry(_made_by(rule), actions[0], f"filters:{maker.random.randint(1, 99)}") for rule in rules]
+    return (*made, (OperationKind.FILTER, maker.build.filter(entries, actions[1])))
+
+
+def _made_by(rule: Translation) -> Match:
+    """What a rule makes of a packet, as far as only the rule can have made it: the port where it sets one."""
+    if rule.to_port != NONE:
+        return Match(destination_port=(rule.to_port, rule.to_port))
+    source = rule.kind == TranslationKind.SOURCE
+    return Match(source=rule.to if source else None, destination=None if source else rule.to)
 
 
 def _rule(maker: Maker) -> Translation:
     family = maker.family()
     kind = maker.one((TranslationKind.SOURCE, TranslationKind.DESTINATION))
-    condition, width = match(maker, family), WIDTH[family]
+    condition, width = match(maker, family, often=30), WIDTH[family]
     length = width
     if maker.chance(50):  # 1:1
         prefix = maker.prefix(family, (32, 31, 30, 29, 28))
