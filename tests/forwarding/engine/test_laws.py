@@ -6,7 +6,7 @@ everything the network can tell apart (points.py). A few thousand networks on ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 import pytest
@@ -45,10 +45,10 @@ def of_seed(seed: int) -> Iterator[str]:
         yield f"network {seed}: {deviation}"
 
 
-def of_sequence(seed: int) -> Iterator[str]:
-    """Deviations along one random sequence of changes, there and back."""
+def of_sequence(seed: int, features: Sequence[str] | None = None) -> Iterator[str]:
+    """Deviations along one random sequence of changes, there and back. `features`: as for random_network."""
     random = Random(seed)
-    network = random_network(random)
+    network = random_network(random, features)
     engine = Engine(network)
     before: list[tuple[Change, Network, str]] = []
     for step in range(STEPS):

@@ -274,14 +274,18 @@ def test_a_flow_that_is_not_translated_back_is_noticed(monkeypatch: pytest.Monke
             flow()
 
 
-def first_sequence(count: int) -> int | None:
+# features of the networks in which a break is not noticed by luck: bare routes for what only tables and ports share
+CHANGE_FEATURES: dict[str, tuple[str, ...]] = {"who enters by a port that goes down still shares answers": ()}
+
+
+def first_sequence(count: int, features: tuple[str, ...] | None) -> int | None:
     """The first random sequence of changes along which something deviates."""
-    return next((seed for seed in range(count) if any(True for _deviation in of_sequence(seed))), None)
+    return next((seed for seed in range(count) if any(True for _deviation in of_sequence(seed, features))), None)
 
 
 @pytest.mark.parametrize("name", CHANGE_BREAKS)
 def test_a_broken_change_is_noticed(name: str, tmp_path: Path) -> None:
     with broken_library(tmp_path, (CHANGE_BREAKS[name],)):
-        seed = first_sequence(40)
+        seed = first_sequence(40, CHANGE_FEATURES.get(name))
     assert seed is not None, f"{name}: nobody noticed"
-    assert first_sequence(seed + 1) is None
+    assert first_sequence(seed + 1, CHANGE_FEATURES.get(name)) is None
