@@ -1,7 +1,8 @@
 """How hard the laws are tried (few examples on every day, thousands in `make soak`), and what runs beside what.
 
 `make test` runs three processes on two cores (pytest-xdist): the district's whole way, the other tests of the cloud,
-and all that only compute. Each has a network namespace of its own, because a machine holds one network lab in each.
+the district's ways back, and then all the rest, most of which only computes. Each process has a network namespace of
+its own, because a machine holds one network lab in each.
 """
 
 import ctypes
@@ -18,7 +19,7 @@ from tests.laws import FEW, MANY, is_soak
 
 ROOT = Path(__file__).parent.parent
 NEWNET = 0x40000000
-GROUPS = ("district", "cloud")
+GROUPS = ("district", "cloud", "back")
 """What is begun first, because it takes longest: everything else is done beside it."""
 
 # a slow machine is no fault of the law: time is measured in benchmarks/, never here
@@ -80,5 +81,5 @@ def group_of(nodeid: str) -> str:
 def _group_of_file(file: str) -> str:
     text = (ROOT / file).read_text(encoding="utf-8")
     if "own_cloud" in text:
-        return "district" if file.endswith("test_district.py") else "cloud"
+        return {"test_district.py": "district", "test_district_back.py": "back"}.get(Path(file).name, "cloud")
     return file if "mark.lab" in text else ""

@@ -1,4 +1,4 @@
-"""The district's whole way on real parts, by the command itself: killed at many points, taken back from many points.
+"""The district's whole way on real parts, by the command itself: killed at many points, there and back.
 
 One lab for the file; the tests follow one another, each leaves the lab as the next one expects it.
 """
@@ -7,121 +7,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import door, network
-from lab.openstack import node as cloud_node
 from lab.openstack.catalogue import connect
 from lab.openstack.settings import DOMAINS, Bed
-from orchestrator.intake.policy import read_policy
-from orchestrator.model.plan import Plan
-from orchestrator.plan.seal import load
-from orchestrator.records import approvals
-from orchestrator.records.journal import Event, Journal
+from tests.lab.district import MINUTES, ROOT, SOURCE, District, cloud_objects, raised
 
 pytestmark = pytest.mark.lab
-ROOT = Path(__file__).parent.parent.parent
-SOURCE = ROOT / "network_models" / "wangchao"
-MINUTES = 60.0
 KILLS = 21
-
-
-@dataclass(frozen=True)
-class District:
-    """The project on its lab, its plan signed by everybody who must."""
-
-    folder: Path
-    plan_file: Path
-
-    def run(self, *words: str, stop_at: str = "", seconds: float = 20 * MINUTES) -> subprocess.CompletedProcess[str]:
-        """One call of the command in a process group of its own; `stop_at` kills that group at a journal point."""
-        environment = dict(os.environ, ONEFOLD_STOP_AT=stop_at, ONEFOLD_AUTHOR="operator")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli", "-C", str(self.folder), "--json", "--yes", *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            output, errors = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-    def answer(self, *words: str, code: int = 0) -> dict[str, Any]:
-        """The JSON answer of a call that must end with this code."""
-        done = self.run(*words)
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-    @property
-    def plan(self) -> Plan:
-        return load(self.plan_file)
-
-    def events(self) -> tuple[Event, ...]:
-        """The newest run's journal."""
-        journal = Journal(self.folder / ".onefold" / "journal.db")
-        try:
-            names = journal.runs()
-            return journal.events(names[-1]) if names else ()
-        finally:
-            journal.close()
 
 
 @pytest.fixture(scope="module")
 def district(first_state: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[District]:
-    folder = tmp_path_factory.mktemp("district") / "wangchao"
-    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns(".onefold"))
-    keys = [sys.executable, "-m", "network_models.write_district", "keys", "--folder", str(folder)]
-    subprocess.run(keys, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    found = District(folder, folder / "plan.json")
-    estate, texts = door.world(folder)
-    network.up(estate, texts, cloud=True)
-    try:
-        found.answer("plan", "--out", str(found.plan_file), "--author", "planner")
-        policy = read_policy(folder / "policy.yaml")
-        asked = [person.name for person in policy.approvals.people if person.role in policy.approvals.required]
-        for person in asked[1:]:  # as the command would, which proves the plan anew for everybody who signs
-            key = approvals.read_key(folder / "keys" / f"{person}.pem")
-            approvals.add(approvals.file_of(found.plan_file), approvals.sign(found.plan, policy, person, key))
-        key = folder / "keys" / f"{asked[0]}.pem"
-        found.answer("approve", str(found.plan_file), "--as", asked[0], "--key", str(key))
+    with raised(tmp_path_factory.mktemp("district") / "wangchao") as found:
         yield found
-    finally:
-        cloud_node.detach_node()
-        network.down()
-
-
-def cloud_objects(cloud: Bed) -> Counter[tuple[str, str, str]]:
-    """(kind, project, name) of everything in the clouds, counted."""
-    connection = connect(cloud, "onefold-admin")
-    projects = {project.id: project.name for project in connection.identity.projects()}
-    found: Counter[tuple[str, str, str]] = Counter()
-    for kind, listed in (
-        ("network", connection.network.networks()),
-        ("subnet", connection.network.subnets()),
-        ("router", connection.network.routers()),
-        ("group", connection.network.security_groups()),
-        ("server", connection.compute.servers(all_projects=True)),
-    ):
-        for one in listed:
-            if one.name != "default":  # every project has this group from its birth
-                found[(kind, projects.get(one.project_id, "?"), one.name)] += 1
-    for name in projects.values():
-        found[("project", "", name)] += 1
-    return found
 
 
 def test_before_anything_every_part_is_there_and_packets_go_as_predicted(district: District) -> None:
@@ -131,31 +39,6 @@ def test_before_anything_every_part_is_there_and_packets_go_as_predicted(distric
     assert checked["packets"] > 1000
     assert checked["differences"] == []
     assert district.answer("drift")["differences"] == []
-
-
-def test_a_device_that_does_not_answer_stops_a_run_before_it_begins(district: District) -> None:
-    """The positive twin is every run below: the same device, answering."""
-    network.execute("pe2", ["pkill", "-STOP", "-x", "sshd"])
-    try:
-        done = district.run("apply", str(district.plan_file), "--rehearsal")
-    finally:
-        network.execute("pe2", ["pkill", "-CONT", "-x", "sshd"])
-    assert done.returncode == 5, done.stderr[-2000:]
-    assert "pe2" in json.loads(done.stdout)["error"]
-    assert district.events() == ()
-    assert district.answer("drift")["differences"] == []
-
-
-@pytest.mark.parametrize("stop_at", ["4", "9+0.5", "14", "21+0.3", "30"])
-def test_killed_and_taken_back(district: District, own_cloud: Bed, stop_at: str) -> None:
-    before = cloud_objects(own_cloud)
-    killed = district.run("apply", str(district.plan_file), "--rehearsal", stop_at=stop_at)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
-    assert district.run("status").returncode == 4
-    back = district.answer("rollback")
-    assert back["findings"] == []
-    assert district.answer("status")["state"] == "rolled back"
-    assert cloud_objects(own_cloud) == before
 
 
 def next_kill(district: District, number: int) -> int:

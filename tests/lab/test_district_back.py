@@ -1,0 +1,49 @@
+"""The district taken back from many points of its way, and left alone when one of its devices does not answer.
+
+One lab for the file; each test leaves it as the next one expects it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from lab import network
+from lab.openstack.settings import Bed
+from tests.lab.district import District, cloud_objects, raised
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def district(first_state: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[District]:
+    with raised(tmp_path_factory.mktemp("district") / "wangchao") as found:
+        yield found
+
+
+def test_a_device_that_does_not_answer_stops_a_run_before_it_begins(district: District) -> None:
+    """The positive twin is every run below: the same device, answering."""
+    network.execute("pe2", ["pkill", "-STOP", "-x", "sshd"])
+    try:
+        done = district.run("apply", str(district.plan_file), "--rehearsal")
+    finally:
+        network.execute("pe2", ["pkill", "-CONT", "-x", "sshd"])
+    assert done.returncode == 5, done.stderr[-2000:]
+    assert "pe2" in json.loads(done.stdout)["error"]
+    assert district.events() == ()
+    assert district.answer("drift")["differences"] == []
+
+
+@pytest.mark.parametrize("stop_at", ["4", "9+0.5", "14", "21+0.3", "30"])
+def test_killed_and_taken_back(district: District, own_cloud: Bed, stop_at: str) -> None:
+    before = cloud_objects(own_cloud)
+    killed = district.run("apply", str(district.plan_file), "--rehearsal", stop_at=stop_at)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    assert district.run("status").returncode == 4
+    back = district.answer("rollback")
+    assert back["findings"] == []
+    assert district.answer("status")["state"] == "rolled back"
+    assert cloud_objects(own_cloud) == before
