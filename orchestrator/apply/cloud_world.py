@@ -1,25 +1,17 @@
 """Reading the cloud by openstacksdk: the rows it shows, the facts a program needs, and the id of an existing object."""
 
 from collections.abc import Callable, Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from orchestrator.apply.access import Access
 from orchestrator.apply.device import Rows
 from orchestrator.errors import InputError, UnreachableError
+from orchestrator.intake.openstack import read_cloud
+from orchestrator.intake.openstack_rows import CloudReading
 from orchestrator.model.base import Row
-from orchestrator.model.cloud import (
-    CloudNetwork,
-    CloudRouter,
-    ProviderNetwork,
-    Quota,
-    SecurityGroup,
-    SecurityRule,
-    Server,
-    Tenant,
-)
-from orchestrator.model.estate import TABLE_OF, Estate
+from orchestrator.model.cloud import CloudRouter, Server, Tenant
+from orchestrator.model.estate import Estate
 from stacks.resource import Resource
 
 CLOUD_TABLES = (
@@ -154,128 +146,17 @@ def _rules(network: Any, project: str, asked: dict[str, str]) -> Iterator[Any]:
 
 
 def cloud_rows(connection: Any, estate: Estate) -> Rows:
-    """What the cloud shows of the estate's clouds and tenants, zones aside; projects nobody planned are not ours."""
-    nouns: list[Row] = list(_provider_networks(connection, estate))
-    domains = {cloud.keystone_domain: cloud.name for cloud in estate.clouds.values()}
-    for keystone_domain, cloud in sorted(domains.items()):
-        domain = connection.identity.find_domain(keystone_domain)
-        if domain is None:
-            continue
-        for project in connection.identity.projects(domain_id=domain.id):
-            if project.name != "operations":  # the administrator's own
-                nouns += _tenant(connection, project, cloud)
-    return {(TABLE_OF[type(noun)], noun.key): noun for noun in nouns}
+    """What the cloud shows of the estate's clouds and tenants, zones aside. Raises UnreachableError."""
+    return rows_of(read_cloud(connection, estate))
 
 
-def _provider_networks(connection: Any, estate: Estate) -> Iterator[ProviderNetwork]:
-    of_name = {row.name: row.cloud for row in estate.provider_networks.values()}
-    for network in connection.network.networks():
-        if network.provider_network_type != "vlan":
-            continue
-        for subnet in connection.network.subnets(network_id=network.id):
-            yield ProviderNetwork(
-                name=network.name,
-                cloud=of_name.get(network.name, "unknown"),
-                vlan=network.provider_segmentation_id,
-                prefix=IPv4Network(subnet.cidr),
-                gateway=IPv4Address(subnet.gateway_ip),
-                external=bool(network.is_router_external),
-            )
-
-
-def _tenant(connection: Any, project: Any, cloud: str) -> Iterator[Row]:
-    network = connection.network
-    yield Tenant(
-        name=project.name,
-        cloud=cloud,
-        organisation=project.description or "",
-        zone="",
-        quota=_quota(connection, project.id),
-    )
-    subnets = {subnet.id: subnet for subnet in network.subnets(project_id=project.id)}
-    networks = {one.id: one.name for one in network.networks(project_id=project.id)}
-    for subnet in subnets.values():
-        if subnet.network_id in networks:
-            yield CloudNetwork(tenant=project.name, name=networks[subnet.network_id], prefix=IPv4Network(subnet.cidr))
-    groups = {group.id: group.name for group in network.security_groups(project_id=project.id)}
-    for name in groups.values():
-        if name != "default":
-            yield SecurityGroup(tenant=project.name, name=name)
-    for rule in network.security_group_rules(project_id=project.id):
-        if groups.get(rule.security_group_id, "default") != "default":
-            yield _rule(project.name, groups, rule)
-    for router in network.routers(project_id=project.id):
-        yield from _router(connection, project.name, router, subnets)
-    yield from _servers(connection, project, networks, groups)
-
-
-def _quota(connection: Any, project: str) -> Quota:
-    network = connection.network.get_quota(project)
-    compute = connection.compute.get_quota_set(project)
-    return Quota(
-        networks=network.networks,
-        subnets=network.subnets,
-        routers=network.routers,
-        ports=network.ports,
-        security_groups=network.security_groups,
-        security_group_rules=network.security_group_rules,
-        instances=compute.instances,
-        cores=compute.cores,
-        memory_megabytes=compute.ram,
-    )
-
-
-def _rule(tenant: str, groups: dict[str, str], rule: Any) -> SecurityRule:
-    low, high = rule.port_range_min, rule.port_range_max
-    return SecurityRule(
-        tenant=tenant,
-        group=groups[rule.security_group_id],
-        direction=rule.direction,
-        protocol=rule.protocol or "any",
-        ports=(low, high) if low is not None else None,
-        remote_prefix=IPv4Network(rule.remote_ip_prefix) if rule.remote_ip_prefix else None,
-        remote_group=groups.get(rule.remote_group_id) if rule.remote_group_id else None,
-        flow=rule.description or "",
-    )
-
-
-def _router(connection: Any, tenant: str, router: Any, subnets: dict[str, Any]) -> Iterator[CloudRouter]:
-    gateway = router.external_gateway_info
-    if not gateway:
-        return
-    inside = [
-        subnets[fixed["subnet_id"]].name
-        for port in connection.network.ports(device_id=router.id)
-        for fixed in port.fixed_ips
-        if fixed["subnet_id"] in subnets
-    ]
-    yield CloudRouter(
-        tenant=tenant,
-        name=router.name,
-        provider_network=connection.network.get_network(gateway["network_id"]).name,
-        address=IPv4Address(gateway["external_fixed_ips"][0]["ip_address"]),
-        networks=tuple(sorted(inside)),
-        source_nat=bool(gateway.get("enable_snat")),
-    )
-
-
-def _servers(connection: Any, project: Any, networks: dict[str, str], groups: dict[str, str]) -> Iterator[Server]:
-    images = {image.id: image.name for image in connection.image.images()}
-    for server in connection.compute.servers(all_projects=True, project_id=project.id):
-        for port in connection.network.ports(device_id=server.id):
-            yield Server(
-                tenant=project.name,
-                name=server.name,
-                network=networks.get(port.network_id, "unknown"),
-                address=IPv4Address(port.fixed_ips[0]["ip_address"]),
-                flavor=server.flavor.get("original_name") or server.flavor.get("name") or "unknown",
-                image=images.get((server.image or {}).get("id"), "unknown"),
-                groups=tuple(sorted(groups[group] for group in port.security_group_ids if group in groups)),
-            )
+def rows_of(reading: CloudReading) -> Rows:
+    """The rows of a reading in the form of `expected_rows`; what it has no words for is in its findings."""
+    return expected_rows(reading.estate)
 
 
 def expected_rows(estate: Estate) -> Rows:
-    """The rows of the estate that a cloud shows, in the form in which `cloud_rows` reads them."""
+    """The rows of the estate that a cloud shows, less what it cannot tell: zones, and the order of names."""
     rows: Rows = {}
     for table in CLOUD_TABLES:
         for key, row in getattr(estate, table).items():

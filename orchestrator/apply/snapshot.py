@@ -10,6 +10,7 @@ from orchestrator.apply.device import Rows, parsed, read_all, rows_of_estate, ro
 from orchestrator.apply.endpoints import names_block, read_host
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.workload import service_name
+from orchestrator.intake.openstack import read_cloud
 from orchestrator.model.base import Noun, Row
 from orchestrator.model.estate import NOUN_OF, Estate
 from orchestrator.model.finding import Where
@@ -22,6 +23,7 @@ class Snapshot(Noun):
     texts: dict[str, dict[str, str]]  # device -> file -> running text
     hosts: dict[str, tuple[str, str, str]]  # host -> address, gateway, names
     cloud: dict[str, dict[str, Any]] = Field(default_factory=dict)  # "table[key]" -> row
+    strange: dict[str, str] = Field(default_factory=dict)  # object of the cloud that no row can express -> what it is
     services: dict[str, str] = Field(default_factory=dict)  # "system.name@place" -> running, frozen, stopped
 
 
@@ -41,19 +43,23 @@ def take(estate: Estate, hands: Hands) -> Snapshot:
     """Read the world. Raises UnreachableError, DeviceError: a world that cannot be read is no snapshot."""
     with ThreadPoolExecutor(6) as pool:
         hosts = dict(pool.map(lambda name: (name, read_host(estate, name, hands.remote)), sorted(estate.hosts)))
+    rows, strange = _cloud(estate, hands)
     return Snapshot(
         texts=read_all(estate, hands.remote, hands.access),
         hosts=hosts,
-        cloud=_cloud(estate, hands),
+        cloud=rows,
+        strange=strange,
         services=_services(estate, hands),
     )
 
 
-def _cloud(estate: Estate, hands: Hands) -> dict[str, dict[str, Any]]:
+def _cloud(estate: Estate, hands: Hands) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The clouds' rows, and the objects that no row can express."""
     if not estate.clouds or hands.access.clouds_file is None:
-        return {}
-    rows = cloud_world.cloud_rows(hands.cloud.connection, estate)
-    return {f"{table}[{key}]": row.plain() for (table, key), row in sorted(rows.items())}
+        return {}, {}
+    reading = read_cloud(hands.cloud.connection, estate)
+    rows = {f"{table}[{key}]": row.plain() for (table, key), row in sorted(cloud_world.rows_of(reading).items())}
+    return rows, {str(finding.where): finding.what for finding in reading.findings}
 
 
 def _services(estate: Estate, hands: Hands) -> dict[str, str]:
@@ -78,6 +84,9 @@ def differences(estate: Estate, snapshot: Snapshot) -> tuple[Difference, ...]:
             if expected.get(place) != world.get(place):
                 where = Where(source="cloud", item=place)
                 found.append(_difference(where, place, expected.get(place), world.get(place)))
+    for place, what in sorted(snapshot.strange.items()):
+        where = Where(source="cloud", item=place)
+        found.append(Difference(where=where, row="unread object", expected="absent", found=what))
     return tuple(found)
 
 
@@ -134,7 +143,7 @@ def unequal(first: Snapshot, second: Snapshot) -> tuple[str, ...]:
             apart = _lines(old.get(file, "")) ^ _lines(new.get(file, ""))
             if apart:
                 found.append(f"{device}/{file}: {sorted(apart)[0]}")
-    for what in ("hosts", "cloud", "services"):
+    for what in ("hosts", "cloud", "strange", "services"):
         was, becomes = getattr(first, what), getattr(second, what)
         found += [f"{what} {key}: {was.get(key)} -> {becomes.get(key)}" for key in sorted(was.keys() | becomes.keys())
                   if was.get(key) != becomes.get(key)]  # fmt: skip

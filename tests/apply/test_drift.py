@@ -41,6 +41,17 @@ def test_a_world_as_it_should_be_has_no_drift() -> None:
     assert judged(world()) == Drift(differences=(), endangered=())
 
 
+def test_what_no_row_can_express_is_drift_all_the_same() -> None:
+    what = "a rule for IPv6 tcp in group 'web' is not known here"
+    snapshot = world().model_copy(update={"strange": {"cloud:service security group rule 5": what}})
+    found = judged(snapshot)
+    assert [(d.where.item, d.row, d.found) for d in found.differences] == [
+        ("cloud:service security group rule 5", "unread object", what)
+    ]
+    assert unequal(world(), snapshot) == (f"strange cloud:service security group rule 5: None -> {what}",)
+    assert unequal(snapshot, snapshot) == ()
+
+
 def test_a_removed_filter_entry_is_named_with_the_flow_it_endangers() -> None:
     text = render_device(NOW, "fw1")["nftables.conf"]
     line = next(line for line in text.splitlines() if "F-011" in line and "accept" in line)

@@ -97,6 +97,10 @@ def test_what_others_changed_is_found_and_named(district: District, own_cloud: B
     admin = connect(own_cloud, "onefold-admin")
     tenant = next(iter(network_of(admin, "cz-net")))
     admin.network.update_network(tenant, name="tampered")
+    group = next(one for one in admin.network.security_groups(project_id=tenant.project_id) if one.name != "default")
+    strange = admin.network.create_security_group_rule(
+        security_group_id=group.id, direction="ingress", ether_type="IPv6", protocol="tcp"
+    )
     network.execute("pe1", ["vtysh", "-c", "conf t", "-c", "vrf cz", "-c", "ip route 198.18.99.0/24 blackhole"])
     handle = network.execute("fw1", ["nft", "-a", "list", "chain", "inet", "onefold", "forward"]).stdout
     rule = next(line for line in handle.splitlines() if "F-009" in line or "F-010" in line).rsplit(" ", 1)[1]
@@ -106,8 +110,11 @@ def test_what_others_changed_is_found_and_named(district: District, own_cloud: B
     assert "cloud_networks[cz/cz-net]" in rows
     assert "routes[pe1/cz/198.18.99.0/24/blackhole]" in rows
     assert "filter_rules[fw1/" in rows
+    told = [one["found"] for one in found["differences"] if one["row"] == "unread object"]
+    assert told == [f"a rule for IPv6 tcp in group {group.name!r} is not known here"]
     assert "F-010" in {finding["subject"] for finding in found["endangered"]}
     admin.network.update_network(tenant, name="cz-net")
+    admin.network.delete_security_group_rule(strange)
     network.execute("pe1", ["vtysh", "-c", "conf t", "-c", "vrf cz", "-c", "no ip route 198.18.99.0/24 blackhole"])
     network.execute("fw1", ["nft", "-f", "/etc/nftables.conf"])
     assert district.answer("drift", "--detailed-exitcode")["differences"] == []
