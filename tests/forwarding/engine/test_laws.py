@@ -93,7 +93,7 @@ def test_every_change_leads_where_a_new_engine_begins_and_undo_leads_back(block:
 
 def test_answers_stay_those_of_a_new_engine_where_many_ways_lead_through_few_tables() -> None:
     """Routes and filters alone, every answer compared: changes that packets meet late, and in loops that branch."""
-    for seed in range(examples(60, 20_000)):
+    for seed in (*range(examples(60, 20_000)), 3117):  # one loop in which only others' answers change is rare
         random = Random(seed)
         network = random_network(random, ("filters", "ecmp", "down", "leaks"))
         engine = Engine(network)

@@ -12,6 +12,10 @@ typedef struct Own { /* the outcome at the last label, and how far it holds but 
     bool loops; /* its ways may lead back to it */
 } Own;
 
+/* Whether ways lead back to the table and out again, too: then others on them do not simply get what the table gets, and
+ * may have another answer where the table's is the same. A loop that nothing leaves is one for everybody in it. */
+static bool turns(const Own *own) { return own->loops && own->node != LOOP; }
+
 /* The table's own outcome at a label; narrows `end` to where it holds. With `edit` it still has the group of before. */
 static int32_t own_outcome(Engine *e, int32_t table, int64_t label, const Edit *edit, Own *own, int64_t *end) {
     int32_t group = edit ? edit->before : group_at(e, table, label, end);
@@ -44,6 +48,7 @@ int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most) {
         for (int64_t label = edit->low, end; label < edit->high && e->pieces < most && !e->error; label = end) {
             end = edit->high;
             int32_t node = own_outcome(e, table, label, replaced ? edit : NULL, &own, &end);
+            if (turns(&own)) node = NOBODY;
             if (reach_push(e, &e->piece, &e->pieces, &e->piece_room, (Reach){label, end, node})) break;
         }
         stopped = e->error || e->pieces >= most || e->work >= e->budget;
@@ -52,10 +57,9 @@ int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most) {
     return e->error ? e->error : stopped;
 }
 
-/* A piece with the table's outcome as it is now, where no way leads back to the table: whoever gets there gets that. So
- * does who gets to a loop that nothing leaves, nor asks anything on the way. */
+/* A piece with the table's outcome as it is now, where whoever gets to the table gets that. */
 static int keep_piece(Engine *e, int64_t before, int64_t low, int64_t high, const Own *own) {
-    int32_t node = own->loops && own->node != LOOP ? NOBODY : own->node;
+    int32_t node = turns(own) ? NOBODY : own->node;
     Reach *last = e->pieces > before ? &e->piece[e->pieces - 1] : NULL;
     if (last && node >= 0 && last->high == low && last->at == node) {
         last->high = high;
@@ -73,7 +77,7 @@ int keep_changed(Engine *e, int32_t table, int64_t most) {
         for (int64_t label = piece.low, end; label < piece.high && !e->error; label = end) {
             if (looks++ >= most) return 1;
             end = piece.high;
-            if (own_outcome(e, table, label, NULL, &own, &end) == piece.at) continue;
+            if (own_outcome(e, table, label, NULL, &own, &end) == piece.at && !turns(&own)) continue;
             if (keep_piece(e, before, label, end, &own)) break;
         }
     }
