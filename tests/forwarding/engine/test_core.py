@@ -12,6 +12,7 @@ from orchestrator.forwarding.engine.changed import UpdateError, changed
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import Action, HopKind, Network, OperationKind, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
+from orchestrator.forwarding.engine.plain import Plain
 from orchestrator.forwarding.engine.trail import Ending
 from orchestrator.forwarding.engine.updates import (
     AddRoute,
@@ -26,6 +27,7 @@ from orchestrator.forwarding.engine.updates import (
     ReplaceRoute,
     Update,
 )
+from tests.forwarding.engine.answers import engine_answer, plain_answer
 
 OFFICE, SERVERS = 0, 1
 WEB = Packet(4, 0xC6120005, 0xC6120105, 6, 40000, 443)  # 198.18.0.5 -> 198.18.1.5
@@ -242,3 +244,44 @@ def test_a_zone_within_a_loop_that_branches_is_answered_like_anew_when_the_loop_
     hops = (Hop(HopKind.PORT, there), Hop(HopKind.DROP))
     engine.apply(ReplaceRoute(table, BLOCK, hops))
     assert engine.digest() == Engine(engine.network).digest()
+
+
+def two_circles() -> Network:
+    """Two policies stand in one circle; what the first takes joins the circle behind the second, from outside.
+
+    a: what enters from y and is TCP goes to b, all else back to y. y: what enters from a and is DNS goes to b, what is
+    web is delivered, all else goes back to a. b sends everything to a, and a's table everything to y.
+    """
+    made = NetworkBuilder()
+    ay, ya = made.link("a", "y")
+    ab, _ba = made.link("a", "b")
+    yb, by = made.link("y", "b")
+    onward, _back = made.link("b", "a")
+    servers = made.port("y")
+    made.attach("office", ay, "198.18.1.0/24")
+    made.attach("servers", servers, "198.18.9.0/24")
+    for table, port in (("a", ay), ("b", onward), ("y", ya)):
+        made.route(table, "198.18.9.0/24", (HopKind.PORT, port))
+    # ports that filters name make places of their own of the tables behind them
+    named = [BuiltEntry(BuiltMatch(protocol=(99, 99), in_port=port), Action.PERMIT) for port in (ay, by)]
+    tcp, web, dns = (
+        made.filter([*named, BuiltEntry(match, Action.PERMIT)], stateful=False)
+        for match in (
+            BuiltMatch(protocol=(6, 6)),
+            BuiltMatch(protocol=(6, 6), destination_port=(80, 80)),
+            BuiltMatch(protocol=(17, 17), destination_port=(53, 53)),
+        )
+    )
+    made.ingress(ay, OperationKind.POLICY, made.policy([(tcp, made.group((HopKind.PORT, ab)))]))
+    to_b, to_servers = made.group((HopKind.PORT, yb)), made.group((HopKind.PORT, servers))
+    made.ingress(ya, OperationKind.POLICY, made.policy([(dns, to_b), (web, to_servers)]))
+    return made.build()
+
+
+def test_who_joins_a_circle_that_is_still_open_waits_with_it() -> None:
+    network = two_circles()
+    engine, plain = Engine(network), Plain(network)
+    for protocol, port, reached in ((6, 80, {1}), (6, 22, set()), (17, 53, set()), (17, 99, set())):
+        packet = Packet(4, 0xC6120105, 0xC6120905, protocol, 40_000, port)
+        assert engine_answer(engine, plain, 0, packet) == plain_answer(plain, 0, packet), packet
+        assert plain_answer(plain, 0, packet).may == reached

@@ -139,10 +139,10 @@ static void close_loop(Engine *e, int64_t first, int32_t passes) {
  * until that one is done; when it is on this part of the way, the loop is closed here. Returns the outcome. */
 static int32_t remember(Engine *e, int64_t base, int64_t opened, int32_t low, int32_t node, int32_t passes) {
     int64_t loop = low == NEVER ? e->way.count : low < base ? base : low;
-    for (int64_t i = loop; i < e->way.count; i++) {
-        e->slot[e->way.at[i]].position = low;
+    for (int64_t i = loop; i < e->way.count; i++)
         if (ints_push(&e->open, e->way.at[i])) e->error = NO_MEMORY;
-    }
+    if (low < base) /* those that waited for a place of this part of the way wait with it, further up */
+        for (int64_t i = opened; i < e->open.count; i++) e->slot[e->open.at[i]].position = low;
     if (low != NEVER && low >= base && !e->error) {
         int32_t root = e->way.at[low];
         int64_t kept = e->way.count;
