@@ -184,6 +184,11 @@ def reporting(stack: str, action: str) -> Iterator[None]:
             f"stack {stack} is locked: another onefold works on it, or a killed one left the lock: run 'onefold resume'"
         ) from error
     except errors.CommandError as error:
+        if "failed to load checkpoint" in str(error):  # the engine writes it in place: somebody is, or was, at it
+            raise EngineError(
+                f"stack {stack} is locked: another onefold works on it, or a killed one left half a state: "
+                "run 'onefold resume'"
+            ) from error
         lines = [line.strip() for line in str(error).splitlines()]
         said = [line for line in lines if line.startswith(("error:", "* "))] or [
             lines[-1] if lines else "no reason given"

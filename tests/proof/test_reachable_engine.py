@@ -84,9 +84,9 @@ def shuffled(network: Network, random: Random) -> Network:
     return replace(network, zones=Zones(zone[order], port[order], Prefixes(*(column[order] for column in source))))
 
 
-def hold(seed: int, turns: int) -> None:
+def hold(seed: int, turns: int, features: tuple[str, ...] | None = None) -> None:
     random = Random(seed)
-    network = shuffled(random_network(random), random)
+    network = shuffled(random_network(random, features), random)
     packets = some_packets(network, random, 12)
     policy = policy_for(random, len(network.zone_names), [Flow(zone, packet) for zone, packet in packets])
     rows, world = Rows(network), EngineWorld(network, policy)
