@@ -68,6 +68,18 @@ def states(
         base = batch.end
 
 
+def count(steps: Sequence[Step]) -> int:
+    """How many states a batch of these steps adds to those before it."""
+    partial = _partial(steps)
+    inside = partial if partial <= MOST_PARTIAL else sum(max(len(step.edits) - 1, 0) for step in steps) * 2
+    return inside + (1 << len(steps)) - 1
+
+
+def _partial(steps: Sequence[Step]) -> int:
+    """Steps stopped in their middle, on top of every subset of the others."""
+    return sum(max(len(step.edits) - 1, 0) for step in steps) << max(len(steps) - 1, 0)
+
+
 def _after(estate: Estate, steps: Iterable[Step]) -> Estate:
     for step in steps:
         estate = estate.apply(step.edits)
@@ -81,7 +93,7 @@ class _Batch:
         self.number, self.steps, self.on, self.base = number, steps, on, base
         self.every = (1 << len(steps)) - 1
         self.subsets: dict[int, State] = {0: base}
-        partial = sum(max(len(step.edits) - 1, 0) for step in steps) << max(len(steps) - 1, 0)
+        partial = _partial(steps)
         self.wide = partial <= MOST_PARTIAL
         if not self.wide:
             limits.narrowed.append(

@@ -18,7 +18,7 @@ from orchestrator.errors import OnefoldError
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.model.plan import Plan
 from orchestrator.proof.judge import Judge
-from orchestrator.proof.states import Limits, State, states
+from orchestrator.proof.states import Limits, State, count, states
 
 WORTH = 100
 """States for which another process is begun."""
@@ -67,17 +67,12 @@ def judged(plan: Plan, first: Matrix, fresh: Callable[[], Judge], progress: Prog
 
 def divided(plan: Plan, processes: int) -> list[range]:
     """Stretches of batches (numbered from 1; 0 is `now`) with about as many states in each."""
-    behind = [0, *accumulate(_weight(plan, names) for names in plan.batches())]
+    behind = [0, *accumulate(count([plan.step_of[name] for name in names]) for names in plan.batches())]
     every = range(len(behind))
     wanted = max(1, min(processes, behind[-1] // WORTH))
     shares = [behind[-1] * share / wanted for share in range(1, wanted)]
     cuts = {min(every, key=lambda number: abs(behind[number] - share)) + 1 for share in shares}  # used now
     return [range(start, end) for start, end in pairwise(sorted({0, *cuts, len(every)}))]
-
-
-def _weight(plan: Plan, names: Sequence[str]) -> int:
-    """About how many states a batch has."""
-    return sum(max(len(plan.step_of[name].edits), 1) for name in names) << max(len(names) - 1, 0)
 
 
 def _processors() -> int:
