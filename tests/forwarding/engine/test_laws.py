@@ -91,6 +91,12 @@ def test_every_change_leads_where_a_new_engine_begins_and_undo_leads_back(block:
     assert within_bounds(block, count, of_sequence) <= 1 + count // BLOCKS // 100
 
 
+@pytest.mark.parametrize("seed", [4000443, 4003000])
+def test_labels_that_no_packet_has_keep_one_answer(seed: int) -> None:
+    """A port up again where everything had been answered anew: the hole between the families was given an answer."""
+    assert not list(of_sequence(seed))
+
+
 def test_answers_stay_those_of_a_new_engine_where_many_ways_lead_through_few_tables() -> None:
     """Routes and filters alone, every answer compared: changes that packets meet late, and in loops that branch."""
     for seed in (*range(examples(60, 20_000)), 3117):  # one loop in which only others' answers change is rare

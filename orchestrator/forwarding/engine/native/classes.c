@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define V4_END ((int64_t)1 << 32)
-#define V6_FIRST ((int64_t)1 << 33)
 
 typedef struct Labels {
     int64_t *at;

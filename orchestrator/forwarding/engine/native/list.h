@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Labels: IPv4 addresses, a hole that no packet has, IPv6 (labels.py). */
+#define V4_END ((int64_t)1 << 32)
+#define V6_FIRST ((int64_t)1 << 33)
 #define LABEL_END ((int64_t)1 << 62)
 
 enum { SWEPT = 2, OK = 0, NO_MEMORY = -1, EXISTS = -2, MISSING = -3, TOO_MANY_WAYS = -4, TOO_DEEP = -5, BAD_ARGUMENT = -6 };

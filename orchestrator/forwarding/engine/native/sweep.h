@@ -4,8 +4,6 @@
 
 #include "core.h"
 
-#define V4_END ((int64_t)1 << 32)
-#define V6_FIRST ((int64_t)1 << 33)
 #define BLOCK 32  /* rows that wait to be put into the leaders' lists side by side */
 
 typedef struct Event {
