@@ -1,119 +1,121 @@
-"""The ways of registered flows in the engine's numbers: where they start, which answers of the engine they hang on."""
+"""The ways of registered flows in the engine's numbers: where they start, and which answers they hang on."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from orchestrator.forwarding.engine.filter_table import FilterTable
-from orchestrator.forwarding.engine.network import NONE, Packet
+from orchestrator.forwarding.engine.engine import Engine
+from orchestrator.forwarding.engine.flow_verdicts import FlowRows
+from orchestrator.forwarding.engine.network import NONE, OperationKind, Packet
+from orchestrator.forwarding.engine.policy import Flow
+from orchestrator.forwarding.engine.services import Services
+from orchestrator.forwarding.engine.trail import answer_to
+from orchestrator.proof.reachable_senders import Senders
+
+_Int = NDArray[np.int32]
 
 
-class Way(NamedTuple):
-    """One direction of a flow: where it starts (attachment rows), and its header in the engine's numbers."""
+class _Way(NamedTuple):
+    """One direction of a flow: who sends it, at which attachments, and to which label."""
 
+    zone: int
     attachments: tuple[int, ...]
-    packet: Packet
-    source: int  # labels
     destination: int
 
 
-class Places:
-    """Which flows hang on the engine's answer for which label at which attachment; asked for many records at once."""
+def flow_rows(engine: Engine, senders: Senders, flows: Sequence[Flow]) -> FlowRows:
+    """Flows as the native part reads them; `atom` is still to be filled (`atoms`)."""
+    base, attachments, labels = engine.base, engine.attachments, engine.labels
+    there = {
+        place: row for row, place in enumerate(zip(attachments.zone.tolist(), attachments.port.tolist(), strict=True))
+    }
+    ends = np.array(
+        [[labels.boundary(packet.family, at) for at in packet[1:3]] for _zone, packet in flows], np.int64
+    ).reshape(-1, 2)
 
-    def __init__(self, ways: Iterable[tuple[int, Way]]) -> None:
-        """`ways`: (flow, way) of every direction of every flow."""
-        rows = sorted({(attachment, way.destination, flow) for flow, way in ways for attachment in way.attachments})
-        attachment, label, flow = np.array(rows, np.int64).reshape(-1, 3).T
-        self._labels, rank = np.unique(label, return_inverse=True)
-        self._width = len(self._labels) + 1
-        self._keys = attachment * self._width + rank
-        self._flows: list[int] = flow.tolist()
+    def way(zone: int, packet: Packet, destination: int) -> _Way:
+        ports = senders.ports(zone, packet.family, packet.source)
+        return _Way(zone, tuple(there[zone, port] for port in ports if (zone, port) in there), destination)
 
-    def met(self, records: Any) -> set[int]:
-        """Flows with a label inside one of the records (rows of attachment, low, high)."""
-        base = records["attachment"].astype(np.int64) * self._width
-        first = np.searchsorted(self._keys, base + np.searchsorted(self._labels, records["low"]))
-        last = np.searchsorted(self._keys, base + np.searchsorted(self._labels, records["high"]))
-        some = np.flatnonzero(first < last)
-        found = set[int]()
-        for begin, end in zip(first[some].tolist(), last[some].tolist(), strict=True):
-            found.update(self._flows[begin:end])
-        return found
-
-
-class Meetings:
-    """Which flows' headers, on their way or back, meet which filter; asked for those that an entry may match."""
-
-    def __init__(self) -> None:
-        self._met: dict[int, dict[int, set[tuple[int, int]]]] = {}  # filter -> flow -> labels of its headers
-        self._sorted: dict[int, tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]] = {}
-
-    def note(self, number: int, flow: int, ways: Iterable[Way]) -> None:
-        """A flow meets filter `number`; `ways`: both its directions."""
-        flows = self._met.setdefault(number, {})
-        if flow not in flows:
-            flows[flow] = {(way.source, way.destination) for way in ways}
-            self._sorted.pop(number, None)
-
-    def within(self, number: int, source: tuple[int, int], destination: tuple[int, int]) -> set[int]:
-        """Flows that meet the filter with a header of these labels, [low, high) of each side."""
-        if number not in self._met:
-            return set()
-        by_source, by_destination = self._sorted.get(number) or self._sort(number)
-        from_, to = (bisect_left(by_source, (end,)) for end in source)
-        start, stop = (bisect_left(by_destination, (end,)) for end in destination)
-        if to - from_ < stop - start:
-            (low, high), rows = destination, by_source[from_:to]
-        else:
-            (low, high), rows = source, by_destination[start:stop]
-        return {flow for _label, other, flow in rows if low <= other < high}
-
-    def _sort(self, number: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
-        rows = [(*labels, flow) for flow, headers in self._met[number].items() for labels in headers]
-        found = self._sorted[number] = sorted(rows), sorted((there, here, flow) for here, there, flow in rows)
-        return found
+    ways: list[list[_Way]] = []
+    for (home, packet), (here, away) in zip(flows, ends.tolist(), strict=True):
+        answer = answer_to(packet)
+        zones = senders.zones(packet.family, packet.destination)
+        ways.append([way(home, packet, away), *(way(zone, answer, here) for zone in zones)])
+    every = [one for found in ways for one in found]
+    return FlowRows(
+        np.ascontiguousarray(ends[:, 0]),
+        np.ascontiguousarray(ends[:, 1]),
+        np.zeros((len(flows), 2), np.int32),
+        _first([len(found) for found in ways]),
+        np.array([one.zone for one in every], np.int32),
+        _first([len(one.attachments) for one in every]),
+        np.array([row for one in every for row in one.attachments], np.int32),
+        *_places(ways, len(attachments.zone)),
+        np.ascontiguousarray(base.ports.device[attachments.port], np.int32),
+        _devices_of_zones(engine),
+        *_devices_of_filters(engine),
+        np.ascontiguousarray(base.filters.stateful, np.uint8),
+    )
 
 
-class Decisions:
-    """What filters do with single packets. Forgets nothing by itself: filters whose entries change have to be told."""
+def _places(ways: Sequence[Sequence[_Way]], attachments: int) -> tuple[_Int, NDArray[np.int64], _Int]:
+    """By attachment: the labels whose answers flows hang on, ascending, and the flows."""
+    rows = sorted(
+        {(row, one.destination, flow) for flow, found in enumerate(ways) for one in found for row in one.attachments}
+    )
+    attachment, label, flow = np.array(rows, np.int64).reshape(-1, 3).T
+    return (
+        _first(np.bincount(attachment, minlength=attachments)),
+        np.ascontiguousarray(label),
+        np.ascontiguousarray(flow, np.int32),
+    )
 
-    def __init__(self, table: FilterTable) -> None:
-        self.table = table
-        self._atoms: dict[tuple[int, int, int, bool, bool], int] = {}
-        self._services = table.services
 
-    def action(self, variant: int, way: Way) -> int:
-        """The Action of the first entry that a way's packet matches, or of the filter's default."""
-        table, columns = self.table, self.table.columns
-        number = int(table.variant_filter[variant])
-        rows = table.rows(number)
-        hit = columns["source_low"][rows] <= way.source
-        hit &= way.source < columns["source_high"][rows]
-        hit &= columns["destination_low"][rows] <= way.destination
-        hit &= way.destination < columns["destination_high"][rows]
-        atom, port = self._atom(way.packet), int(table.variant_port[variant])
-        for row in (np.flatnonzero(hit) + rows.start).tolist():
-            if int(columns["in_port"][row]) in (NONE, port) and self._holds(int(columns["match"][row]), atom):
-                return int(columns["action"][row])
-        return int(table.otherwise[number])
+def _first(counts: Iterable[int]) -> _Int:
+    """Where each of some runs begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(np.fromiter(counts, np.int64))]).astype(np.int32)
 
-    def _holds(self, match: int, atom: int) -> bool:
-        """Whether a match's services hold an atom."""
-        services = self.table.services
-        if services.words is None:
-            return bool(services.bits(match) >> atom & 1)
-        return bool(int(services.words[match, atom >> 6]) >> (atom & 63) & 1)
 
-    def _atom(self, packet: Packet) -> int:
-        if self._services is not self.table.services:  # told apart further since
-            self._services = self.table.services
-            self._atoms.clear()
-        key = packet.protocol, packet.source_port, packet.destination_port, packet.established, packet.fragment
-        known = self._atoms.get(key)
-        if known is None:
-            known = self._atoms[key] = self._services.atom(packet)
-        return known
+def _devices_of_filters(engine: Engine) -> tuple[_Int, _Int]:
+    """By filter: the devices at whose ports packets meet it."""
+    ports, found = engine.base.ports, []
+    for first, kind, index in (
+        (ports.ingress_first, ports.ingress_kind, ports.ingress_index),
+        (ports.egress_first, ports.egress_kind, ports.egress_index),
+    ):
+        owner = np.repeat(np.arange(len(ports.table)), np.diff(first))
+        chosen = kind == OperationKind.FILTER
+        found.append(np.stack([index[chosen], ports.device[owner[chosen]]], axis=1))
+    number, device = np.unique(np.concatenate(found), axis=0).T
+    filters = len(engine.base.filters.default)
+    return _first(np.bincount(number, minlength=filters)), np.ascontiguousarray(device, np.int32)
+
+
+def _devices_of_zones(engine: Engine) -> _Int:
+    """By zone: the device at which all its attachments are, or NONE."""
+    zones, base = engine.attachments.zone, engine.base
+    device = base.ports.device[engine.attachments.port]
+    low = np.full(len(base.zone_names), np.iinfo(np.int64).max)
+    high = np.full(len(base.zone_names), np.iinfo(np.int64).min)
+    np.minimum.at(low, zones, device)
+    np.maximum.at(high, zones, device)
+    return np.where(low == high, low, NONE).astype(np.int32)
+
+
+def atoms(services: Services, flows: Sequence[Flow]) -> _Int:
+    """[flows, 2]: the services that a flow's packet, and its answer, belong to."""
+    known: dict[tuple[int, int, int, bool, bool], int] = {}
+
+    def atom(packet: Packet) -> int:
+        key = packet[3:]
+        if key not in known:
+            known[key] = services.atom(packet)
+        return known[key]
+
+    rows = [(atom(packet), atom(answer_to(packet))) for _zone, packet in flows]
+    return np.array(rows, np.int32).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""The judge of forbidden pairs, broken on purpose: the law that compares with worlds built anew notices it."""
+"""The judges of forbidden pairs and of flows, broken on purpose: the law that compares with plain walks notices it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,26 @@ NETWORKS = 400
 FEATURES = ("filters",)
 """Of the networks: filters decide, and plain walks through them end soon."""
 BREAKS = {
-    "every new way is taken for harmless": ("if (!node_leads(e, new, wanted)) return true;", "return true;"),
-    "an entry that opens a way is overlooked": ("bool gains = change[i].gains &&", "bool gains = false &&"),
-    "an entry that closes a way is overlooked": ("bool loses = change[i].loses &&", "bool loses = false &&"),
+    "every new way is taken for harmless": ("judge.c", "if (!node_leads(e, new, wanted)) return true;", "return true;"),
+    "an entry that opens a way is overlooked": ("judge.c", "bool gains = change[i].gains &&", "bool gains = false &&"),
+    "an entry that closes a way is overlooked": ("judge.c", "bool loses = change[i].loses &&", "bool loses = false &&"),
+    "a changed answer is not taken for a flow's": ("flows.c", "rows->place_label[place] < record[i].high", "false"),
+    "an entry is not taken for a flow's": (
+        "flows.c",
+        "(within(box, here, there) || within(box, there, here))",
+        "false",
+    ),
+    "every device remembers every connection": ("flows_way.c", "if (header->everywhere) return true;", "return true;"),
+    "one way of several suffices": (
+        "flows_way.c",
+        "return one < other ? one : other;",
+        "return one < other ? other : one;",
+    ),
 }
 
 
 def noticed() -> int | None:
-    """The first random network after whose changes pairs are judged wrongly; None when none is."""
+    """The first random network after whose changes pairs or flows are judged wrongly; None when none is."""
     for seed in range(NETWORKS):
         try:
             hold(seed, 4, FEATURES)
@@ -34,6 +46,5 @@ def noticed() -> int | None:
 
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_judge_is_noticed(name: str, tmp_path: Path) -> None:
-    text, other = BREAKS[name]
-    with broken_library(tmp_path, (("judge.c", text, other),)):
+    with broken_library(tmp_path, (BREAKS[name],)):
         assert noticed() is not None

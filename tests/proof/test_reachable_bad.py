@@ -1,13 +1,11 @@
-"""Bookkeeping of bad stretches, and of which flows meet which filter: against the same said plainly."""
+"""Bookkeeping of bad stretches: against the same said plainly."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.forwarding.engine.network import Packet
 from orchestrator.proof.reachable_bad import Bad, BadRows, Reached
-from orchestrator.proof.reachable_ways import Meetings, Way
 
 ZONES = [0, 0, 1]  # of three attachments
 LABELS = 12
@@ -50,18 +48,3 @@ def test_version_moves_with_the_pairs_only() -> None:
     rows.take(1, [(0, 2)])
     assert rows.version > version
     assert not rows.pairs()
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=8),
-    st.tuples(*[st.integers(0, 10)] * 4),
-)
-def test_flows_of_a_filter_within_addresses(headers: list[tuple[int, int]], box: tuple[int, int, int, int]) -> None:
-    meetings, packet = Meetings(), Packet(4, 0, 0, 6, 0, 0)
-    for flow, (here, there) in enumerate(headers):
-        meetings.note(3, flow, (Way((0,), packet, here, there), Way((0,), packet, there, here)))
-    low, high, to, end = box
-    held = [{(here, there), (there, here)} for here, there in headers]
-    wanted = {flow for flow, ends in enumerate(held) if any(low <= a < high and to <= b < end for a, b in ends)}
-    assert meetings.within(3, (low, high), (to, end)) == wanted
-    assert not meetings.within(4, (0, 10), (0, 10))

@@ -7,11 +7,12 @@ from ipaddress import ip_address
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, reject
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orchestrator.forwarding.engine import updates
+from orchestrator.forwarding.engine import service_cells, updates
 from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder, Translation
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import (
@@ -108,6 +109,18 @@ def test_the_engine_answers_a_policy_like_plain_walks(seed: int) -> None:
         hold(seed, 3)
     except TooManyTrailsError:
         reject()
+
+
+@given(st.integers(0, 2**32))
+@hypothesis_settings(max_examples=examples(5, 300), deadline=None)
+def test_services_that_are_runs_of_cells_are_judged_alike(seed: int) -> None:
+    """As in networks with so many services that sets of them are not written down."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service_cells, "MERGE_BYTES", 0)
+        try:
+            hold(seed, 2, ("filters",))
+        except TooManyTrailsError:
+            reject()
 
 
 @given(st.integers(0, 2**32))

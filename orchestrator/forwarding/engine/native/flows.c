@@ -1,0 +1,132 @@
+/* Registered flows over an engine's answers: which of them an update concerns, and whether they work.
+ *
+ * A flow hangs on the answers for its labels at the attachments where its packet, and its answer, may be sent, and on
+ * the filters that they meet. What an update concerns is marked; marked flows are judged when somebody asks, and only
+ * those whose verdict has become another are told (and those that a walker has to decide, each time).
+ */
+#include "flows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int mark(Flows *flows, int32_t flow) {
+    if (flows->marked[flow]) return OK;
+    flows->marked[flow] = 1;
+    return ints_push(&flows->queue, flow);
+}
+
+static int64_t place_at(const FlowRows *rows, int32_t attachment, int64_t label) {
+    int64_t from = rows->place_first[attachment], to = rows->place_first[attachment + 1];
+    while (from < to) {
+        int64_t middle = (from + to) / 2;
+        if (rows->place_label[middle] < label)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* An update has been applied that gave these answers: flows that hang on them are marked, and those that the walker
+ * decides, as other ways may lead to the same end over other memories. OK or NO_MEMORY. */
+int32_t flows_changed(Flows *flows, const Record *record, int64_t records) {
+    const FlowRows *rows = &flows->rows;
+    for (int64_t i = 0; i < records; i++) {
+        int64_t place = place_at(rows, record[i].attachment, record[i].low);
+        int64_t end = rows->place_first[record[i].attachment + 1];
+        for (; place < end && rows->place_label[place] < record[i].high; place++)
+            if (mark(flows, rows->place_flow[place])) return NO_MEMORY;
+    }
+    for (int32_t flow = 0; flow < rows->flows && flows->slow; flow++)
+        if (flows->verdict[flow] == FLOW_SLOW && mark(flows, flow)) return NO_MEMORY;
+    return OK;
+}
+
+int flow_meets(Flows *flows, int32_t flow, int32_t filter) {
+    for (int32_t i = flows->of_flow[flow]; i >= 0; i = flows->meeting[i].next)
+        if (flows->meeting[i].filter == filter) return OK;
+    if (flows->meetings == flows->meeting_room) {
+        int64_t room = flows->meeting_room * 2 + 64;
+        Meeting *more = realloc(flows->meeting, (size_t)room * sizeof *more);
+        if (!more) return NO_MEMORY;
+        flows->meeting = more;
+        flows->meeting_room = room;
+    }
+    int32_t number = (int32_t)flows->meetings++;
+    flows->meeting[number] = (Meeting){filter, flow, flows->of_flow[flow], flows->of_filter[filter]};
+    flows->of_flow[flow] = flows->of_filter[filter] = number;
+    return OK;
+}
+
+static bool within(const int64_t *box, int64_t source, int64_t destination) {
+    return box[0] <= source && source < box[1] && box[2] <= destination && destination < box[3];
+}
+
+/* An entry for these labels (sources [0], [1]; destinations [2], [3]) came to a filter or went: flows that meet the
+ * filter with such a header are marked. OK or NO_MEMORY. */
+int32_t flows_entry(Flows *flows, int32_t filter, const int64_t *box) {
+    const FlowRows *rows = &flows->rows;
+    for (int32_t i = flows->of_filter[filter]; i >= 0; i = flows->meeting[i].other) {
+        int32_t flow = flows->meeting[i].flow;
+        int64_t here = rows->source[flow], there = rows->destination[flow];
+        if ((within(box, here, there) || within(box, there, here)) && mark(flows, flow)) return NO_MEMORY;
+    }
+    return OK;
+}
+
+static int tell(Flows *flows, int32_t flow, uint8_t verdict) {
+    uint8_t before = flows->verdict[flow];
+    flows->slow += (verdict == FLOW_SLOW) - (before == FLOW_SLOW);
+    flows->verdict[flow] = verdict;
+    if (verdict == before && verdict != FLOW_SLOW) return OK;
+    return ints_push(&flows->told, flow) || ints_push(&flows->told, verdict) ? NO_MEMORY : OK;
+}
+
+/* Judge the marked flows. `told`: pairs of flow and verdict, of those that have another one, and of slow ones; how many
+ * pairs, or an error. */
+int64_t flows_judge(Flows *flows, const filter_view *view, const int32_t **told) {
+    flows->view = view;
+    flows->told.count = 0;
+    for (int64_t i = 0; i < flows->queue.count; i++) {
+        int32_t flow = flows->queue.at[i];
+        int verdict = flow_judge(flows, flow);
+        if (verdict < 0 || tell(flows, flow, (uint8_t)verdict)) return NO_MEMORY;
+        flows->marked[flow] = 0;
+    }
+    flows->queue.count = 0;
+    *told = flows->told.at;
+    return flows->told.count / 2;
+}
+
+/* All flows are marked. NULL: no memory. */
+Flows *flows_new(const Engine *engine, const FlowRows *rows, int64_t filters) {
+    Flows *flows = calloc(1, sizeof *flows);
+    if (!flows) return NULL;
+    *flows = (Flows){.engine = engine, .rows = *rows, .filters = filters,
+                     .verdict = malloc((size_t)rows->flows + 1), .marked = calloc((size_t)rows->flows + 1, 1),
+                     .of_flow = malloc(((size_t)rows->flows + 1) * sizeof *flows->of_flow),
+                     .of_filter = malloc(((size_t)filters + 1) * sizeof *flows->of_filter)};
+    bool fine = flows->verdict && flows->marked && flows->of_flow && flows->of_filter;
+    if (fine) {
+        memset(flows->verdict, FLOW_NEW, (size_t)rows->flows);
+        memset(flows->of_flow, 0xff, (size_t)rows->flows * sizeof *flows->of_flow);
+        memset(flows->of_filter, 0xff, (size_t)filters * sizeof *flows->of_filter);
+    }
+    for (int32_t flow = 0; flow < rows->flows && fine; flow++) fine = mark(flows, flow) == OK;
+    if (fine) return flows;
+    flows_free(flows);
+    return NULL;
+}
+
+void flows_free(Flows *flows) {
+    if (!flows) return;
+    free(flows->verdict);
+    free(flows->marked);
+    free(flows->queue.at);
+    free(flows->told.at);
+    free(flows->known);
+    free(flows->meeting);
+    free(flows->of_flow);
+    free(flows->of_filter);
+    free(flows);
+}
