@@ -10,6 +10,8 @@ export UV_LINK_MODE := copy
 UV_VERSION := 0.13.9
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+# hundreds of short processes compile all they import anew where the environment forbids them to keep it
+unexport PYTHONDONTWRITEBYTECODE
 NATIVE := orchestrator/forwarding/engine/native
 LIBRARY := $(NATIVE)/libforwarding.so
 
