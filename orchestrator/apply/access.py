@@ -1,13 +1,12 @@
 """How the world is reached: paths and names. Secrets are in files of their own (0600) or in the environment."""
 
-import json
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict, ValidationError
 
 from orchestrator.errors import InputError
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, parsed
 
 
 class Access(Noun):
@@ -32,9 +31,11 @@ def load_access(path: Path) -> Access:
     try:
         if path.stat().st_mode & 0o077:
             raise InputError(f"{path} can be read by others: run 'chmod 600 {path}'")
-        return Access.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return Access.model_validate(parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing: write it, or run 'onefold lab up' for a rehearsal") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): make it a file that you may read") from error
     except (ValueError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is not a usable access file ({reason}): compare it with docs/apply.md") from error

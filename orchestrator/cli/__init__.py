@@ -1,9 +1,11 @@
 """The command line: parses, calls the pipeline, prints, exits. One file per verb, imported only when asked for."""
 
+import contextlib
 import importlib
 import json
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -94,6 +96,9 @@ def group(ctx: click.Context, folder: str, as_json: bool, yes: bool, quiet: bool
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code; errors are one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal of another alphabet shows \u6d4b, and ends no call
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in arguments or bool(os.environ.get("ONEFOLD_JSON"))
     # these may stand anywhere, as people type them
@@ -109,7 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (click.Abort, click.ClickException, OnefoldError, OSError) as error:
-        return _fail(error, as_json)
+        with contextlib.suppress(OSError):  # where nothing can be said any more, the exit code still tells
+            return _fail(error, as_json)
+        return 1
     return result if isinstance(result, int) else 0
 
 
@@ -131,7 +138,8 @@ def _said(error: Exception) -> str:
             return f"{error.format_message().rstrip('.')}: see '{context.command_path} --help'"
         case click.ClickException():
             return error.format_message()
-        case OSError(strerror=str(), filename=str() as place):
+        case OSError(strerror=str()):
+            place = error.filename or "what was said"
             return f"{place}: {error.strerror}: name another place, give access or make room"
     return str(error)
 

@@ -6,6 +6,8 @@ import click
 
 from orchestrator.cli.common import plan_file
 from orchestrator.cli.session import Session
+from orchestrator.errors import InputError
+from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.pipeline import opened
 
 
@@ -20,27 +22,36 @@ from orchestrator.pipeline import opened
 def command(session: Session, plan_file: Path, wave: int | None, limit: tuple[str, ...], edits: bool) -> int:
     """Print steps, reasons, footprint and waves of a plan file; refuses a file whose seal does not fit."""
     plan = opened(plan_file)
+    waves = [each for each in plan.waves if wave in (None, each.number)]
+    if wave is not None and not waves:
+        raise InputError(f"{plan_file} has no wave {wave}: it has {len(plan.waves)}, counted from 1")
     session.say(f"plan {plan.hash[:12]} for {plan.project} by {plan.author}, policy {plan.policy_version}")
-    for each in plan.waves:
-        if wave is not None and each.number != wave:
-            continue
-        session.say(
-            click.style(f"\nwave {each.number}: {each.title}, night of {each.night}, window {each.window}", bold=True)
-        )
-        for number, batch in enumerate(each.batches, 1):
-            for name in batch:
-                step = plan.step_of[name]
-                touched = {*step.devices, *step.tenants, *step.hosts, step.system}
-                if limit and not touched & set(limit):
-                    continue
-                outage = f" [outage {step.outage_minutes} min: {', '.join(step.outage)}]" if step.outage else ""
-                mode = " [manual]" if step.mode == "manual" else ""
-                session.say(f"  {number:2}. {step.name:32} {step.title}{mode}{outage}")
-                session.say(f"      because {step.why}")
-                for item in step.checklist:
-                    session.say(f"      ☐ {item}")
-                for edit in step.edits if edits else ():
-                    sign = "+" if edit.before is None else "-" if edit.after is None else "~"
-                    session.say(f"      {sign} {edit.table}[{edit.key}]")
+    shown = sum(_wave(session, plan, each, frozenset(limit), edits) for each in waves)
+    if not shown:
+        session.say(f"no step{f' of wave {wave}' if wave else ''} touches {' or '.join(limit) or 'anything'}")
     session.result("show/1", {"seal": plan.hash, "plan": plan.plain()})
     return 0
+
+
+def _wave(session: Session, plan: Plan, wave: Wave, limit: frozenset[str], edits: bool) -> int:
+    """Print a wave's steps (those that touch one of `limit`, if any are named) and return how many there were."""
+    session.say(
+        click.style(f"\nwave {wave.number}: {wave.title}, night of {wave.night}, window {wave.window}", bold=True)
+    )
+    steps = [(number, plan.step_of[name]) for number, batch in enumerate(wave.batches, 1) for name in batch]
+    steps = [(n, step) for n, step in steps if not limit or _touched(step) & limit]
+    for number, step in steps:
+        outage = f" [outage {step.outage_minutes} min: {', '.join(step.outage)}]" if step.outage else ""
+        mode = " [manual]" if step.mode == "manual" else ""
+        session.say(f"  {number:2}. {step.name:32} {step.title}{mode}{outage}")
+        session.say(f"      because {step.why}")
+        for item in step.checklist:
+            session.say(f"      ☐ {item}")
+        for edit in step.edits if edits else ():
+            sign = "+" if edit.before is None else "-" if edit.after is None else "~"
+            session.say(f"      {sign} {edit.table}[{edit.key}]")
+    return len(steps)
+
+
+def _touched(step: Step) -> set[str]:
+    return {*step.devices, *step.tenants, *step.hosts, step.system}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
 
 from orchestrator.errors import DesignError
 from orchestrator.model.estate import Estate
@@ -15,6 +16,7 @@ class Allocator:
     """Hands out values by purpose. Values of the lock come first, unchanged; `lock()` is the lock to save."""
 
     def __init__(self, lock: Lock, estate: Estate) -> None:
+        _refuse_twice(lock)
         self._given = dict(lock.allocations)
         self._networks = _networks_in_use(estate)
 
@@ -27,10 +29,10 @@ class Allocator:
 
         Purposes up to the first "/" are one family: within it no value is given twice. Raises DesignError.
         """
-        taken = {int(value) for value in self._family(purpose) if value.isdecimal()} | set(used)
+        taken = {int(value) for value in self._family(purpose) if _is_number(value)} | set(used)
         fresh = (str(number) for number in candidates if number not in taken)
         value = self._take(purpose, fresh, "the numbers")
-        if not value.isdecimal():
+        if not _is_number(value):
             raise DesignError(_bad(purpose, value, "a number"))
         return int(value)
 
@@ -95,6 +97,33 @@ def _hosts(network: IPv4Network, spaced: bool) -> Iterator[IPv4Address]:
     if spaced:
         yield from (IPv4Address(value) for value in range(base + SPACING, last, SPACING))
     yield from (IPv4Address(value) for value in range(first, last) if not spaced or (value - base) % SPACING)
+
+
+def _is_number(value: str) -> bool:
+    """Digits as we write them, and not more than any number of ours has."""
+    return value.isascii() and value.isdecimal() and len(value) <= 12
+
+
+def _refuse_twice(lock: Lock) -> None:
+    """Two purposes of one family never share a value (two departments with one route target would be one VPN), and no
+    two prefixes an address.
+    """
+    seen: dict[tuple[str, str], str] = {}
+    for purpose, value in sorted(lock.allocations.items()):
+        other = seen.setdefault((purpose.split("/")[0], value), purpose)
+        if other != purpose:
+            raise DesignError(_twice(other, purpose, value))
+    networks = sorted((network, purpose) for purpose, value in lock.allocations.items() if (network := _network(value)))
+    for (one, first), (two, second) in pairwise(networks):  # sorted: who overlaps stands beside one it overlaps
+        if one.overlaps(two):
+            raise DesignError(_twice(first, second, str(two)))
+
+
+def _twice(one: str, two: str, value: str) -> str:
+    return (
+        f"onefold.lock: {one} and {two} both hold {value}: restore the newer of the two lines, "
+        "or take it out so that it gets a value of its own"
+    )
 
 
 def _network(value: str) -> IPv4Network | None:

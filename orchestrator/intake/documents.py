@@ -22,6 +22,9 @@ Shape = TypeVar("Shape", bound=BaseModel)
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?[0-9]+\.[0-9]+")
 _WORDS: Mapping[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_DEEPEST = 100
+"""Levels of values in a file. What people write has ten; the C parser would end the process at some ten thousand."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser where the wheel has it: ten times as fast
 
 
@@ -95,14 +98,15 @@ def parse_document(text: str, name: str, subject: str) -> Document:
     """The text of a YAML file as a Document. Raises FaultyInputError."""
     composed = _Composed(name, subject)
     try:
+        deep = _too_deep(text)
+        if deep:
+            where = Where(source=name, line=deep)
+            raise FaultyInputError([fault(subject, where, "values are nested too deeply", "write it flatter")])
         root = yaml.compose(text, Loader=_LOADER)
         data = composed.plain(root, ()) if root is not None else None
-    except RecursionError as error:
-        deep = fault(subject, Where(source=name), "values are nested too deeply", "write it flatter")
-        raise FaultyInputError([deep]) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
+        problem = " ".join((getattr(error, "problem", None) or str(error)).split())
         line = mark.line + 1 if mark else None
         raise FaultyInputError(
             [
@@ -116,6 +120,19 @@ def parse_document(text: str, name: str, subject: str) -> Document:
         ) from error
     raise_all(composed.faults)
     return Document(name, subject, data, composed.lines)
+
+
+def _too_deep(text: str) -> int:
+    """The line where values are nested deeper than anybody writes; 0: nowhere. Raises yaml.YAMLError."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            return event.start_mark.line + 1 if event.start_mark else 1
+    return 0
 
 
 class _Composed:
@@ -139,6 +156,9 @@ class _Composed:
             return _scalar(node)
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._fault(key_node, "a name is a list or a group of settings", "write one word before the colon")
+                continue
             key = str(key_node.value)
             if key in values:
                 self._fault(key_node, f"the key {key!r} is given twice", "remove one of the two")
@@ -157,8 +177,15 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if _INTEGER.fullmatch(text):
-        return int(text)
+        return _integer(text)
     return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def _integer(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:  # thousands of digits: Python refuses them, and whoever expects a number refuses the text
+        return text
 
 
 def _explanation(detail: ErrorDetails) -> tuple[str, str]:
@@ -167,6 +194,8 @@ def _explanation(detail: ErrorDetails) -> tuple[str, str]:
         return f"{field!r} is missing", "add it"
     if detail["type"] == "extra_forbidden":
         return f"{field!r} is not known here", "remove it or correct its spelling"
+    if detail["type"] in ("model_type", "dict_type"):
+        return f"{field!r} is no group of settings", "write each as 'name: value'"
     message = detail["msg"].removeprefix("Value error, ")
     typed = repr(detail["input"])
     typed = typed if len(typed) <= 60 else typed[:57] + "..."

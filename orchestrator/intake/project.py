@@ -1,6 +1,5 @@
 """The project folder: `onefold.yaml` says where census, topology, configurations, policy and lock lie."""
 
-import json
 import os
 from pathlib import Path
 from typing import Literal, Self
@@ -10,7 +9,7 @@ from pydantic import Field, ValidationError
 from orchestrator.errors import ProjectError
 from orchestrator.intake.documents import Document, read_document
 from orchestrator.intake.faults import FaultyInputError, raise_all
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, parsed
 from orchestrator.model.lock import Lock
 
 PROJECT_FILE = "onefold.yaml"
@@ -78,12 +77,13 @@ class Project(Noun):
         if not path.exists():
             return Lock()
         try:
-            return Lock(allocations=json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:  # ValueError: not JSON, not UTF-8, or not text to text
-            reason = " ".join(str(error).split())
-            raise ProjectError(
-                f"{self.lock}: not a lock file ({reason}): restore it from version control, it holds what is in use"
-            ) from error
+            return Lock(allocations=parsed(path.read_text(encoding="utf-8")))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"][1:]) or "the file"
+            raise ProjectError(_no_lock(self.lock, f"{place}: {first['msg']}")) from error
+        except (OSError, ValueError) as error:  # ValueError: not JSON or not UTF-8
+            raise ProjectError(_no_lock(self.lock, " ".join(str(error).split()))) from error
 
     def write_lock(self, lock: Lock) -> None:
         """Write the lock file, whole or not at all. Raises ProjectError when the folder cannot be written."""
@@ -101,5 +101,10 @@ class Project(Noun):
             ) from error
 
 
+def _no_lock(name: str, reason: str) -> str:
+    return f"{name}: not a lock file ({reason}): restore it from version control, it holds what is in use"
+
+
 def _stays_inside(folder: Path, name: str) -> bool:
-    return (folder / name).resolve().is_relative_to(folder.resolve())
+    # no path holds a zero byte: the system could not be asked for it
+    return "\0" not in name and (folder / name).resolve().is_relative_to(folder.resolve())

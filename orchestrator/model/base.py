@@ -40,6 +40,28 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+def parsed(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError, also where it is nested too deeply, gives a key twice (of which only
+    one could be meant) or has half a letter.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_each_once)
+    except RecursionError as error:
+        raise ValueError("values are nested too deeply") from error
+    if "\\ud" in text.lower():  # half of a letter written in two can be parsed, but not written again
+        canonical(value).encode()
+    return value
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"the key {key!r} is given twice")
+        values[key] = value
+    return values
+
+
 def digest(value: Any) -> str:
     """SHA-256 of the canonical form, 64 hexadecimal characters."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()

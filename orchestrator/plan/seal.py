@@ -1,30 +1,37 @@
 """The plan file: canonical JSON with its SHA-256. A changed byte is refused."""
 
-import json
+import contextlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from orchestrator.errors import SealError
-from orchestrator.model.base import digest
+from orchestrator.model.base import digest, parsed
 from orchestrator.model.plan import PLAN_FORMAT, Plan
 
 AGAIN = "run 'onefold plan' again, or fetch the file that was approved"
 
 
 def save(plan: Plan, path: Path) -> None:
-    """Write the plan file, whole or not at all. Raises SealError when the folder cannot be written."""
+    """Write the plan file, whole or not at all; others may read it, who have to sign it.
+
+    Raises SealError when the folder cannot be written, or `path` is something else than a file: what is put in the
+    place of /dev/null or of a pipe would be missed by everybody.
+    """
+    if path.exists() and not path.is_file():
+        raise SealError(f"{path}: there is something that is no file: choose another place with --out")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with fresh.open("w", encoding="utf-8") as file:
             file.write(plan.text())
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        fresh.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise SealError(
             f"{path}: the plan cannot be written ({error.strerror}): choose another place with --out"
         ) from error
@@ -52,7 +59,7 @@ def load(path: Path) -> Plan:
 
 def _content(path: Path, text: str) -> dict[str, Any]:
     try:
-        content = json.loads(text)
+        content = parsed(text)
     except ValueError as error:
         raise SealError(f"{path}: not a plan file, {error}: {AGAIN}") from error
     whole = isinstance(content, dict) and content.keys() == {"plan", "seal"} and isinstance(content["plan"], dict)

@@ -6,7 +6,6 @@ plan hash and one policy digest; a changed byte in either makes it stale.
 
 import base64
 import binascii
-import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import ValidationError
 
 from orchestrator.errors import ApprovalError, InputError
-from orchestrator.model.base import Noun, canonical
+from orchestrator.model.base import Noun, canonical, parsed
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Administrator, Policy
 
@@ -164,8 +163,8 @@ def load(path: Path) -> tuple[Approval, ...]:
     if not path.exists():
         return ()
     try:
-        return tuple(Approval.model_validate(row) for row in json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError) as error:
+        return tuple(Approval.model_validate(row) for row in parsed(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, ValidationError) as error:  # TypeError: not even a list
         raise ApprovalError(f"{path} is no list of approvals: remove it and let everybody sign anew") from error
 
 

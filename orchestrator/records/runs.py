@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import InputError, OnefoldError, StaleError
-from orchestrator.model.base import Noun, canonical
+from orchestrator.model.base import Noun, canonical, parsed
 from orchestrator.model.estate import Estate
 from orchestrator.model.plan import Plan
 from orchestrator.records.journal import EventState, Journal, JournalError
@@ -67,11 +67,9 @@ class Records:
         """The run of this name. Raises InputError when there is none, StaleError when it was changed on disk."""
         path = self.folder_of(name) / "run.json"
         try:
-            run = Run.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            run = Run.model_validate(parsed(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"there is no readable run {name} in {self.folder}: 'onefold status' lists them"
-            ) from error
+            raise InputError(f"there is no readable run {name} in {self.folder}: {self._known()}") from error
         first = self.journal.events(name)[:1]
         if (
             not first
@@ -80,6 +78,10 @@ class Records:
         ):
             raise StaleError(f"{path} is not what the journal says was begun: put back the file from a copy")
         return run
+
+    def _known(self) -> str:
+        names = self.journal.runs()
+        return f"there are {', '.join(names[-5:])}" if names else "run 'onefold apply PLAN' first"
 
     def latest(self) -> str:
         """The name of the newest run. Raises InputError when nothing was ever applied."""

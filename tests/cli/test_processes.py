@@ -55,6 +55,25 @@ def test_who_reads_only_the_beginning_hears_no_complaint(office: Path) -> None:
     assert done.stdout in ("0\n", "1\n")  # 0: all was written before the reader left
 
 
+@pytest.mark.parametrize("words", ["census", "--json census", "--help", "-C /nowhere --json census"])
+def test_a_full_disk_is_told_in_one_line_and_is_no_success(words: str, office: Path) -> None:
+    call = f"{ONEFOLD[0]} --quiet -C {office} {words} >/dev/full"
+    done = subprocess.run(["bash", "-c", call], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") <= 1
+
+
+@pytest.mark.parametrize("form", ["--json", "--yes"])
+def test_a_terminal_of_another_alphabet_ends_no_call(form: str, office: Path) -> None:
+    replaced(office / "configs/r1/frr.conf", ("interface lan0\n", "interface lan0\n 望潮\n"))
+    said = ran("-C", office, form, "validate", PYTHONIOENCODING="latin-1")
+    assert (said.returncode, said.stderr.count("Traceback")) == (0, 0)
+    assert r"\u671b\u6f6e" in said.stdout
+    if form == "--json":
+        assert json.loads(said.stdout)["unparsed"][0]["text"] == "望潮"
+
+
 def at_terminal(*words: object, **more: str) -> str:
     """What a terminal shows of the call."""
     ours, theirs = pty.openpty()

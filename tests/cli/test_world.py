@@ -58,11 +58,11 @@ def test_exit_1_when_nothing_was_ever_applied(verb: str, onefold: Onefold, offic
 
 
 def test_a_run_that_does_not_exist_is_named(onefold: Onefold, office: Path, planned: Path) -> None:
-    begun(office, planned)
+    name = begun(office, planned)[1]
     said = onefold("-C", office, "status", "--run", "nope")
     assert (said.code, said.error) == (
         1,
-        f"onefold: there is no readable run nope in {office}/.onefold: 'onefold status' lists them",
+        f"onefold: there is no readable run nope in {office}/.onefold: there are {name}",
     )
 
 

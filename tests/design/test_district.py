@@ -177,6 +177,8 @@ def test_an_exhausted_pool_says_which_and_what_to_do() -> None:
     ("purpose", "value", "kind"),
     [
         ("number/cz", "x", "a number"),
+        ("number/cz", "٣", "a number"),
+        ("number/cz", "9" * 5000, "a number"),
         ("prefix/cz/cz-2", "198.18.32.1/24", "a prefix"),
         ("address/router/cz", "here", "an address"),
     ],
@@ -187,6 +189,23 @@ def test_a_damaged_lock_line_is_named(purpose: str, value: str, kind: str) -> No
     assert str(caught.value) == (
         f"onefold.lock: {purpose} holds {value!r}, which is not {kind}: restore the line from its history"
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "values", "value"),
+    [
+        ("number/cz", "number/mz", ("100", "100"), "100"),
+        ("prefix/cz/cz-2", "tenant/mz", ("198.18.32.0/23", "198.18.33.0/24"), "198.18.33.0/24"),
+    ],
+)
+def test_a_value_that_the_lock_gives_twice_is_refused(one: str, two: str, values: tuple[str, str], value: str) -> None:
+    with pytest.raises(DesignError) as caught:
+        design(district(), policy(), Lock(allocations=dict(zip((one, two), values, strict=True))))
+    assert str(caught.value) == (
+        f"onefold.lock: {one} and {two} both hold {value}: restore the newer of the two lines, "
+        "or take it out so that it gets a value of its own"
+    )
+    design(district(), policy(), Lock(allocations={"number/cz": "100", "vni/mz": "100"}))
 
 
 def test_a_locked_value_is_used_as_it_stands() -> None:

@@ -135,10 +135,34 @@ def test_an_alias_is_refused_before_it_can_grow() -> None:
     assert set(str(caught.value).splitlines()) == {"f.yaml:1: an alias (*) repeats a value; write the value itself"}
 
 
-def test_a_file_nested_without_end_is_refused() -> None:
+@pytest.mark.parametrize("opened", ["[" * 3000, "[" * 100_000, "- " * 3000], ids=["deep", "endless", "in_a_row"])
+def test_a_file_nested_without_end_is_refused(opened: str) -> None:
     with pytest.raises(FaultyInputError) as caught:
-        parse_document("[" * 3000 + "]" * 3000, "f.yaml", "project")
-    assert str(caught.value) == "f.yaml: values are nested too deeply; write it flatter"
+        parse_document("first: 1\nrest:\n  " + opened + "]" * opened.count("["), "f.yaml", "project")
+    assert str(caught.value) == "f.yaml:3: values are nested too deeply; write it flatter"
+    assert parse_document("[" * 50 + "]" * 50, "f.yaml", "project").data != []
+
+
+def test_a_name_that_is_no_word_is_refused() -> None:
+    with pytest.raises(FaultyInputError) as caught:
+        parse_document("a: 1\n? [b, c]\n: 2\n", "f.yaml", "project")
+    assert str(caught.value) == ("f.yaml:2: a name is a list or a group of settings; write one word before the colon")
+
+
+def test_a_number_of_thousands_of_digits_is_a_bad_value_like_others(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "policy.yaml", ("observation_days: 7", f"observation_days: {'7' * 5000}"))
+    (fault,) = faults_of(folder)
+    assert fault.startswith("policy.yaml:N: 'observation_days' is '777")
+    assert len(fault) < 300
+
+
+def test_a_path_with_a_zero_byte_is_refused(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "onefold.yaml", ("census: census.xlsx", 'census: "a\\0b"'))
+    assert faults_of(folder) == [
+        "onefold.yaml:N: 'census' leads out of the project folder; use a path below the folder"
+    ]
 
 
 @pytest.mark.parametrize("name", ["policy.yaml", "topology.yaml", "onefold.yaml"])

@@ -1,5 +1,6 @@
 """A plan file is read back as it was written, or not at all."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -69,6 +70,32 @@ def test_another_format_is_refused_even_when_sealed(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}: plan format 2, this version reads 1: use the version that wrote it, or run 'onefold plan' again"
     )
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # as /dev/null would be, by somebody who only wanted to look at the waves
+    for place in (pipe, tmp_path, Path()):
+        with pytest.raises(SealError, match="something that is no file"):
+            save(plan(), place)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_those_who_have_to_sign_may_read_the_plan(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        save(plan(), tmp_path / "plan.json")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "plan.json").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"plan":' * 100_000, '{"plan":{"format":1,"x":"\\ud800"},"seal":""}'])
+def test_json_that_nobody_wrote_is_no_plan_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text, encoding="utf-8")
+    with pytest.raises(SealError, match="not a plan file"):
+        load(tmp_path / "plan.json")
 
 
 def test_a_missing_file_and_an_unwritable_place_are_named(tmp_path: Path) -> None:
