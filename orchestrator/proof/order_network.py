@@ -37,7 +37,8 @@ from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, b
 
 EXPLAINED = 3
 """Broken flows of one state that are explained way by way; the others hang on all steps near them."""
-MOST_WAYS = 16
+MOST_TABLES = 300
+"""Tables looked at to explain one direction of a broken flow."""
 NOTHING = Promises(frozenset(), frozenset())
 Promise = tuple[Literal["broken", "unknown"], Subject]
 
@@ -142,7 +143,7 @@ class NetworkVerifier:
             there = self._senders.ports(flow.zone, family, source)
             back = [port for _zone, port in owners] if alone else []
             self._starts[subject] = self._tables(there), self._tables(back)
-        return self.batch.reasons(subject, self._starts[subject], MOST_WAYS)
+        return self.batch.reasons(subject, self._starts[subject], MOST_TABLES)
 
     def _tables(self, ports: Iterable[int]) -> list[int]:
         return sorted({int(self.batch.base.network.ports.table[port]) for port in ports})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 from orchestrator.forwarding.engine.network import NONE, HopKind
 from orchestrator.forwarding.engine.updates import Prefix
-from orchestrator.proof.reachable_base import WIDTH, Hops, Interval
+from orchestrator.proof.reachable_base import WIDTH, Hops, Interval, intervals
 from orchestrator.proof.reachable_rows import DROPPED, Rows
 
 _LOST, _ENDS = -2, -3  # instead of a next table: lost there; delivered, or nobody knows
@@ -20,38 +21,57 @@ class LostWays:
         self._rows = rows
         self._seen = 0  # of the rows' changes
         self._found: dict[int, dict[Interval, tuple[int, ...]]] = {}  # table -> address -> where packets to it go
+        self._known: list[Interval] = []  # the addresses, ascending
         self.lookup: Callable[[int, Interval], Hops] | None = None  # somebody who knows the longest matches faster
 
-    def of(self, start: int, address: Interval, most: int) -> Iterator[tuple[int, ...]]:
-        """The tables of each way that begins in table `start` and is lost whatever filters do.
+    def of(self, starts: Iterable[int], address: Interval, marks: Mapping[int, int], most: int) -> list[int]:
+        """The smallest sets of marked tables on ways that begin in `starts` and are lost whatever filters do.
 
-        Such a way ends without a route, in a null route, at a port without a cable, or where it has been before. At
-        most `most` ways are followed to their ends.
+        Such a way ends without a route, in a null route, at a port without a cable, or where it has been before.
+        `marks`: a bit for each table that is marked; a set is the sum of its bits. At most `most` tables are looked at,
+        each once for every set of marks with which it is met, sets with more marks left out: whatever is lost from
+        there is lost with fewer. (Depth first, so of a circle the last table that is left is still on the way.)
         """
         self._forget()
-        ways: list[tuple[int, tuple[int, ...]]] = [(start, ())]
+        found: list[int] = []
+        met: dict[int, list[int]] = {}
+        ways: list[tuple[int, frozenset[int], int]] = [(start, frozenset(), 0) for start in starts]
         while ways and most:
-            table, before = ways.pop()
-            if table < 0 or table in before:
-                most -= 1
-                if table != _ENDS:
-                    yield before
+            table, before, own = ways.pop()
+            if table == _ENDS or _holds_one_of(found, own):
                 continue
-            known = self._found.setdefault(table, {})
-            found = known.get(address)
-            if found is None:
-                found = known[address] = self._onward(table, address)
-            way = (*before, table)
-            ways += [(after, way) for after in found]
+            if table == _LOST or table in before:
+                found = [other for other in found if other & own != own] + [own]
+                continue
+            own |= marks.get(table, 0)
+            known = met.setdefault(table, [])
+            if _holds_one_of(known, own):
+                continue
+            known.append(own)
+            most -= 1
+            way = before | {table}
+            ways += [(after, way, own) for after in self._after_at(table, address)]
+        return found
+
+    def _after_at(self, table: int, address: Interval) -> tuple[int, ...]:
+        known = self._found.setdefault(table, {})
+        found = known.get(address)
+        if found is None:
+            found = known[address] = self._onward(table, address)
+            place = bisect_left(self._known, address)
+            if self._known[place : place + 1] != [address]:
+                self._known.insert(place, address)
+        return found
 
     def _forget(self) -> None:
         """Forget what routes said that have changed since."""
         changes = self._rows.changes
         for table, prefix in changes[self._seen :]:
-            known, shift = self._found.get(table, {}), WIDTH[prefix.family] - prefix.length
-            inside = prefix.family, prefix.address >> shift
-            for address in [one for one in known if (one[0], one[1] >> shift) == inside]:
-                del known[address]
+            known = self._found.get(table, {})
+            for family, low, high in intervals(prefix) if known else ():
+                first, last = (bisect_left(self._known, (family, end)) for end in (low, high))
+                for address in self._known[first:last]:
+                    known.pop(address, None)
         self._seen = len(changes)
 
     def _onward(self, table: int, address: Interval) -> tuple[int, ...]:
@@ -93,3 +113,7 @@ class LostWays:
         for table, prefix in self._rows.routes:
             found.setdefault((table, prefix.family), set()).add(prefix.length)
         return found
+
+
+def _holds_one_of(sets: list[int], own: int) -> bool:
+    return any(other & own == other for other in sets)

@@ -235,25 +235,30 @@ class Batch:
         """Sets of steps each of which, as it stands now, keeps a flow that fails from working, whatever others do.
 
         `starts`: the tables where its packets, and where its answers begin. Found for ways that lose packets by routes
-        alone; where there is none it is all steps near the flow. At most `most` ways are followed from each start.
+        alone: the smallest sets, of steps that change routes to where the packets go; at most `most` tables are looked
+        at there and back. Where there is none it is all steps near the flow.
         """
-        near = self.near(flow)
         if self.base.policed or self.base.links:
-            return [frozenset(near)]
-        tables: dict[int, set[int]] = {}
-        for step in near:
+            return [frozenset(self.near(flow))]
+        found = set[frozenset[int]]()
+        for address, begins in zip(self.flows[flow], starts, strict=True):
+            tables = self._tables(address)
+            if not tables:
+                continue
+            marks = {table: 1 << place for place, table in enumerate(tables)}
+            for way in self.lost.of(begins, address, marks, most):
+                met = (steps for table, steps in tables.items() if way & marks[table])
+                found.add(frozenset[int]().union(*met))
+        return sorted(found, key=sorted) or [frozenset(self.near(flow))]
+
+    def _tables(self, address: Interval) -> dict[int, set[int]]:
+        """Tables in which steps change routes to an address, and those steps."""
+        found: dict[int, set[int]] = {}
+        for step in self._index.members(address):
             for key in self.keys[step]:
-                if not isinstance(key[0], str):
-                    tables.setdefault(key[0], set()).add(step)
-        marked = frozenset(tables)
-        ways = {
-            marked.intersection(way)
-            for address, begins in zip(self.flows[flow], starts, strict=True)
-            for start in begins
-            for way in self.lost.of(start, address, most)
-        }
-        found = {frozenset[int]().union(*(tables[table] for table in way)) for way in ways}
-        return sorted(found, key=sorted) or [frozenset(near)]
+                if isinstance(key[1], Prefix) and any(overlap(address, one) for one in intervals(key[1])):
+                    found.setdefault(key[0], set()).add(step)
+        return found
 
     @cached_property
     def _index(self) -> Spans:
