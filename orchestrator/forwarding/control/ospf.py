@@ -88,7 +88,10 @@ class _Computation:
         routers = {
             place: {area: self._reached_routers(place, area) for area in areas} for place, areas in self.ports.items()
         }
-        discards = {place: frozenset(self._active(place)) for place in self.borders}
+        discards = {
+            place: frozenset(prefix for prefix, hidden in self._active(place).items() if not hidden)
+            for place in self.borders
+        }
         return Domain(self.paths, routers, self.borders, discards)
 
     def _graphs(self) -> dict[int, dict[Node, list[Edge]]]:
@@ -140,7 +143,7 @@ class _Computation:
                 self._offer(place, self._network(node), Path(INTRA, reached.cost, reached.hops, frozenset((area,))))
                 continue
             owner: Place = (node[0], node[1])
-            if owner in self.boundary and owner != place:
+            if owner in self.boundary and owner != place and not self._is_stub(place, area):  # no externals in there
                 self._offer(place, owner, Path(INTRA, reached.cost, reached.hops, frozenset((area,))))
             for prefix, cost, interface in self._stubs_of(owner, area):
                 hops = reached.hops if owner != place else frozenset((Hop(interface),))
@@ -176,6 +179,7 @@ class _Computation:
 
     def _between(self, areas: Iterable[int], listeners: frozenset[Place]) -> None:
         """Let every border announce into the areas, and those who listen take what is best (RFC 2328, 16.2)."""
+        active = {place: self._active(place) for place in listeners}
         announced: dict[int, dict[Place, dict[Key, int]]] = {
             area: {border: self._announce(border, area) for border in self.borders if area in self.ports[border]}
             for area in areas
@@ -185,14 +189,13 @@ class _Computation:
                 if area not in own_areas or place not in listeners:
                     continue
                 for border, summaries in by_border.items():
-                    self._listen(place, area, border, summaries)
+                    heard = {key: cost for key, cost in summaries.items() if key != place and key not in active[place]}
+                    self._listen(place, area, border, heard)
 
     def _listen(self, place: Place, area: int, border: Place, summaries: Mapping[Key, int]) -> None:
         reached = self.spf[place][area].get(border)
-        if border == place or reached is None:
-            return
-        for key, cost in summaries.items():
-            if key != place and key not in self._ranges(place):
+        if border != place and reached is not None:
+            for key, cost in summaries.items():
                 self._offer(place, key, Path(INTER, reached.cost + cost, reached.hops, frozenset((area,))))
 
     def _announce(self, border: Place, area: int) -> dict[Key, int]:
@@ -227,16 +230,15 @@ class _Computation:
                 return one.prefix, one.hide
         return None
 
-    def _ranges(self, place: Place) -> frozenset[Prefix]:
-        if place not in self.borders:
-            return frozenset()
-        return frozenset(one.prefix for one in self.processes[place].ranges)
+    def _active(self, border: Place) -> dict[Prefix, bool]:
+        """A border router's ranges with a component of their own, and whether they hide them (RFC 2328, 12.4.3).
 
-    def _active(self, border: Place) -> Iterator[Prefix]:
-        for one in self.processes[border].ranges:
-            if any(self._range_of(border, key, path) == (one.prefix, False)
-                   for key, path in self.paths[border].items()):  # fmt: skip
-                yield one.prefix
+        Only these keep another border's announcement of the same range out (16.2); one without components is nothing.
+        """
+        if border not in self.borders or not self.processes[border].ranges:
+            return {}
+        found = (self._range_of(border, key, path) for key, path in self.paths[border].items())
+        return dict(one for one in found if one is not None)
 
     def _reached_routers(self, place: Place, area: int) -> dict[Place, Reached]:
         if self._is_stub(place, area):

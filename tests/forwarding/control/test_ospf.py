@@ -153,6 +153,46 @@ def test_a_range_stands_for_its_components_and_is_discarded_at_the_border() -> N
     assert one(hidden, "r1", "10.1.0.0/16") == "nothing"
 
 
+def test_a_range_without_components_does_not_keep_another_border_s_out() -> None:
+    # RFC 2328, 16.2 (2): only an active range lets a border disregard the same range from the backbone. r1 has a port
+    # in area 1 too, but what r1 has there is none of the range's.
+    of_area = OspfRange.model_validate({"area": 1, "prefix": "10.1.0.0/16"})
+
+    def found(own: str) -> str:
+        return one(
+            computed(
+                router("r1", loopback(1), link("a", "10.0.0.1/30", "12"), link("c", own, "apart", area=1),
+                       ospf=ospf(1, ranges=(of_area,))),
+                router("r2", loopback(2), link("a", "10.0.0.2/30", "12"), link("b", "10.1.0.1/30", "23", area=1),
+                       ospf=ospf(2, ranges=(of_area,))),
+            ),
+            "r1", "10.1.0.0/16",
+        )  # fmt: skip
+
+    assert found("172.16.0.1/30") == "10.1.0.0/16 ospf/inter [110/20] a 10.0.0.2"
+    assert found("10.1.9.1/30") == "10.1.0.0/16 ospf/range [110/0] discard"
+
+
+def test_a_router_in_stub_areas_alone_has_nobody_to_tell_externals() -> None:
+    # RFC 2328, 3.6: externals are not flooded into or through stub areas, so nobody hears those of r3
+    redistribute, static = (Redistribution(source="static"),), StaticRoute.model_validate(
+        {"prefix": "203.0.113.0/24", "discard": True}
+    )  # fmt: skip
+
+    def found(stub: tuple[int, ...], name: str) -> str:
+        result = computed(
+            router("r1", loopback(1), link("a", "10.0.0.1/30", "12"), ospf=ospf(1)),
+            router("r2", loopback(2), link("a", "10.0.0.2/30", "12"), link("b", "10.1.0.1/30", "23", area=1),
+                   ospf=ospf(2, stub_areas=stub)),
+            router("r3", loopback(3, area=1), link("a", "10.1.0.2/30", "23", area=1),
+                   ospf=ospf(3, stub_areas=stub, redistribute=redistribute), static=(static,)),
+        )  # fmt: skip
+        return one(result, name, "203.0.113.0/24")
+
+    assert [found((1,), name) for name in ("r1", "r2")] == ["nothing", "nothing"]
+    assert found((), "r1") == "203.0.113.0/24 ospf/E2 [110/20] a 10.0.0.2"
+
+
 def test_inside_beats_between_beats_outside_whatever_the_cost() -> None:
     # RFC 2328, 11: path types in order of preference. Area 1 also joins r1 and r3 directly, at cost 500.
     found = computed(
