@@ -24,6 +24,7 @@ from orchestrator.forwarding.engine.outcomes import Attachments, Classes, Outcom
 from orchestrator.forwarding.engine.packets import Interval, union_of
 from orchestrator.forwarding.engine.plain_flow import works
 from orchestrator.forwarding.engine.slices import positions
+from orchestrator.forwarding.engine.sound import Sound, check_prefix
 from orchestrator.forwarding.engine.tables import MAPS, compile_network, cut_rules, rule_targets
 from orchestrator.forwarding.engine.trail import Trail
 from orchestrator.forwarding.engine.updates import (
@@ -98,6 +99,7 @@ class Engine:
         self._ends: list[int] = []
         self._targets = rule_targets(network, self.labels)
         self.entries = Entries(network)
+        self._sound = Sound(network)
         self._walker: tuple[int, Walker] | None = None
         self.__dict__.pop("_decider", None)
         self.generation += 1
@@ -187,7 +189,12 @@ class Engine:
         return Matrix(self.decider, self.classes(), self.attachments, upper=unknown_reaches)
 
     def path(self, zone: int, packet: Packet) -> list[Trail]:
-        """Every branch of a packet's way from a zone, hop by hop. Raises TooManyTrailsError beyond 20,000."""
+        """Every branch of a packet's way from a zone, hop by hop.
+
+        Raises TooManyTrailsError beyond 20,000, QuestionError for a zone or a packet that cannot be.
+        """
+        self._sound.zone(zone)
+        self._sound.packet(packet)
         return self.walker.trails(zone, packet)
 
     def why(self, zone: int, packet: Packet) -> list[Reason]:
@@ -195,7 +202,12 @@ class Engine:
         return reasons(self, self.walker, self.path(zone, packet))
 
     def flow(self, zone: int, packet: Packet) -> bool | None:
-        """Whether a packet gets to one zone and its answer comes back, always; None: something unread decides."""
+        """Whether a packet gets to one zone and its answer comes back, always; None: something unread decides.
+
+        Raises QuestionError for a zone or a packet that cannot be.
+        """
+        self._sound.zone(zone)
+        self._sound.packet(packet)
         return works(self.walker, zone, packet)
 
     def difference(self, change: Change) -> Difference:
@@ -204,6 +216,7 @@ class Engine:
 
     def findings(self, pairs: NDArray[np.bool_] | None = None) -> Findings:
         """Packets that go round, and zones' addresses that others' packets do not get to by routes (findings.py)."""
+        self._sound.pairs(pairs)
         return findings(self, pairs)
 
     def sources(self, attachment: int) -> list[Interval]:
@@ -274,7 +287,10 @@ class Engine:
         if not 0 <= update.table < len(self._base.tables):
             raise UpdateError(f"table {update.table} is none of {len(self._base.tables)}: correct the update")
         check_prefix(update.prefix)
-        group = NONE if isinstance(update, RemoveRoute) else self.group(update.hops)
+        group = NONE
+        if not isinstance(update, RemoveRoute):
+            self._sound.line(update.line)
+            group = self.group(update.hops)
         try:
             low, high = self.labels.interval(update.prefix)
             self._cut((low, high))
@@ -304,6 +320,8 @@ class Engine:
         return Change(update, applied.records, native=native, generation=self.generation)
 
     def _entry(self, update: EntryUpdate) -> Change:
+        if not isinstance(update, RemoveEntry):
+            self._sound.entry(update.entry)
         back = self.entries.apply(update)
         self._updates.append(update)
         if self._needs_variant(update, back):
@@ -345,8 +363,9 @@ class Engine:
     # ---- groups and lines ----
 
     def group(self, hops: tuple[Hop, ...]) -> int:
-        """The number of a group of next hops, for batches of route updates. Raises NativeError for bad numbers."""
+        """The number of a group of next hops, for batches of route updates. Raises UpdateError for bad ones."""
         if hops not in self._groups:
+            self._sound.hops(hops)
             kinds = np.array([hop.kind for hop in hops], np.int32)
             self._groups[hops] = self._core.group(kinds, np.array([hop.target for hop in hops], np.int32))
             self._hops[self._groups[hops]] = hops
@@ -387,13 +406,3 @@ class Engine:
 
 
 _KINDS: Final = {AddRoute: Kind.ADD_ROUTE, RemoveRoute: Kind.REMOVE_ROUTE, ReplaceRoute: Kind.REPLACE_ROUTE}
-_WIDTH: Final = {4: 32, 6: 128}
-
-
-def check_prefix(prefix: Prefix) -> None:
-    """Raise UpdateError when a route's prefix is none."""
-    width = _WIDTH.get(prefix.family)
-    if width is None or not 0 <= prefix.length <= width:
-        raise UpdateError(f"{tuple(prefix)} is no prefix: family 4 or 6, length up to 32 or 128")
-    if not 0 <= prefix.address < 1 << width or prefix.address & ((1 << (width - prefix.length)) - 1):
-        raise UpdateError(f"{tuple(prefix)} has bits beyond its length: clear them")

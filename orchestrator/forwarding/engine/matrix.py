@@ -31,6 +31,7 @@ from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes
 from orchestrator.forwarding.engine.packets import FAMILIES, Interval, PacketSet
 from orchestrator.forwarding.engine.slices import THREADS, UPPER, Units, Whole
+from orchestrator.forwarding.engine.sound import Sound
 from orchestrator.forwarding.engine.updates import EntryUpdate, InsertEntry, RemoveEntry
 
 MANY_PAIRS: Final = 200_000  # from here on the native matrix takes (attachment, class) pair by pair
@@ -73,6 +74,7 @@ class Matrix:
     ) -> None:
         """Decide everything. `pairwise` chooses the native way, None by size (tests compare both)."""
         self.decider, self.zones = decider, len(decider.network.zone_names)
+        self._sound = Sound(decider.network)
         self._given = classes, attachments, upper, threads, pairwise
         order = np.argsort(attachments.zone, kind="stable")
         if not np.array_equal(order, np.arange(len(order))):
@@ -143,8 +145,10 @@ class Matrix:
     def apply(self, update: EntryUpdate) -> PairChanges:
         """Change one filter entry (in the decider's table too) and decide anew what it decides about.
 
-        Raises UpdateError when there is no such filter or place in it; nothing is changed then.
+        Raises UpdateError when there is no such filter or place in it, or the entry cannot be; nothing is changed then.
         """
+        if not isinstance(update, RemoveEntry):
+            self._sound.entry(update.entry)
         table = self.decider.table
         table.check(update)
         number, at = update.filter, update.position
@@ -194,9 +198,12 @@ class Matrix:
         return PairChanges(pairs // self.zones, pairs % self.zones, some, every, rebuilt=True)
 
     def reaches(self, packet: Packet | None = None) -> Bool:
-        """[zones, zones]: whether any packet gets from one to the other (of the service of `packet`)."""
+        """[zones, zones]: whether any packet gets from one to the other (of the service of `packet`: its protocol,
+        ports and flags, whatever its addresses). Raises QuestionError for a packet that cannot be.
+        """
         if packet is None:
             return self.some > 0
+        self._sound.packet(packet)
         atom = self.decider.table.services.atom(packet)
         if len(self.parts) == 1 and isinstance(self.parts[0], FastPart):
             return self.parts[0].service(atom).reshape(self.zones, self.zones)
@@ -212,8 +219,11 @@ class Matrix:
     def packets(self, source: int, destination: int, *, every_path: bool = False) -> PacketSet:
         """The exact set of packets that get from one zone to the other.
 
-        `every_path`: by all equal-cost paths, from every attachment of the zone that can send them.
+        `every_path`: by all equal-cost paths, from every attachment of the zone that can send them. Raises
+        QuestionError for a zone that the network does not have.
         """
+        self._sound.zone(source)
+        self._sound.zone(destination)
         found = failed = PacketSet(self.decider.table.services)
         for attachment in np.flatnonzero(self.attachments.zone == source).tolist():
             sources = self.decider.intervals(*bounds_of(self.units, attachment))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,7 +74,7 @@ def test_a_packet_passes_the_filter_and_is_delivered_and_the_matrix_says_so() ->
 
 
 def test_nodes_read_in_place_stay_as_they_were_while_the_graph_grows_and_after_its_engine_is_gone() -> None:
-    engine = Engine(two_offices())
+    engine = Engine(replace(two_offices(), lines=tuple(f"r2:{line}" for line in range(200))))
     read = [engine.outcomes()]
     copies = [[column.copy() for column in read[0]]]
     for line in range(200):
