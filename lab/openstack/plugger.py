@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from keystoneauth1.exceptions import ClientException
-from openstack.exceptions import SDKException
+from openstack.exceptions import NotFoundException, SDKException
 
 from lab import ovn
 from lab.openstack import namespaces, server
@@ -42,7 +42,7 @@ class Plugger:
         self.here = here
         self.connection: Connection = connect(cloud)
         self.answerer = Answerer()
-        self.servers: dict[str, Any] = {}
+        self.stopped: frozenset[str] = frozenset()
         self.subnets: dict[str, tuple[int, dict[str, tuple[str, str | None]]]] = {}
         self.key = server_key().with_suffix(".pub").read_text()
 
@@ -82,14 +82,25 @@ class Plugger:
         }
 
     def _refresh(self, wanted: dict[str, dict[str, Any]], have: dict[str, Server]) -> None:
-        """Ask Nova for its servers when there are any: names, keys, and which of them are stopped."""
+        """Ask Nova which of its servers are stopped, when there are any.
+
+        Nothing else of them is asked: for every server told in full, Nova asks Neutron twice.
+        """
         if have or wanted:
-            self.servers = {one.id: one for one in self.connection.compute.servers(all_projects=True)}
+            stopped = self.connection.compute.servers(details=False, all_projects=True, status="SHUTOFF")
+            self.stopped = frozenset(one.id for one in stopped)
+
+    def _server(self, identity: str) -> Any | None:
+        """Return what Nova says of one server in full; None when it knows none of this name."""
+        try:
+            return self.connection.compute.get_server(identity)
+        except NotFoundException:
+            return None
 
     def _describe(self, port: dict[str, Any]) -> Server:
         """Return the server of a port that is not plugged yet; a port without a Nova server is one by itself."""
         identity = port["device_id"]
-        known = self.servers.get(identity)
+        known = self._server(identity)
         if known is None:
             return Server(id=identity, name=port["name"] or identity[:8], project=port["project_id"], keys=(self.key,))
         keys = [self.key]
@@ -157,10 +168,11 @@ class Plugger:
 
     def _follow(self, one: Server) -> None:
         """Stop and start with Nova: a stopped server has no processes and no link, but keeps its files."""
-        known = self.servers.get(one.id)
-        if known is None or known.status not in {"ACTIVE", "SHUTOFF"} or (known.status == "ACTIVE") == one.running:
+        running = one.id not in self.stopped
+        if running == one.running:
             return
-        running = known.status == "ACTIVE"
+        if running and ((known := self._server(one.id)) is None or known.status != "ACTIVE"):
+            return  # it is being built or taken away, or failed
         if not running:
             server.halt(one)
         for plug in one.ports.values():
