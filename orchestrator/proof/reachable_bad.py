@@ -77,6 +77,20 @@ class BadRows:
             for row in found:
                 self._note(attachment, row.reached, 1)
 
+    def add(self, attachment: int, found: list[Bad]) -> None:
+        """Stretches of an attachment that lead to these zones, too; each is one that it has, or apart from them."""
+        rows = {row.low: row for row in self.of(attachment)}
+        for row in found:
+            known = rows.get(row.low)
+            if known is not None:
+                zones, unread = known.reached
+                self._note(attachment, Reached(row.reached.zones - zones), 1)
+                rows[row.low] = known._replace(reached=Reached(row.reached.zones | zones, unread))
+            else:
+                self._note(attachment, row.reached, 1)
+                rows[row.low] = row
+        self._rows[attachment] = sorted(rows.values())
+
     def _note(self, attachment: int, reached: Reached, step: int) -> None:
         zone = self._zone[attachment]
         for other in reached.zones:
@@ -85,11 +99,12 @@ class BadRows:
             self._step(self._unread, zone, step)
 
     def _step(self, count: Counter[Key], key: Key, step: int) -> None:
-        count[key] += step
-        if not count[key]:
+        now = count.get(key, 0) + step
+        if now:
+            count[key] = now
+        else:
             del count[key]
-            self.version += 1
-        elif count[key] == step:
+        if not now or now == step:
             self.version += 1
 
 

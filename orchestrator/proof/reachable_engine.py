@@ -60,7 +60,7 @@ class EngineWorld:
             self._generation = self.engine.generation
             self._hops.clear()
         self.walker.apply(update)
-        self.flows.changed(update, change.records, change.back)
+        self.flows.changed(change)
         self.isolation.changed(change)
         self._loops.changed(change)
 

@@ -7,12 +7,11 @@ decides. Both agree with `plain_flow.works`, which `tests/proof/test_reachable_e
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from orchestrator.forwarding.engine.engine import Engine
+from orchestrator.forwarding.engine.engine import Change, Engine
 from orchestrator.forwarding.engine.flow_verdicts import FlowVerdicts, Verdict
 from orchestrator.forwarding.engine.policy import Flow
-from orchestrator.forwarding.engine.updates import EntryUpdate, InsertEntry, ReplaceEntry, Update
 from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_walker import Walker
 from orchestrator.proof.reachable_ways import atoms, flow_rows
@@ -42,20 +41,14 @@ class Flows:
         self._services = self._table.services
         self._rows.atom[:] = atoms(self._services, self.flows)
 
-    def changed(self, update: Update, records: Any, back: EntryUpdate | None = None) -> None:
-        """An update, and the engine's answers that it made others (core.RECORD).
-
-        `back`: what takes a filter entry's update back.
-        """
+    def changed(self, change: Change) -> None:
+        """What an update made other: answers of the engine, or a filter's entries."""
         if self._generation != self.engine.generation:
             return  # everything is judged anew when somebody asks
-        if back is not None:
-            interval = self.engine.labels.interval
-            for one in (update, back):
-                if isinstance(one, InsertEntry | ReplaceEntry):
-                    match = one.entry.match
-                    self._verdicts.entry(one.filter, interval(match.source), interval(match.destination))
-        self._verdicts.changed(records)
+        for row in change.rows or ():
+            if row is not None:
+                self._verdicts.entry(change.filter, row[:4])
+        self._verdicts.changed(change.records)
 
     def refresh(self) -> None:
         """Look again at the flows that changes concern."""

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.engine import Change, Engine
-from orchestrator.forwarding.engine.judge import EntryChange, Judge, Place
+from orchestrator.forwarding.engine.filter_rows import ACTION, Row
+from orchestrator.forwarding.engine.judge import EntryChange, Judge, Place, Seen
 from orchestrator.forwarding.engine.matrix import Matrix, source_units
 from orchestrator.forwarding.engine.matrix_parts import bounds_of
 from orchestrator.forwarding.engine.network import Action
@@ -22,7 +23,6 @@ from orchestrator.forwarding.engine.packets import PacketSet
 from orchestrator.forwarding.engine.policy import Pair, Policy
 from orchestrator.forwarding.engine.restated import restated
 from orchestrator.forwarding.engine.slices import NO_ANSWER
-from orchestrator.forwarding.engine.updates import InsertEntry, ReplaceEntry
 from orchestrator.proof.reachable_bad import Bad, BadRows, Reached, Stretch
 
 EVERYTHING: Stretch = (0, 1 << 62)
@@ -54,6 +54,7 @@ class Isolation:
         self._bad = BadRows(self._zone)
         self._broken = frozenset[Pair](), frozenset[Pair]()
         self._counted = self._bad.version
+        self._both = engine.reads_unknown or engine.base.policies.match.size > 0  # entries may open and close
         matrix = Matrix(engine.decider, engine.classes(), engine.attachments)
         self._units = source_units(engine.base, engine.decider, engine.attachments)
         self._judge = Judge(engine.core, engine.table, self._units, self._forbidden)
@@ -80,25 +81,34 @@ class Isolation:
         """What an update made other: answers of the engine, or a filter's entries."""
         if self._generation != self.engine.generation:
             return  # everything is looked at anew when somebody asks
-        if change.back is not None:
+        if change.way_back is not None:
             self._decided.clear()
-            self._dirty += self._judge.entry(change.filter, self._entries(change))
+            if change.rows is not None:
+                entries = self._entries(change.rows, change.way_back.done.position)
+                self._take(self._judge.entry(change.filter, entries))
         if len(change.records):
             self._dirty += self._judge.harmful(change.records)
 
-    def _entries(self, change: Change) -> list[EntryChange]:
-        """The entries that came and went, in the words of the table of filters."""
-        table, labels = self.engine.table, self.engine.labels
-        stateful = bool(table.stateful[change.filter])
-        both = self.engine.reads_unknown or self.engine.base.policies.match.size > 0
-        found = []
-        for update, grants in ((change.update, Action.PERMIT), (change.back, Action.DENY)):
-            if isinstance(update, InsertEntry | ReplaceEntry):
-                match, action, _line = update.entry
-                number = table.match_number(match, action, stateful)
-                sides = labels.interval(match.source), labels.interval(match.destination)
-                gains, loses = both or action == grants, both or action != grants
-                found.append(EntryChange(*sides, update.position, number, gains, loses))
+    def _take(self, seen: list[Seen]) -> None:
+        """What an entry has opened for certain is bad at once; the rest has to be looked at."""
+        found: dict[int, list[Bad]] = {}
+        for attachment, low, high, node, zones, is_open in seen:
+            if is_open or (self._only and self._is_limited(attachment, zones)):
+                self._dirty.append((attachment, low, high))
+            else:
+                found.setdefault(attachment, []).append(Bad(low, high, node, Reached(zones)))
+        for attachment, rows in found.items():
+            self._bad.add(attachment, rows)
+
+    def _entries(self, rows: tuple[Row | None, Row | None], at: int) -> list[EntryChange]:
+        """The entries that came and went at a place."""
+        both, (came, went), found = self._both, rows, []
+        if came is not None:
+            grants = came[ACTION] == Action.PERMIT
+            found.append(EntryChange(came, at, both or grants, both or not grants))
+        if went is not None:
+            grants = went[ACTION] == Action.DENY
+            found.append(EntryChange(went, at, both or grants, both or not grants))
         return found
 
     # ---- answers ----

@@ -40,7 +40,7 @@ class Loops:
 
     def changed(self, change: Change) -> None:
         """What an update made other: answers of the engine, or a filter's entries."""
-        if change.back is not None:
+        if change.way_back is not None:
             self._decided.clear()
         if len(change.records):
             self._dirty.update(np.unique(change.records["attachment"]).tolist())

@@ -29,6 +29,16 @@ BREAKS = {
         "return one < other ? one : other;",
         "return one < other ? other : one;",
     ),
+    "what an entry opens is forgotten when one closes it": (
+        "judge_bad.c",
+        "(Bad){bad->count + 1, more}",
+        "(Bad){bad->count, more}",
+    ),
+    "a search overlooks a filter's first entry": (
+        "search.c",
+        "if (some) judge",
+        "if (some && row > view->start[filter]) judge",
+    ),
 }
 
 

@@ -41,7 +41,7 @@ def difference(engine: Engine, change: Change) -> Difference:
 
     Zones with several attachments: a packet counts as arriving when it does by any of them.
     """
-    if change.back is None and not len(change.records):
+    if change.way_back is None and not len(change.records):
         return Difference()
     touched = _touched(engine, change, {})
     engine.undo(change)
@@ -88,7 +88,7 @@ def families(low: int, high: int) -> Iterator[Interval]:
 
 def _touched(engine: Engine, change: Change, known: Touched) -> Touched:
     """What a change can have touched, besides `known`: answers that became others, or those that meet its filter."""
-    rows = _meeting(engine, change) if change.back is not None else _changed(engine, change)
+    rows = _meeting(engine, change) if change.way_back is not None else _changed(engine, change)
     labels: dict[int, list[Interval]] = {}
     for zone, low, high in rows:
         labels.setdefault(zone, []).append((low, high))

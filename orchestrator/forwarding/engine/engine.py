@@ -14,7 +14,8 @@ from orchestrator.forwarding.engine.core import RECORD, Core, Counts, Kind
 from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.difference import Difference, difference
 from orchestrator.forwarding.engine.digest import digest_of
-from orchestrator.forwarding.engine.entries import Entries
+from orchestrator.forwarding.engine.entries import Back, Entries
+from orchestrator.forwarding.engine.filter_rows import ACTION, IN_PORT, Row
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.findings import Findings, findings
 from orchestrator.forwarding.engine.labels import Labels, LabelsError
@@ -65,11 +66,17 @@ class Change(NamedTuple):
     update: Update
     records: NDArray[Any]
     filter: int = NONE
-    back: EntryUpdate | None = None  # takes a changed entry back
+    way_back: Back | None = None  # of a changed entry
+    rows: tuple[Row | None, Row | None] | None = None  # numbers of the entry that came, and of the one that went
     native: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)  # kind that undoes, at, low, high, group
     hops: tuple[Hop, ...] = ()  # of the route that went or was replaced
     line: int | None = None  # of that route, when an update made it
     generation: int = 0
+
+    @property
+    def back(self) -> EntryUpdate | None:
+        """The update that takes a changed entry back."""
+        return None if self.way_back is None else self.way_back.update()
 
 
 class Engine:
@@ -263,8 +270,8 @@ class Engine:
     def inverse(self, change: Change) -> Update:
         """The update that takes a change back."""
         update = change.update
-        if change.back is not None:
-            return change.back
+        if change.way_back is not None:
+            return change.way_back.update()
         if isinstance(update, PortDown | PortUp):
             return PortUp(update.port) if change.native[0] == Kind.PORT_UP else PortDown(update.port)
         if not isinstance(update, RemoveRoute | ReplaceRoute):
@@ -322,28 +329,31 @@ class Engine:
     def _entry(self, update: EntryUpdate) -> Change:
         if not isinstance(update, RemoveEntry):
             self._sound.entry(update.entry)
-        back = self.entries.apply(update)
+        way_back, rows = self.entries.apply(update), None
         self._updates.append(update)
-        if self._needs_variant(update, back):
+        try:
+            if "_decider" in self.__dict__:
+                rows = self._decider.table.apply(update)
+            current = not self._needs_variant(update.filter, _readings(update, way_back, rows))
+        except LabelsError:
+            current = False
+        if not current:
             self._rebuild()
-        elif "_decider" in self.__dict__:
-            try:
-                self._decider.table.apply(update)
-            except LabelsError:
-                self._rebuild()
-        return Change(update, _NO_RECORDS, filter=update.filter, back=back, generation=self.generation)
+        return Change(update, _NO_RECORDS, update.filter, way_back, rows, generation=self.generation)
 
-    def _needs_variant(self, update: EntryUpdate, back: EntryUpdate) -> bool:
-        """Whether the filter names other ports than before, or has got its first or lost its last unread entry."""
-        entries = [one.entry for one in (update, back) if not isinstance(one, RemoveEntry)]
-        if any(entry.action == Action.UNKNOWN for entry in entries):
-            first = int(self._compiled.arrays["variant_first"][update.filter])
-            if self.entries.unread(update.filter) != bool(self._compiled.arrays["variant_unread"][first]):
+    def _needs_variant(self, number: int, readings: list[tuple[int, int]]) -> bool:
+        """Whether a filter names other ports than before, or has got its first or lost its last unread entry.
+
+        `readings`: actions of the entries that came and went, and the ports that they name.
+        """
+        if Action.UNKNOWN in [action for action, _port in readings]:
+            first = int(self._compiled.arrays["variant_first"][number])
+            if self.entries.unread(number) != bool(self._compiled.arrays["variant_unread"][first]):
                 return True
-        if all(entry.match.in_port == NONE for entry in entries):
+        if all(port == NONE for _action, port in readings):
             return False
-        named = self.variants.in_port[self.variants.filter == update.filter]
-        return self.entries.named(update.filter) != set(named.tolist()) - {NONE}
+        named = self.variants.in_port[self.variants.filter == number]
+        return self.entries.named(number) != set(named.tolist()) - {NONE}
 
     def _cut(self, ends: tuple[int, int]) -> None:
         """New boundaries inside what translations rewrite to cut the translations finer."""
@@ -403,6 +413,13 @@ class Engine:
             counts = np.bincount(table, minlength=len(self._base.tables))
             arrays["first_by_table"] = np.concatenate([[0], np.cumsum(counts)])
         return arrays["rows_by_table"], arrays["first_by_table"]
+
+
+def _readings(update: EntryUpdate, way_back: Back, rows: tuple[Row | None, Row | None] | None) -> list[tuple[int, int]]:
+    if rows is not None:
+        return [(row[ACTION], row[IN_PORT]) for row in rows if row is not None]
+    both = (one for one in (update, way_back.update()) if not isinstance(one, RemoveEntry))
+    return [(one.entry.action, one.entry.match.in_port) for one in both]
 
 
 _KINDS: Final = {AddRoute: Kind.ADD_ROUTE, RemoveRoute: Kind.REMOVE_ROUTE, ReplaceRoute: Kind.REPLACE_ROUTE}

@@ -16,6 +16,11 @@ Column = NDArray[np.int64] | NDArray[np.int32]
 SPARE: Final = 1024
 ADDRESSES: Final = ("source_low", "source_high", "destination_low", "destination_high")
 NAMES: Final = (*ADDRESSES, "action", "match", "in_port", "line")
+MATCH: Final = NAMES.index("match")
+ACTION: Final = NAMES.index("action")
+IN_PORT: Final = NAMES.index("in_port")
+Row = tuple[int, ...]
+"""One entry's numbers, as in NAMES."""
 _POINTERS = ctypes.c_void_p * len(NAMES)
 _VALUES = ctypes.c_int64 * len(NAMES)
 
@@ -35,27 +40,29 @@ class FilterRows:
         """`columns`: one for every name of NAMES, all of one length; addresses int64, the others int32."""
         self._change = library().filters_row
         self._change.restype = None
-        self._change.argtypes = (ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+        long, address = ctypes.c_int64, ctypes.c_void_p
+        self._change.argtypes = (address, ctypes.c_int32, long, long, address, address)
         self.start, self.count, self._room = start, count, count.copy()
         self._used = len(columns["action"])
-        self._values = _VALUES()
-        self._set({name: _with_room(columns[name], SPARE) for name in NAMES})
+        self._values, self._old = _VALUES(), _VALUES()
+        room = SPARE + self._used // 2  # columns move hardly ever: that takes milliseconds
+        self._set({name: _with_room(columns[name], room) for name in NAMES})
 
     def _set(self, columns: dict[str, Column]) -> None:
         self.columns = columns
         self._pointers = _POINTERS(*(columns[name].ctypes.data for name in NAMES))
 
-    def change(self, number: int, position: int, kind: RowChange, values: list[int]) -> bool:
-        """One entry of a filter comes, goes or is replaced; `values` as in NAMES. Whether the columns are new ones."""
+    def change(self, number: int, position: int, kind: RowChange, values: Row | None) -> tuple[bool, Row | None]:
+        """One entry of a filter comes, goes or is replaced: whether the columns are new ones, and what went."""
         count = int(self.count[number])
         moved = kind == RowChange.COMES and count == self._room[number] and self._make_room(number, count)
         if values:
             self._values = _VALUES(*values)
         begin = int(self.start[number])
-        self._change(self._pointers, kind, begin + position, begin + count, self._values)
+        self._change(self._pointers, kind, begin + position, begin + count, self._values, self._old)
         if kind != RowChange.REPLACED:
             self.count[number] = count + (1 if kind == RowChange.COMES else -1)
-        return moved
+        return moved, None if kind == RowChange.COMES else tuple(self._old)
 
     def _make_room(self, number: int, count: int) -> bool:
         """The filter's rows move to the end, half as many free ones behind them; whether the columns are new ones."""
@@ -73,5 +80,7 @@ class FilterRows:
 
 
 def _with_room(column: Column, more: int) -> Column:
-    """The column with so much room behind it."""
-    return np.concatenate([column, np.zeros(more, dtype=column.dtype)])
+    """The column with so much room behind it; rows that nobody writes to cost no memory."""
+    wider = np.zeros(len(column) + more, dtype=column.dtype)
+    wider[: len(column)] = column
+    return wider

@@ -7,13 +7,13 @@ a branch at a filter. Entries of a filter are one run of rows; a filter that gro
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.changed import UpdateError, check_position
-from orchestrator.forwarding.engine.filter_rows import ADDRESSES, Column, FilterRows, RowChange
+from orchestrator.forwarding.engine.filter_rows import ADDRESSES, Column, FilterRows, Row, RowChange
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Labels
 from orchestrator.forwarding.engine.network import ANY_FAMILY, NONE, Action, Matches, Network
 from orchestrator.forwarding.engine.outcomes import Variants
@@ -24,7 +24,6 @@ from orchestrator.forwarding.engine.updates import Entry, EntryUpdate, InsertEnt
 
 Long = NDArray[np.int64]
 Whole = NDArray[np.int32]
-_NOTHING: Final[list[int]] = []
 
 
 class FilterView(ctypes.Structure):
@@ -168,16 +167,21 @@ class FilterTable:
             raise UpdateError(f"filter {update.filter} is none of {self.filters}: correct the update")
         check_position(update, int(self.count[update.filter]))
 
-    def apply(self, update: EntryUpdate) -> None:
-        """Take an update of one entry; columns move only when room is used up. Raises UpdateError as `check` does."""
+    def apply(self, update: EntryUpdate) -> tuple[Row | None, Row | None]:
+        """Take an update of one entry: the numbers of the entry that came, and of the one that went.
+
+        Columns move only when room is used up. Raises UpdateError as `check` does.
+        """
         self.check(update)
-        values, kind = _NOTHING, RowChange.GOES
+        came, kind = None, RowChange.GOES
         if not isinstance(update, RemoveEntry):
-            values = self._values(update.entry, bool(self.stateful[update.filter]))
+            came = self._values(update.entry, bool(self.stateful[update.filter]))
             kind = RowChange.COMES if isinstance(update, InsertEntry) else RowChange.REPLACED
-        if self._rows.change(update.filter, update.position, kind, values):
+        moved, went = self._rows.change(update.filter, update.position, kind, came)
+        if moved:
             self._view = None
         self.version += 1
+        return came, went
 
     def match_number(self, match: Match, action: Action, stateful: bool) -> int:
         """The number of an entry's service match, told apart from others from now on if it was not before."""
@@ -202,12 +206,10 @@ class FilterTable:
             self._set_services(made)
         return made
 
-    def _values(self, entry: Entry, stateful: bool) -> list[int]:
-        """An entry's row, as in filter_rows.NAMES."""
-        found = self.match_number(entry.match, entry.action, stateful)
-        source = self.labels.interval(entry.match.source)
-        destination = self.labels.interval(entry.match.destination)
-        return [*source, *destination, entry.action, found, entry.match.in_port, entry.line]
+    def _values(self, entry: Entry, stateful: bool) -> Row:
+        match, action, line = entry
+        found, interval = self.match_number(match, action, stateful), self.labels.interval
+        return *interval(match.source), *interval(match.destination), action, found, match.in_port, line
 
 
 def of_family(ends: Long, family: NDArray[np.uint8], to_family: NDArray[np.uint8], name: str) -> Long:

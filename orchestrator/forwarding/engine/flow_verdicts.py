@@ -7,6 +7,7 @@ or devices' memories decide is SLOW: for a walker to decide, after every update.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +29,7 @@ _SIGNATURES: Final = {
     "flows_entry": (_INT, (_POINTER, _INT, _POINTER)),
     "flows_judge": (_LONG, (_POINTER, _POINTER, _POINTER)),
 }
+_BOX = _LONG * 4
 _Long = NDArray[np.int64]
 _Int = NDArray[np.int32]
 
@@ -94,10 +96,9 @@ class FlowVerdicts:
         """Mark flows that hang on changed answers (core.RECORD), and those that a walker decides."""
         self._check(self._library.flows_changed(self._handle, records.ctypes.data, len(records)))
 
-    def entry(self, number: int, source: tuple[int, int], destination: tuple[int, int]) -> None:
-        """Mark flows that meet filter `number` with a header of these labels, [low, high) of each side."""
-        box = (_LONG * 4)(*source, *destination)
-        self._check(self._library.flows_entry(self._handle, number, box))
+    def entry(self, number: int, area: Sequence[int]) -> None:
+        """Mark flows that meet filter `number` with a header of these labels: [low, high) of sources, destinations."""
+        self._check(self._library.flows_entry(self._handle, number, _BOX(*area)))
 
     def judge(self) -> list[list[int]]:
         """Judge what is marked: [flow, Verdict] of those with another one, and of all of them that are slow."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from struct import Struct
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.core import Core
+from orchestrator.forwarding.engine.filter_rows import MATCH, Row
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.native import NativeError, library, pointer
 from orchestrator.forwarding.engine.slices import Units
@@ -22,10 +24,7 @@ BUDGET: Final = 50_000  # steps of one search: about a quarter of a millisecond
 _NO_MEMORY: Final = "no memory is left to judge forbidden pairs: ask about a smaller network"
 _REACH: Final = np.dtype([("low", "<i8"), ("high", "<i8"), ("at", "<i4"), ("", "<i4")])
 _SEEN: Final = np.dtype([("low", "<i8"), ("high", "<i8"), *((name, "<i4") for name in ("at", "node", "open", "zones"))])
-_ADDRESSES: Final = ("source", "source_end", "destination", "destination_end")
-_CHANGE: Final = np.dtype(
-    [*((name, "<i8") for name in _ADDRESSES), *((name, "<i4") for name in ("position", "match", "gains", "loses"))]
-)
+_CHANGE: Final = Struct("<4q4i").pack  # Change of native/judge.h
 _POINTER = ctypes.c_void_p
 _LONG = ctypes.c_int64
 _INT = ctypes.c_int32
@@ -34,7 +33,7 @@ _SIGNATURES: Final = {
     "judge_free": (None, (_POINTER,)),
     "judge_bad": (_INT, (_POINTER, _INT, _LONG, _POINTER)),
     "judge_harmful": (_LONG, (_POINTER, _POINTER, _LONG, _POINTER)),
-    "judge_entry": (_LONG, (_POINTER, _POINTER, _INT, _LONG, _POINTER, _POINTER)),
+    "judge_entry": (_LONG, (_POINTER, _POINTER, _INT, _LONG, *(_POINTER,) * 3)),
     "judge_look": (_LONG, (_POINTER, _POINTER, _LONG, *(_POINTER,) * 4)),
 }
 Place = tuple[int, int, int]
@@ -42,16 +41,13 @@ Place = tuple[int, int, int]
 
 
 class EntryChange(NamedTuple):
-    """An entry of a filter that came or went: the packets that it may match, in labels [low, high) and services.
+    """An entry of a filter that came or went: its numbers in the table of filters, and its place.
 
-    `match`: number of the service match in the table of filters. `gains`: packets may get through because of it;
-    `loses`: packets may not get through any more.
+    `gains`: packets may get through because of it; `loses`: packets may not get through any more.
     """
 
-    source: tuple[int, int]
-    destination: tuple[int, int]
+    row: Row
     position: int
-    match: int
     gains: bool
     loses: bool
 
@@ -83,6 +79,7 @@ class Judge:
         self._forbidden = np.ascontiguousarray(forbidden, np.uint8)
         self._kept = [np.ascontiguousarray(column, np.int64) for column in units]
         self._seen, self._zones = _POINTER(), _POINTER()
+        self._found = ctypes.byref(self._seen), ctypes.byref(self._zones)
         arrays = [pointer(array) for array in self._kept] + [pointer(self._forbidden)]
         self._handle = self._library.judge_new(core.handle, *arrays, BUDGET)
         if not self._handle:
@@ -110,31 +107,32 @@ class Judge:
         found: list[Place] = records[["attachment", "low", "high"]][rows[:count]].tolist() if count else []
         return found
 
-    def entry(self, number: int, changes: Sequence[EntryChange]) -> list[Place]:
-        """Answers by which other pairs may be crossed, since entries of this filter have changed."""
-        given = np.array([(*one.source, *one.destination, *one[2:]) for one in changes], _CHANGE)
-        view, seen = ctypes.byref(self._table.view), ctypes.byref(self._seen)
-        count = self._library.judge_entry(self._handle, view, number, len(given), given.ctypes.data, seen)
-        found: list[Place] = self._read(count)[["at", "low", "high"]].tolist() if count else []
-        return found
+    def entry(self, number: int, changes: Sequence[EntryChange]) -> list[Seen]:
+        """Answers by which other pairs may be crossed, since entries of this filter have changed.
+
+        Those that are not open are bad ones from now on, and lead to these zones besides those that they led to.
+        """
+        given = b"".join([_CHANGE(*row[:4], at, row[MATCH], gains, loses) for row, at, gains, loses in changes])
+        view = ctypes.byref(self._table.view)
+        return self._read(self._library.judge_entry(self._handle, view, number, len(changes), given, *self._found))
 
     def look(self, places: Sequence[Place], wanted: NDArray[np.uint8]) -> list[Seen]:
         """What there leads to zones that are `wanted` ([zones, zones] flags, C-contiguous), node by node."""
         given = np.array([(low, high, attachment, 0) for attachment, low, high in places], _REACH)
-        found = ctypes.byref(self._seen), ctypes.byref(self._zones)
-        view = ctypes.byref(self._table.view)
-        count = self._library.judge_look(self._handle, view, len(given), given.ctypes.data, wanted.ctypes.data, *found)
+        view, flags = ctypes.byref(self._table.view), wanted.ctypes.data
+        return self._read(
+            self._library.judge_look(self._handle, view, len(given), given.ctypes.data, flags, *self._found)
+        )
+
+    def _read(self, count: int) -> list[Seen]:
+        if count < 0:
+            raise NativeError(_NO_MEMORY)
         if not count:
             return []
-        rows = self._read(count)
+        rows = np.frombuffer(ctypes.string_at(self._seen.value or 0, count * _SEEN.itemsize), _SEEN)
         last = np.cumsum(rows["zones"]).tolist()
         zones = np.frombuffer(ctypes.string_at(self._zones.value or 0, 4 * last[-1]), np.int32).tolist()
         return [
             Seen(at, low, high, node, frozenset(zones[end - count : end]), bool(is_open))
             for (low, high, at, node, is_open, count), end in zip(rows.tolist(), last, strict=True)
         ]
-
-    def _read(self, count: int) -> NDArray[Any]:
-        if count < 0:
-            raise NativeError(_NO_MEMORY)
-        return np.frombuffer(ctypes.string_at(self._seen.value or 0, count * _SEEN.itemsize), _SEEN)

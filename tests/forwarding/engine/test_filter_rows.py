@@ -24,7 +24,8 @@ def test_columns_hold_what_lists_hold(steps: list[tuple[int, int, int]]) -> None
         at = place % (len(mine) + (kind == RowChange.COMES) or 1)
         if kind != RowChange.COMES and not mine:
             continue
-        rows.change(number, at, kind, [] if kind == RowChange.GOES else [value] * len(NAMES))
+        _moved, went = rows.change(number, at, kind, None if kind == RowChange.GOES else (value,) * len(NAMES))
+        assert went == (None if kind == RowChange.COMES else (mine[at],) * len(NAMES))
         mine[at : at + (kind != RowChange.COMES)] = [] if kind == RowChange.GOES else [value]
     for number, mine in enumerate(lists):
         begin = int(rows.start[number])
@@ -36,6 +37,6 @@ def test_columns_hold_what_lists_hold(steps: list[tuple[int, int, int]]) -> None
 def test_columns_grow_and_say_so() -> None:
     columns: dict[str, Column] = {name: np.zeros(1, np.int64 if name in ADDRESSES else np.int32) for name in NAMES}
     rows = FilterRows(columns, np.zeros(1, np.int64), np.ones(1, np.int64))
-    said = [rows.change(0, 0, RowChange.COMES, [number] * len(NAMES)) for number in range(5_000)]
+    said = [rows.change(0, 0, RowChange.COMES, (number,) * len(NAMES))[0] for number in range(5_000)]
     assert 0 < sum(said) < 20
     assert rows.columns["line"][rows.start[0] : rows.start[0] + 5_001].tolist() == [*reversed(range(5_000)), 0]

@@ -6,8 +6,6 @@
 
 #define STEPS 256
 
-static const Box EVERYTHING = {0, LABEL_END, 0, LABEL_END};
-
 static const uint8_t *forbidden_from(const Judge *judge, int32_t attachment) {
     return judge->forbidden + (int64_t)judge->engine->in.attachment_zone[attachment] * judge->engine->in.zones;
 }
@@ -33,20 +31,6 @@ static bool adds_nothing(const Engine *e, int32_t old, int32_t new, const uint8_
     return kind == FILTER && adds_nothing(e, old, *below, wanted, steps);
 }
 
-/* Whether a bad stretch of an attachment has a part of [low, high). */
-static bool was_bad(const Judge *judge, int32_t attachment, int64_t low, int64_t high) {
-    const Bad *bad = &judge->bad[attachment];
-    int64_t from = 0, to = bad->count;
-    while (from < to) { /* the first that ends behind low */
-        int64_t middle = (from + to) / 2;
-        if (bad->stretch[middle].high <= low)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from < bad->count && bad->stretch[from].low < high;
-}
-
 /* Rows of changed answers that may make a difference for forbidden zones: those whose answer is not, filter by filter, a
  * part of what it was, and those on stretches that were bad. How many. */
 int64_t judge_harmful(const Judge *judge, const Record *record, int64_t records, int32_t *rows) {
@@ -62,32 +46,39 @@ int64_t judge_harmful(const Judge *judge, const Record *record, int64_t records,
 }
 
 /* ---- filters ---- */
-enum { MEETS = 1, REWRITES = 2 };
+enum { MEETS = 1, REWRITES = 2, KNOWN = 4 };
 
-/* Whether a filter is at a node or below it, and translations; each node once in a question. */
-static uint32_t below(Judge *judge, int32_t node, int32_t filter) {
+static uint8_t below(Judge *judge, int32_t node, int32_t filter);
+
+/* What is there about a node that nobody asked about yet. */
+static uint8_t find_below(Judge *judge, int32_t node, int32_t filter) {
     const Nodes *n = &judge->engine->nodes;
-    if (judge->seen[node] >> 2 == judge->now) return judge->seen[node] & 3;
     int32_t kind = n->kind.at[node];
-    uint32_t answer = kind == REWRITE ? REWRITES : 0;
+    uint8_t answer = kind == REWRITE ? KNOWN | REWRITES : KNOWN;
     if ((kind == FILTER || kind == BRANCH_FILTER) && judge->view->variant_filter[n->a.at[node]] == filter) answer |= MEETS;
     for (int32_t i = n->first.at[node]; i < n->first.at[node + 1]; i++) answer |= below(judge, n->children.at[i], filter);
-    judge->seen[node] = judge->now << 2 | answer;
-    return answer;
+    judge->asked.at[judge->asked.count++] = node;
+    return judge->seen[node] = answer;
+}
+
+/* Whether a filter is at a node or below it, and translations; each node is looked at once in a question. One byte of a
+ * node, and no call: hundreds of thousands of stretches are asked about. */
+static inline uint8_t below(Judge *judge, int32_t node, int32_t filter) {
+    uint8_t known = judge->seen[node];
+    return known ? known : find_below(judge, node, filter);
 }
 
 static int ask_anew(Judge *judge) {
     int64_t nodes = judge->engine->nodes.kind.count;
+    for (int64_t i = 0; i < judge->asked.count; i++) judge->seen[judge->asked.at[i]] = 0;
+    judge->asked.count = 0;
+    if (ints_room(&judge->asked, nodes)) return NO_MEMORY;
     if (judge->seen_room < nodes) {
-        uint32_t *more = realloc(judge->seen, (size_t)nodes * 2 * sizeof *more);
+        uint8_t *more = realloc(judge->seen, (size_t)nodes * 2);
         if (!more) return NO_MEMORY;
-        memset(more + judge->seen_room, 0, (size_t)(nodes * 2 - judge->seen_room) * sizeof *more);
+        memset(more + judge->seen_room, 0, (size_t)(nodes * 2 - judge->seen_room));
         judge->seen = more;
         judge->seen_room = nodes * 2;
-    }
-    if (++judge->now >> 30) {
-        memset(judge->seen, 0, (size_t)judge->seen_room * sizeof *judge->seen);
-        judge->now = 1;
     }
     return OK;
 }
@@ -96,20 +87,6 @@ static bool sends(const Judge *judge, int32_t attachment, const Box *box) {
     for (int64_t i = judge->unit_first[attachment]; i < judge->unit_first[attachment + 1]; i++)
         if (judge->unit_low[i] < box->source_end && judge->unit_high[i] > box->source) return true;
     return false;
-}
-
-/* Whether packets of the box may get to a forbidden zone through a filter that is at the node or below it, on one stretch
- * of an attachment's answers. */
-static bool may_lead(Judge *judge, int32_t filter, int32_t attachment, int32_t node, int64_t low, int64_t high,
-                     const Box *box, int32_t match) {
-    const Engine *e = judge->engine;
-    const uint8_t *wanted = forbidden_from(judge, attachment);
-    uint32_t there = below(judge, node, filter);
-    if (!(ends_of(&e->nodes, node).flags & MAYBE_UNREAD) && !node_leads(e, node, wanted)) return false;
-    if (there & REWRITES) return true; /* the entry may be about addresses that packets get on their way */
-    memset(judge->found, 0, (size_t)e->in.zones);
-    return judge_search(judge, attachment, node, low, high, box, match, wanted, judge->found) ||
-           memchr(judge->found, 1, (size_t)e->in.zones);
 }
 
 static int see(Judge *judge, Seen seen) {
@@ -122,6 +99,30 @@ static int see(Judge *judge, Seen seen) {
     }
     judge->row[judge->rows++] = seen;
     return OK;
+}
+
+/* The zones that were found; how many. */
+static int32_t note_zones(Judge *judge) {
+    int64_t before = judge->zones.count;
+    for (int32_t zone = 0; zone < judge->engine->in.zones; zone++)
+        if (judge->found[zone] && ints_push(&judge->zones, zone)) return NO_MEMORY;
+    return (int32_t)(judge->zones.count - before);
+}
+
+/* See a stretch at a node with the filter on it or below it, if packets of the question may lead to a forbidden zone there:
+ * with the zones where that is certain, and was not so in other parts; else as unclear. */
+static int see_leading(Judge *judge, uint8_t there, int32_t attachment, Reach one) {
+    const Engine *e = judge->engine;
+    const uint8_t *wanted = forbidden_from(judge, attachment);
+    if (!(ends_of(&e->nodes, one.at).flags & MAYBE_UNREAD) && !node_leads(e, one.at, wanted)) return OK;
+    Seen seen = {one.low, one.high, attachment, one.at, 1, 0};
+    if (there & REWRITES) return see(judge, seen); /* the entry may be about addresses that packets get on their way */
+    memset(judge->found, 0, (size_t)e->in.zones);
+    if (judge_search(judge, attachment, one.at, one.low, one.high, wanted, judge->found)) return see(judge, seen);
+    if (!memchr(judge->found, 1, (size_t)e->in.zones)) return OK;
+    seen.unclear = !add_bad(judge, attachment, one);
+    seen.zones = seen.unclear ? 0 : note_zones(judge);
+    return seen.zones < 0 ? NO_MEMORY : see(judge, seen);
 }
 
 /* See those stretches of an attachment's answers that may lead to a forbidden zone now. */
@@ -137,11 +138,9 @@ static int see_gained(Judge *judge, int32_t filter, int32_t attachment, const Ch
         for (; at.at < chunk->count; at.at++) {
             int64_t low = chunk->start[at.at];
             if (low >= end) return OK;
-            if (!(below(judge, node[at.at], filter) & MEETS)) continue;
-            int64_t high = list_end(list, at);
-            if (may_lead(judge, filter, attachment, node[at.at], low, high, box, change->match) &&
-                see(judge, (Seen){low, high, attachment, node[at.at], 0, 0}))
-                return NO_MEMORY;
+            uint8_t there = below(judge, node[at.at], filter);
+            if (!(there & MEETS)) continue;
+            if (see_leading(judge, there, attachment, (Reach){low, list_end(list, at), node[at.at]})) return NO_MEMORY;
         }
     }
     return OK;
@@ -152,26 +151,28 @@ static int see_lost(Judge *judge, int32_t filter, int32_t attachment, const Chan
     const Bad *bad = &judge->bad[attachment];
     for (int64_t i = 0; i < bad->count; i++) {
         Reach one = bad->stretch[i];
-        uint32_t there = below(judge, one.at, filter);
+        uint8_t there = below(judge, one.at, filter);
         if (!(there & MEETS)) continue;
         if (!(there & REWRITES) && (one.low >= change->box.destination_end || one.high <= change->box.destination)) continue;
-        if (see(judge, (Seen){one.low, one.high, attachment, one.at, 0, 0})) return NO_MEMORY;
+        if (see(judge, (Seen){one.low, one.high, attachment, one.at, 1, 0})) return NO_MEMORY;
     }
     return OK;
 }
 
 /* Entries of a filter came or went: `seen` are the stretches of answers for which forbidden zones may be others because
- * of it. How many, or an error. */
+ * of it. Those that are clear lead to these zones besides what they led to, and are bad ones from now on; the others have
+ * to be looked at. How many, or an error. */
 int64_t judge_entry(Judge *judge, const filter_view *view, int32_t filter, int64_t changes, const Change *change,
-                    const Seen **seen) {
+                    const Seen **seen, const int32_t **zones) {
     const Engine *e = judge->engine;
     judge->view = view;
-    judge->rows = 0;
+    judge->rows = judge->zones.count = 0;
     if (ask_anew(judge)) return NO_MEMORY;
     for (int64_t i = 0; i < changes; i++) {
         bool branches = e->in.policies; /* what a filter denies goes another way there */
         bool gains = change[i].gains && judge_decides(judge, filter, &change[i], !branches);
         bool loses = change[i].loses && judge_decides(judge, filter, &change[i], false);
+        if (gains && judge_question(judge, &change[i].box, change[i].match)) return NO_MEMORY;
         for (int32_t a = 0; a < e->in.attachments && (gains || loses); a++) {
             if (!e->in.translations && !sends(judge, a, &change[i].box)) continue;
             if (gains && see_gained(judge, filter, a, &change[i])) return NO_MEMORY;
@@ -179,16 +180,19 @@ int64_t judge_entry(Judge *judge, const filter_view *view, int32_t filter, int64
         }
     }
     *seen = judge->row;
+    *zones = judge->zones.at;
     return judge->rows;
 }
 
 /* ---- single stretches ---- */
-/* The zones that were found; how many. */
-static int32_t note_zones(Judge *judge) {
-    int64_t before = judge->zones.count;
-    for (int32_t zone = 0; zone < judge->engine->in.zones; zone++)
-        if (judge->found[zone] && ints_push(&judge->zones, zone)) return NO_MEMORY;
-    return (int32_t)(judge->zones.count - before);
+/* What an attachment sends with, at most. */
+static Box sent_by(const Judge *judge, int32_t attachment) {
+    Box box = {LABEL_END, 0, 0, LABEL_END};
+    for (int64_t i = judge->unit_first[attachment]; i < judge->unit_first[attachment + 1]; i++) {
+        if (judge->unit_low[i] < box.source) box.source = judge->unit_low[i];
+        if (judge->unit_high[i] > box.source_end) box.source_end = judge->unit_high[i];
+    }
+    return box;
 }
 
 static int look_at(Judge *judge, const Reach *stretch, const uint8_t *wanted) {
@@ -204,7 +208,7 @@ static int look_at(Judge *judge, const Reach *stretch, const uint8_t *wanted) {
         low = low < stretch->low ? stretch->low : low;
         high = high > stretch->high ? stretch->high : high;
         memset(judge->found, 0, (size_t)e->in.zones);
-        int32_t unclear = judge_search(judge, stretch->at, node, low, high, &EVERYTHING, NOBODY, wanted, judge->found);
+        int32_t unclear = judge_search(judge, stretch->at, node, low, high, wanted, judge->found);
         int32_t zones = note_zones(judge);
         if (zones < 0) return NO_MEMORY;
         if ((zones || unclear) && see(judge, (Seen){low, high, stretch->at, node, unclear, zones})) return NO_MEMORY;
@@ -220,22 +224,13 @@ int64_t judge_look(Judge *judge, const filter_view *view, int64_t stretches, con
     judge->rows = judge->zones.count = 0;
     for (int64_t i = 0; i < stretches; i++) {
         const uint8_t *row = wanted + (int64_t)judge->engine->in.attachment_zone[stretch[i].at] * judge->engine->in.zones;
+        Box box = sent_by(judge, stretch[i].at);
+        if ((!i || stretch[i - 1].at != stretch[i].at) && judge_question(judge, &box, NOBODY)) return NO_MEMORY;
         if (look_at(judge, &stretch[i], row)) return NO_MEMORY;
     }
     *seen = judge->row;
     *zones = judge->zones.at;
     return judge->rows;
-}
-
-/* An attachment's stretches that lead to forbidden zones, instead of those it had. OK or NO_MEMORY. */
-int32_t judge_bad(Judge *judge, int32_t attachment, int64_t count, const Reach *stretch) {
-    Bad *bad = &judge->bad[attachment];
-    Reach *copy = malloc(((size_t)count + 1) * sizeof *copy);
-    if (!copy) return NO_MEMORY;
-    if (count) memcpy(copy, stretch, (size_t)count * sizeof *copy);
-    free(bad->stretch);
-    *bad = (Bad){count, copy};
-    return OK;
 }
 
 Judge *judge_new(Engine *engine, const int64_t *unit_first, const int64_t *unit_low, const int64_t *unit_high,
@@ -258,5 +253,8 @@ void judge_free(Judge *judge) {
     free(judge->seen);
     free(judge->row);
     free(judge->zones.at);
+    free(judge->asked.at);
+    free(judge->narrowed);
+    free(judge->row_of.at);
     free(judge);
 }
