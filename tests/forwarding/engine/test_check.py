@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 
 from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder, Translation
-from orchestrator.forwarding.engine.check import NetworkError, check_network
+from orchestrator.forwarding.engine.check import check_network
+from orchestrator.forwarding.engine.check_columns import NetworkError
 from orchestrator.forwarding.engine.network import (
     Action,
     HopKind,
