@@ -49,6 +49,7 @@ _SIGNATURES: Final = {
     "engine_new": (_POINTER, (_POINTER, _POINTER)),
     "engine_free": (None, (_POINTER,)),
     "engine_apply": (_INT, (_POINTER, _INT, _INT, _LONG, _LONG, _INT, _POINTER)),
+    "engine_patience": (None, (_POINTER, _LONG)),
     "engine_restore": (_INT, (_POINTER, _INT, _INT, _LONG, _LONG, _INT, _POINTER, _LONG)),
     "engine_batch": (_LONG, (_POINTER, _LONG, *(_POINTER,) * 8)),
     "engine_records": (_LONG, (_POINTER, _POINTER)),
@@ -205,6 +206,13 @@ class Core:
     def promise(self, allowed: NDArray[np.bool_]) -> None:
         """Count from now on what gets from a zone to one that `allowed` does not allow."""
         self._check(self._library.engine_promise(self._handle, pointer(np.ascontiguousarray(allowed, np.uint8))))
+
+    def patience(self, steps: int) -> None:
+        """Steps that an update may take before all it touches is answered class by class; below 0 that comes at once.
+
+        Answers are the same: it is there so that small networks can be made to take the ways of large ones.
+        """
+        self._library.engine_patience(self._handle, steps)
 
     def counts(self) -> Counts:
         """What the engine holds."""

@@ -45,11 +45,14 @@ def of_seed(seed: int) -> Iterator[str]:
         yield f"network {seed}: {deviation}"
 
 
-def of_sequence(seed: int, features: Sequence[str] | None = None) -> Iterator[str]:
-    """Deviations along one random sequence of changes, there and back. `features`: as for random_network."""
+def of_sequence(seed: int, features: Sequence[str] | None = None, patience: int | None = None) -> Iterator[str]:
+    """Deviations along one random sequence of changes, there and back. `features`: as for random_network; `patience`: of
+    the core, its own by default."""
     random = Random(seed)
     network = random_network(random, features)
     engine = Engine(network)
+    if patience is not None:
+        engine.core.patience(patience)
     before: list[tuple[Change, Network, str]] = []
     for step in range(STEPS):
         update = random_update(random, network)
@@ -97,17 +100,34 @@ def test_labels_that_no_packet_has_keep_one_answer(seed: int) -> None:
     assert not list(of_sequence(seed))
 
 
-def test_answers_stay_those_of_a_new_engine_where_many_ways_lead_through_few_tables() -> None:
+def impatient(seed: int) -> Iterator[str]:
+    """As of_sequence, with the edits of every change answered class by class."""
+    return of_sequence(seed, patience=-1)
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_edits_answered_class_by_class_lead_where_a_new_engine_begins(block: int) -> None:
+    count = examples(160, 12_000)
+    assert within_bounds(block, count, impatient) <= 1 + count // BLOCKS // 100
+
+
+@pytest.mark.parametrize("patience", [None, -1])
+def test_answers_stay_those_of_a_new_engine_where_many_ways_lead_through_few_tables(patience: int | None) -> None:
     """Routes and filters alone, every answer compared: changes that packets meet late, and in loops that branch."""
+    swept = 0
     for seed in (*range(examples(60, 20_000)), 3117):  # one loop in which only others' answers change is rare
         random = Random(seed)
         network = random_network(random, ("filters", "ecmp", "down", "leaks"))
         engine = Engine(network)
+        if patience is not None:
+            engine.core.patience(patience)
         for step in range(STEPS):
             update = random_update(random, network)
             network = changed(network, [update])
             engine.apply(update)
             assert engine.digest() == Engine(network).digest(), f"network {seed}, change {step}: {update}"
+        swept += engine.core.counts().sweeps
+    assert swept > 60 if patience else swept < 60
 
 
 @given(networks())

@@ -33,7 +33,7 @@ int record_push(Engine *e, Record record) {
 }
 
 /* An attachment's answer on [low, high) is `node`: what differs is told and set. */
-static int answer_is(Engine *e, int32_t attachment, int64_t low, int64_t high, int32_t node) {
+int answer_is(Engine *e, int32_t attachment, int64_t low, int64_t high, int32_t node) {
     List *list = &e->attachment[attachment];
     Cursor at = list_find(list, low);
     bool differs = false;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define LEAST 1000 /* steps that no update is too small for */
+#define PATIENCE 1000 /* steps that no update is too small for */
 
 int32_t engine_abi(void) { return ENGINE_ABI; }
 
@@ -48,6 +48,7 @@ Engine *engine_new(const Input *input, int32_t *status) {
     *status = NO_MEMORY;
     if (!e) return NULL;
     e->in = *input;
+    e->patience = PATIENCE;
     e->plain = !input->translations && !input->policies;
     for (int64_t p = 0; p < input->ports; p++) e->named_ports = e->named_ports || input->port_context[p];
     int answer = nodes_start(e);
@@ -124,7 +125,7 @@ int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t h
     if (e->error) return e->error;
     if (!known(e, kind, at, low, high)) return BAD_ARGUMENT;
     e->records = e->edits = e->asked_count = 0;
-    e->budget = e->work + LEAST + e->full_work / 8;
+    e->budget = e->patience < 0 ? e->work : e->work + e->patience + e->sweep_work;
     int status;
     if (kind < PORT_DOWN) {
         status = edit_table(e, kind, at, low, high, group, before);
@@ -141,6 +142,9 @@ int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t h
     }
     return e->error ? e->error : status;
 }
+
+/* Steps that an update may take before sweeps are thought of; below 0: one by one is hardly ever tried. */
+void engine_patience(Engine *e, int64_t steps) { e->patience = steps; }
 
 /* Take a change back: `kind` and what follows undo it in the tables, the records' answers become what they were. */
 int32_t engine_restore(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, const Record *record,

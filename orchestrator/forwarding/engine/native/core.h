@@ -12,7 +12,8 @@
  *   tables_build.c longest-prefix sweep of routes into segments
  *   tables.c  add, remove, replace a route
  *   stretches.c all labels cut where a column changes; classes by signature
- *   sweep.c   stretch by stretch, classes verified: outcomes of every attachment
+ *   sweep_rows.c one stretch, classes verified: outcomes of every attachment
+ *   sweep.c   all stretches; sweep_edits.c those that edits have
  *   sharing.c attachments with the same answers have them once
  *   upstream.c who is upstream of a change
  *   own.c     what an edited table does itself, before and after
@@ -196,11 +197,13 @@ typedef struct Engine {
     Reach *queue, *asked, *piece; /* piece: stretches of edits, `at` the edited table's own outcome */
     int64_t queued, queue_room, asked_count, asked_room, pieces, piece_room;
     Edit *edit;
-    int64_t edits, edit_room;
+    Edit *whole; /* all edits of the table at hand, while some of them are answered one by one */
+    int64_t edits, edit_room, wholes, whole_room;
     Record *record;
     int64_t records, record_room;
     int64_t *last_record; /* [attachments]: where a leader's last one is, if it has any */
-    int64_t full_work, budget; /* what a sweep of everything costs, in steps; where an update becomes one */
+    int64_t full_work, sweep_work; /* what a sweep of everything costs, in steps, and finding its stretches alone */
+    int64_t budget, patience;      /* where an update becomes a sweep; see engine_patience */
     int64_t upstream_limit;    /* where the search for who is upstream ends */
     int64_t atoms, classes, collisions, sweeps;
     /* promises */
@@ -248,6 +251,7 @@ int table_touch(Engine *e, int32_t table, const uint8_t *marked);
 int32_t table_route(const Engine *e, int32_t table, int64_t low, int64_t high);
 
 int sweep_all(Engine *e, bool records);
+int sweep_edits(Engine *e, int32_t table, bool replaced);
 int record_push(Engine *e, Record record); /* of a leader; for everyone in its ring */
 int sharing_build(Engine *e);
 int sharing_end(Engine *e, int32_t port);
@@ -267,6 +271,7 @@ int upstream(Engine *e, int32_t table, int64_t budget);
 int ask(Engine *e, int32_t attachment, int64_t low, int64_t high);
 int answer_zone(Engine *e, int32_t port);
 int answer(Engine *e, int64_t low, int64_t high, int32_t watched, int32_t node);
+int answer_is(Engine *e, int32_t attachment, int64_t low, int64_t high, int32_t node);
 int answer_asked(Engine *e);
 int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most);
 int keep_changed(Engine *e, int32_t table, int64_t most);
@@ -280,6 +285,7 @@ int32_t engine_abi(void);
 Engine *engine_new(const Input *input, int32_t *status);
 void engine_free(Engine *e);
 int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, int32_t *before);
+void engine_patience(Engine *e, int64_t steps);
 int32_t engine_restore(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, const Record *record,
                        int64_t records);
 int64_t engine_batch(Engine *e, int64_t count, const int32_t *kind, const int32_t *at, const int64_t *low,

@@ -189,7 +189,7 @@ int index_build(Engine *e) {
 void index_free(Engine *e) {
     void *all[] = {e->back_first, e->back,      e->sender_first, e->sender,         e->attached_first, e->attached,
                    e->leak.at,    e->leak_of,   e->foreign.at,   e->met.at,         e->met_next.at,    e->met_first,
-                   e->met_stamp,  e->inward,     e->queue,        e->asked,          e->edit,           e->record,
+                   e->met_stamp,  e->inward,     e->queue,        e->asked,          e->edit,           e->record, e->whole,
                    e->marked,     e->use.at,    e->port_use,     e->table_use,      e->entry_first,    e->entry,
                    e->piece,      e->group_route.at, e->last_record};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);

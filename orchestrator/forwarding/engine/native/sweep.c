@@ -11,51 +11,6 @@
 
 #define SAMPLE 64 /* stretches that tell how many nodes the others make */
 
-/* Every leader's outcome at one stretch. */
-static int resolve(Engine *e, const Atom *atom, int32_t *row) {
-    bool hole = atom->start >= V4_END && atom->start < V6_FIRST;
-    walk_begin(e, atom->start);
-    e->seen.count = 0;
-    for (int64_t i = 0; i < e->leading_count; i++) row[i] = hole ? DROP : walk_attachment(e, e->leading[i], atom->start);
-    return e->error;
-}
-
-static bool agrees(const Engine *e, const Sweep *s, const Class *class) {
-    const int32_t *pair = s->columns.at + class->seen;
-    for (int32_t i = 0; i < class->seen_count; i += 2)
-        if (e->current[pair[i]] != pair[i + 1]) return false;
-    return true;
-}
-
-static int keep(Engine *e, Sweep *s, Class *class, const int32_t *row) {
-    int64_t width = e->leading_count;
-    if (ints_room(&s->rows, width) || ints_room(&s->columns, e->seen.count)) return NO_MEMORY;
-    class->row = s->rows.count;
-    class->seen = s->columns.count;
-    class->seen_count = (int32_t)e->seen.count;
-    memcpy(s->rows.at + s->rows.count, row, (size_t)width * sizeof *row);
-    if (e->seen.count)
-        memcpy(s->columns.at + s->columns.count, e->seen.at, (size_t)e->seen.count * sizeof *row);
-    s->rows.count += width;
-    s->columns.count += e->seen.count;
-    return OK;
-}
-
-/* The row of a stretch: that of its class when every column agrees that it was read from, else its own. */
-static const int32_t *row_of(Engine *e, Sweep *s, const Atom *atom) {
-    Class *class = &s->class[atom->class];
-    if (class->row >= 0) {
-        if (agrees(e, s, class)) return s->rows.at + class->row;
-        e->collisions++;
-    }
-    bool fresh = class->row < 0 && class->members > 1;
-    e->seeing = fresh;
-    if (resolve(e, atom, s->row)) return NULL;
-    e->seeing = false;
-    if (fresh && keep(e, s, class, s->row)) e->error = NO_MEMORY;
-    return e->error ? NULL : s->row;
-}
-
 /* The rows that wait, leader by leader: where their answers change. */
 static int put_waiting(Engine *e, Sweep *s) {
     int64_t width = e->leading_count;
@@ -82,14 +37,9 @@ static int expect(Engine *e, const Sweep *s, int64_t made, int64_t done) {
 static int answer_all(Engine *e, Sweep *s) {
     int64_t width = e->leading_count, event = 0, made = e->nodes.kind.count;
     for (int64_t a = 0; a < width; a++) s->waiting[a] = NOBODY;
-    for (int64_t t = 0; t < e->in.tables; t++) e->step[t] = step_of(e, e->current[t]);
     for (int64_t i = 0; i < s->atoms; i++) {
         const Atom *atom = &s->atom[i];
-        for (; event < atom->events; event++) {
-            int32_t column = s->events.at[event].column, value = s->events.at[event].value;
-            e->current[column] = value;
-            if (column < e->in.tables) e->step[column] = step_of(e, value);
-        }
+        event = sweep_to(e, s, atom, event);
         const int32_t *row = row_of(e, s, atom);
         if (!row || (i == SAMPLE && expect(e, s, made, i))) return e->error;
         if (!memcmp(row, s->waiting + s->waits * width, (size_t)width * sizeof *row)) continue;
@@ -129,40 +79,20 @@ static int store(Engine *e, Sweep *s, bool records) {
     return OK;
 }
 
-static void sweep_free(Sweep *s, int64_t width) {
-    for (int64_t a = 0; s->answer && a < width; a++) list_free(&s->answer[a]); /* its chunks go with the engine */
-    free(s->answer);
-    free(s->events.at);
-    free(s->atom);
-    free(s->class);
-    free(s->rows.at);
-    free(s->columns.at);
-    free(s->begin);
-    free(s->waiting);
-    free(s->row);
-}
-
 /* Answer everything anew; with `records` what changed is told. Returns OK or an error. */
 int sweep_all(Engine *e, bool records) {
     Sweep s;
-    memset(&s, 0, sizeof s);
-    size_t columns = (size_t)e->in.tables + (size_t)e->in.rules + 1, width = (size_t)e->leading_count + 1;
-    s.begin = malloc(columns * sizeof *s.begin);
-    s.waiting = malloc((1 + BLOCK) * width * sizeof *s.waiting);
-    s.row = malloc(width * sizeof *s.row);
-    s.answer = calloc(width, sizeof *s.answer);
-    int answer = s.begin && s.waiting && s.row && s.answer ? OK : NO_MEMORY;
-    int64_t work = e->work;
-    answer = answer ? answer : find_stretches(e, &s);
-    if (!answer) {
-        e->sweeping = true;
-        answer = answer_all(e, &s);
-        e->sweeping = e->seeing = false;
-    }
+    int64_t work = e->work, width = e->leading_count;
+    int answer = sweep_begin(e, &s);
+    s.answer = answer ? NULL : calloc((size_t)width + 1, sizeof *s.answer);
+    answer = answer ? answer : s.answer ? answer_all(e, &s) : NO_MEMORY;
     answer = answer ? answer : store(e, &s, records);
+    for (int64_t a = 0; s.answer && a < width; a++) list_free(&s.answer[a]); /* its chunks go with the engine */
+    free(s.answer);
     e->atoms = s.atoms;
     e->classes = s.classes;
-    e->full_work = e->work - work + s.events.count / 2;
-    sweep_free(&s, e->leading_count);
+    e->sweep_work = s.events.count / 2;
+    e->full_work = e->work - work + e->sweep_work;
+    sweep_end(e, &s);
     return answer ? (e->error = answer) : OK;
 }

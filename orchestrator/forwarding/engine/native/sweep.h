@@ -1,4 +1,4 @@
-/* What the two parts of a sweep share: stretches.c cuts all labels, sweep.c answers stretch by stretch. */
+/* Sweeps: stretches.c cuts all labels, sweep_rows.c answers one stretch, sweep.c all of them, sweep_edits.c those of edits. */
 #ifndef ONEFOLD_SWEEP_H
 #define ONEFOLD_SWEEP_H
 
@@ -38,10 +38,17 @@ typedef struct Sweep {
     int32_t *begin, *row;
     int32_t *waiting;       /* [1 + BLOCK, leaders]: the row before, then the rows that wait */
     int64_t starts[BLOCK];  /* where they begin */
+    int64_t ends[BLOCK];    /* where they end, of edits */
     int64_t waits;
 } Sweep;
 
 /* Stretches and their classes; leaves in `current` the columns at the first label, as `begin` keeps them. */
 int find_stretches(Engine *e, Sweep *s);
+
+int sweep_begin(Engine *e, Sweep *s);
+int64_t sweep_to(Engine *e, const Sweep *s, const Atom *atom, int64_t event);
+const int32_t *row_of(Engine *e, Sweep *s, const Atom *atom);
+void sweep_rewind(Engine *e, const Sweep *s);
+void sweep_end(Engine *e, Sweep *s);
 
 #endif

@@ -154,37 +154,63 @@ static int answer_rewritten(Engine *e) {
     return status;
 }
 
-/* Answer everything anew: for those who are asked, where they are few; else for everybody (SWEPT). */
-static int sweep_asked(Engine *e) {
+/* Those who are asked become the leaders for a while, where they are few: `chosen` has room for them. */
+static int64_t choose(Engine *e, int32_t *chosen, uint8_t *wanted) {
+    int64_t few = 0;
+    for (int64_t i = 0; i < e->asked_count; i++) wanted[e->asked[i].at] = 1;
+    for (int64_t i = 0; i < e->leading_count; i++)
+        if (wanted[e->leading[i]]) chosen[few++] = e->leading[i];
+    return e->asked_count < 0 || few * 2 > e->leading_count ? NOBODY : few;
+}
+
+/* Answer anew for those who are asked, where they are few, or for everybody: the labels of the table's edits, or all labels
+ * (`table` NOBODY). Returns OK, an error, or SWEPT: all labels, for everybody. */
+static int sweep_asked(Engine *e, int32_t table, bool replaced) {
     int32_t *all = e->leading;
-    int64_t count = e->leading_count, full_work = e->full_work, few = 0;
+    int64_t count = e->leading_count, full_work = e->full_work;
     uint8_t *wanted = calloc((size_t)e->in.attachments + 1, 1);
     int32_t *chosen = malloc(((size_t)count + 1) * sizeof *chosen);
-    int status = wanted && chosen ? OK : NO_MEMORY;
-    for (int64_t i = 0; i < e->asked_count && !status; i++) wanted[e->asked[i].at] = 1;
-    for (int64_t i = 0; i < count && !status; i++)
-        if (wanted[all[i]]) chosen[few++] = all[i];
-    bool everybody = e->asked_count < 0 || few * 2 > count;
-    if (!everybody) {
+    if (!wanted || !chosen) e->error = NO_MEMORY;
+    int64_t few = e->error ? NOBODY : choose(e, chosen, wanted);
+    if (few >= 0) {
         e->leading = chosen;
         e->leading_count = few;
     }
     e->sweeps++;
-    status = status ? status : sweep_all(e, true);
+    int status = e->error ? e->error : table >= 0 ? sweep_edits(e, table, replaced) : sweep_all(e, true);
     e->leading = all;
     e->leading_count = count;
-    if (!everybody) e->full_work = full_work;
+    if (few >= 0) e->full_work = full_work;
     free(chosen);
     free(wanted);
-    return status ? status : everybody ? SWEPT : OK;
+    return status ? status : few >= 0 || table >= 0 ? OK : SWEPT;
+}
+
+static int remember_edits(Engine *e) {
+    if (e->whole_room < e->edits) {
+        Edit *more = realloc(e->whole, (size_t)e->edits * 2 * sizeof *more);
+        if (!more) return e->error = NO_MEMORY;
+        e->whole = more;
+        e->whole_room = e->edits * 2;
+    }
+    memcpy(e->whole, e->edit, (size_t)e->edits * sizeof *e->edit);
+    e->wholes = e->edits;
+    return OK;
+}
+
+static int sweep_remembered(Engine *e, int32_t table, bool replaced) {
+    memcpy(e->edit, e->whole, (size_t)e->wholes * sizeof *e->edit);
+    e->edits = e->wholes;
+    return sweep_asked(e, table, replaced);
 }
 
 /* Answer for all edits of a table, ascending. `replaced`: groups differ; else the same groups do something else now.
  * OK, an error, or SWEPT: everything has been answered anew, for everybody. */
 int answer_edits(Engine *e, int32_t table, bool replaced) {
     if (!e->edits) return OK;
-    int status = e->plain ? answer_upstream(e, table, replaced) : answer_rewritten(e);
-    if (status > 0) status = sweep_asked(e);
+    int status = e->plain ? remember_edits(e) : answer_rewritten(e);
+    if (!status && e->plain) status = answer_upstream(e, table, replaced);
+    if (status > 0) status = e->plain ? sweep_remembered(e, table, replaced) : sweep_asked(e, NOBODY, false);
     e->edits = 0;
     e->asked_count = 0;
     return status;
@@ -196,5 +222,5 @@ int answer_zone(Engine *e, int32_t port) {
     for (int32_t k = e->attached_first[e->in.port_table[port]]; k < e->attached_first[e->in.port_table[port] + 1]; k++)
         if (e->in.attachment_port[e->attached[k]] == port && ask(e, e->attached[k], 0, LABEL_END)) return e->error;
     int status = e->asked_count ? answer_asked(e) : OK;
-    return status > 0 ? sweep_asked(e) : status;
+    return status > 0 ? sweep_asked(e, NOBODY, false) : status;
 }
