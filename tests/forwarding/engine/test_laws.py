@@ -46,8 +46,8 @@ def of_seed(seed: int) -> Iterator[str]:
 
 
 def of_sequence(seed: int, features: Sequence[str] | None = None, patience: int | None = None) -> Iterator[str]:
-    """Deviations along one random sequence of changes, there and back. `features`: as for random_network; `patience`: of
-    the core, its own by default."""
+    """Deviations along one random sequence of changes, there and back. `features`: as for random_network;
+    `patience`: of the core, its own by default."""
     random = Random(seed)
     network = random_network(random, features)
     engine = Engine(network)
