@@ -7,6 +7,7 @@ import subprocess
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from lab.login import KEY_EXCHANGE
 from lab.network.node import execute, place, script, write
 from orchestrator.errors import LabError
 
@@ -14,6 +15,7 @@ USER = "onefold"
 _SSHD = """Port 22
 ListenAddress {address}
 HostKey {key}
+KexAlgorithms {exchange}
 PidFile /run/sshd.pid
 AuthorizedKeysFile {authorized}
 PasswordAuthentication no
@@ -45,7 +47,8 @@ def start(node: str, address: IPv4Address) -> None:
     """Start the node's sshd in its management namespace. Raises LabError when it does not listen."""
     account(node)
     key, authorized = host_key(node), operator_key().with_suffix(".pub")
-    write(node, "/etc/onefold/sshd_config", _SSHD.format(address=address, key=key, authorized=authorized, user=USER))
+    words = {"address": address, "key": key, "authorized": authorized, "user": USER, "exchange": KEY_EXCHANGE}
+    write(node, "/etc/onefold/sshd_config", _SSHD.format(**words))
     script(node, "nsenter --net=/run/management /usr/sbin/sshd -f /etc/onefold/sshd_config -E /var/log/sshd.log")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from lab.login import KEY_EXCHANGE
 from lab.openstack import namespaces
 from lab.openstack.settings import Bed, bed, write_private
 from orchestrator.errors import LabError
@@ -41,8 +42,9 @@ echo "$pid" > /run/server/pid.new; mv /run/server/pid.new /run/server/pid
 trap 'exit 0' TERM
 sleep infinity & wait $!
 """
-_SSHD = """Port 22
+_SSHD = f"""Port 22
 HostKey /run/server/host_key
+KexAlgorithms {KEY_EXCHANGE}
 PidFile /run/sshd.pid
 AuthorizedKeysFile /run/server/authorized_keys
 PasswordAuthentication no
