@@ -33,7 +33,7 @@ from orchestrator.proof.reachable_base import Base, Hops, Interval
 from orchestrator.proof.reachable_search import Search
 from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_steps import Batch, Step
-from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended
+from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended, fits
 
 EXPLAINED = 3
 """Broken flows of one state that are explained way by way; the others hang on all steps near them."""
@@ -169,9 +169,9 @@ def order_steps(
 
     `make` builds worlds (EngineWorld does): with it a two-phase plan is constructed and proved where there is no order.
     The world stands at the state before all steps, and afterwards where the order leads. Raises PlanError when a line
-    does not fit, or two steps change the same row.
+    does not fit, two steps change the same row, or the world is another one.
     """
-    policy.check(network)
+    fits(network, policy, world, steps)
     kept = tuple(after)
     result, verifier = _order(network, steps, policy, world, kept, most_calls)
     apart = {step for conflict in result.conflicts for step in conflict.steps if _divisible(steps[step])}

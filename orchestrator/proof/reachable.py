@@ -23,7 +23,7 @@ from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_base import Base, Interval
 from orchestrator.proof.reachable_search import Broke, Found, Search
 from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
-from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended
+from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended, fits
 
 __all__ = ["Mode", "StateFinding", "StatesProof", "Step", "World", "prove_states"]
 
@@ -87,9 +87,9 @@ def prove_states(
 ) -> StatesProof:
     """Hold every reachable state to the policy; `world` is the network with that policy, and ends in the target.
 
-    Raises PlanError when a line does not fit, or two steps of one batch change the same row.
+    Raises PlanError when a line does not fit, two steps of one batch change the same row, or the world is another one.
     """
-    policy.check(network)
+    fits(network, policy, world, (step for steps in batches for step in steps))
     started = monotonic()
     prover = _Prover(network, policy, world, most_asked)
     for steps in batches:

@@ -52,6 +52,10 @@ class EngineWorld:
         self.isolation = Isolation(self.engine, policy)
         self._loops = Loops(self.engine)
 
+    def stands_at(self, network: Network, policy: Policy) -> bool:
+        """Whether this is that network with that policy, unchanged."""
+        return self.policy is policy and self.engine.network is network
+
     def apply(self, update: Update) -> None:
         """Change the network. Raises UpdateError when the update does not fit."""
         change = self._taken_back(update) or self.engine.apply(update)

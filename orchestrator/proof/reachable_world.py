@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from orchestrator.errors import PlanError
+from orchestrator.forwarding.engine.network import Network
 from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
 from orchestrator.forwarding.engine.updates import Update
+from orchestrator.proof.reachable_steps import Step
 
 
 class Loop(NamedTuple):
@@ -48,6 +51,14 @@ class Rounds(Protocol):
         """Zones some of whose packets go round now and did not in the first state."""
 
 
+@runtime_checkable
+class Standing(Protocol):
+    """A world that knows what it was made of."""
+
+    def stands_at(self, network: Network, policy: Policy) -> bool:
+        """Whether it is this network, with this policy, and nothing of it has changed."""
+
+
 class Promises(NamedTuple):
     """Answers about one state or envelope, without what was broken or unknown before the plan."""
 
@@ -64,6 +75,21 @@ class Promises(NamedTuple):
     def all(self) -> frozenset[Subject]:
         """Every subject that does not simply hold."""
         return self.fail | self.unknown
+
+
+def fits(network: Network, policy: Policy, world: World, steps: Iterable[Step]) -> None:
+    """Raise InputError or PlanError when what a proof is given does not belong together: it would prove something else.
+
+    A world that was used already, or made of another network; an outage for a flow that nobody registered.
+    """
+    policy.check(network)
+    if isinstance(world, Standing) and not world.stands_at(network, policy):
+        raise PlanError("the world is not this network with this policy before any step: make one anew for each call")
+    for step in steps:
+        wrong = [flow for flow in step.outage if not 0 <= flow < len(policy.flows)]
+        if wrong:
+            flows = f"the policy has {len(policy.flows)} flows, counted from 0"
+            raise PlanError(f"step {step.name} declares an outage of flow {wrong[0]}: {flows}; correct the step")
 
 
 def begun(world: World, policy: Policy) -> tuple[Promises, Promises]:

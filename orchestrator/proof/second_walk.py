@@ -63,7 +63,7 @@ def recheck(
     sampled = _sampled(list(states(now, plan, policy.planned_from)), number, seed)
     judge = EngineMatrix.of(now, classes, lines, [state.estate for state in sampled])
     for state in sampled:
-        progress(f"audit of {len(labels) + 1} of {number}: {state.label}")
+        progress(f"audit of {len(labels) + 1} of {len(sampled)}: {state.label}")
         labels.append(state.label)
         judge = judge.advance(state.estate)
         compared = list(_compared(judge))

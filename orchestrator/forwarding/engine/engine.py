@@ -25,7 +25,7 @@ from orchestrator.forwarding.engine.outcomes import Attachments, Classes, Outcom
 from orchestrator.forwarding.engine.packets import Interval, union_of
 from orchestrator.forwarding.engine.plain_flow import works
 from orchestrator.forwarding.engine.slices import positions
-from orchestrator.forwarding.engine.sound import Sound, check_prefix
+from orchestrator.forwarding.engine.sound import Sound, check_packet, check_prefix
 from orchestrator.forwarding.engine.tables import MAPS, compile_network, cut_rules, rule_targets
 from orchestrator.forwarding.engine.trail import Trail
 from orchestrator.forwarding.engine.updates import (
@@ -201,7 +201,7 @@ class Engine:
         Raises TooManyTrailsError beyond 20,000, QuestionError for a zone or a packet that cannot be.
         """
         self._sound.zone(zone)
-        self._sound.packet(packet)
+        check_packet(packet)
         return self.walker.trails(zone, packet)
 
     def why(self, zone: int, packet: Packet) -> list[Reason]:
@@ -214,7 +214,7 @@ class Engine:
         Raises QuestionError for a zone or a packet that cannot be.
         """
         self._sound.zone(zone)
-        self._sound.packet(packet)
+        check_packet(packet)
         return works(self.walker, zone, packet)
 
     def difference(self, change: Change) -> Difference:

@@ -31,7 +31,7 @@ from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes
 from orchestrator.forwarding.engine.packets import FAMILIES, Interval, PacketSet
 from orchestrator.forwarding.engine.slices import THREADS, UPPER, Units, Whole
-from orchestrator.forwarding.engine.sound import Sound
+from orchestrator.forwarding.engine.sound import Sound, check_packet
 from orchestrator.forwarding.engine.updates import EntryUpdate, InsertEntry, RemoveEntry
 
 MANY_PAIRS: Final = 200_000  # from here on the native matrix takes (attachment, class) pair by pair
@@ -203,7 +203,7 @@ class Matrix:
         """
         if packet is None:
             return self.some > 0
-        self._sound.packet(packet)
+        check_packet(packet)
         atom = self.decider.table.services.atom(packet)
         if len(self.parts) == 1 and isinstance(self.parts[0], FastPart):
             return self.parts[0].service(atom).reshape(self.zones, self.zones)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from orchestrator.errors import InputError
 from orchestrator.forwarding.engine.network import Network, Packet
 from orchestrator.forwarding.engine.packets import PacketSet
+from orchestrator.forwarding.engine.sound import check_packet
 
 Pair = tuple[int, int]
 """Source and destination zone."""
@@ -38,13 +39,15 @@ class Policy:
     only: Mapping[Pair, PacketSet] = field(default_factory=dict)
 
     def check(self, network: Network) -> None:
-        """Raise InputError when the policy does not fit the network's zones."""
+        """Raise InputError when the policy does not fit the network's zones, or names packets that cannot be."""
         count = len(network.zone_names)
-        if self.allowed.shape != (count, count):
-            raise InputError(f"policy.allowed has shape {self.allowed.shape}: {count} zones need ({count}, {count})")
+        if self.allowed.shape != (count, count) or self.allowed.dtype != np.bool_:
+            given = f"{self.allowed.dtype} {self.allowed.shape}"
+            raise InputError(f"policy.allowed is {given}: {count} zones need bool ({count}, {count})")
         for index, flow in enumerate(self.flows):
             if not 0 <= flow.zone < count:
                 raise InputError(f"policy.flows[{index}].zone is {flow.zone}: use 0..{count - 1}")
+            check_packet(flow.packet)
         for pair in self.only:
             if not all(0 <= zone < count for zone in pair) or self.allowed[pair]:
                 raise InputError(f"policy.only holds {pair}: name pairs of 0..{count - 1} that are not allowed")

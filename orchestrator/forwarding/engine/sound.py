@@ -62,15 +62,6 @@ class Sound:
             raise UpdateError(f"{entry.action} is no action: give DENY (0), PERMIT (1) or UNKNOWN (2)")
         self.line(entry.line)
 
-    def packet(self, packet: Packet) -> None:
-        """Raise QuestionError for a packet that cannot be."""
-        width = _WIDTH.get(packet.family)
-        if width is None or packet.source >> width or packet.destination >> width:
-            raise QuestionError(f"{packet} has no addresses of family 4 or 6: correct the family or the addresses")
-        ports = packet.source_port, packet.destination_port
-        if packet.protocol >> 8 or any(port >> 16 for port in ports):
-            raise QuestionError(f"{packet}: protocols are 0 to 255, ports 0 to 65535: correct the packet")
-
     def pairs(self, pairs: NDArray[np.bool_] | None) -> None:
         """Raise QuestionError when there is not one truth value for each pair of zones."""
         if pairs is not None and (pairs.shape != (self._zones, self._zones) or pairs.dtype != np.bool_):
@@ -98,6 +89,16 @@ def _ranges(match: Match) -> None:
     ):
         if not least <= low <= high <= most:
             raise UpdateError(f"{name} {(low, high)} is no range from {least} to {most}: correct its ends")
+
+
+def check_packet(packet: Packet) -> None:
+    """Raise QuestionError for a packet that cannot be."""
+    width = _WIDTH.get(packet.family)
+    if width is None or packet.source >> width or packet.destination >> width:
+        raise QuestionError(f"{packet} has no addresses of family 4 or 6: correct the family or the addresses")
+    ports = packet.source_port, packet.destination_port
+    if packet.protocol >> 8 or any(port >> 16 for port in ports):
+        raise QuestionError(f"{packet}: protocols are 0 to 255, ports 0 to 65535: correct the packet")
 
 
 def check_prefix(prefix: Prefix) -> None:
