@@ -57,11 +57,9 @@ class Engine:
 
     def command(self) -> automation.PulumiCommand:
         """Return the engine as the Automation API takes it (``LocalWorkspaceOptions(pulumi_command=…)``)."""
-        from pulumi import automation  # late: takes half a second
+        from orchestrator.apply.quiet_stack import KnownCommand  # late: takes half a second
 
-        command = automation.PulumiCommand(root=str(self.pulumi.parent.parent), skip_version_check=True)
-        command.command = str(self.pulumi)
-        return command
+        return KnownCommand(str(self.pulumi), self.version)
 
 
 def cache() -> Path:

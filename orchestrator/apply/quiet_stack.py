@@ -4,10 +4,19 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import pulumi_openstack
+import semver
 from pulumi import automation
 from pulumi.automation._stack import StackInitMode  # `create_or_select` would make a plain stack
 
 _NOW = datetime.min  # nobody reads it
+
+
+class KnownCommand(automation.PulumiCommand):
+    """The engine's program. Its version is known since it was found; the API's own class asks it at every making."""
+
+    def __init__(self, program: str, version: str) -> None:
+        self.command = program
+        self.version = semver.VersionInfo.parse(version)
 
 
 class QuietStack(automation.Stack):

@@ -58,6 +58,10 @@ def test_a_program_of_another_version_is_passed_over(tmp_path: Path, monkeypatch
     _write_program(tmp_path / "bin/pulumi", f"echo v{engine.VERSION}")
     found = engine.find()
     assert found == engine.Engine(tmp_path / "bin/pulumi", tmp_path / "home", engine.VERSION, engine.PROVIDER_VERSION)
+    from pulumi import automation
+
+    asked = automation.PulumiCommand(root=str(tmp_path), skip_version_check=True)
+    assert vars(found.command()) == vars(asked)
     plugin.unlink()
     assert engine.find() is None
 
