@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import pulumi_openstack
-import semver
 from pulumi import automation
+from pulumi.automation._minimum_version import _MINIMUM_VERSION  # of the class of versions, which is not our package
 from pulumi.automation._stack import StackInitMode  # `create_or_select` would make a plain stack
 
 _NOW = datetime.min  # nobody reads it
@@ -16,7 +16,7 @@ class KnownCommand(automation.PulumiCommand):
 
     def __init__(self, program: str, version: str) -> None:
         self.command = program
-        self.version = semver.VersionInfo.parse(version)
+        self.version = _MINIMUM_VERSION.parse(version)
 
 
 class QuietStack(automation.Stack):
