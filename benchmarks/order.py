@@ -42,6 +42,7 @@ def ordered(routers: int, cities: int, zones: int, steps: int, entries: int, con
         "searched": found.result.searched,
         "calls": found.result.calls,
         "calls_per_step": round(found.result.calls / steps, 3),
+        "refused_without_a_call": found.result.refused,
         "world_seconds": round(built, 3),
         "seconds": round(took, 3),
         "proof_of_the_order_seconds": proof.seconds,

@@ -22,7 +22,8 @@ MOST_CALLS = 50_000
 class Ordered(NamedTuple):
     """What came of it. `order` holds the steps of every component that can be ordered, and is applied to the verifier.
 
-    `batches`: the same steps, those that never meet side by side. `calls`: verifier calls (apply and undo) in all.
+    `batches`: the same steps, those that never meet side by side. `calls`: verifier calls (apply and undo) in all;
+    `refused`: steps put off without any, as it was known what they would break.
     `undecided`: components on which the calls allowed ran out. `existing`: promises broken before any step, told apart.
     """
 
@@ -34,6 +35,7 @@ class Ordered(NamedTuple):
     searched: int
     calls: int
     existing: frozenset[Hashable]
+    refused: int = 0
 
 
 def safe_order(
@@ -73,6 +75,7 @@ def safe_order(
         searched,
         walker.calls,
         walker.existing,
+        walker.refused,
     )
 
 

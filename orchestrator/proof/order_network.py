@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Literal, NamedTuple, cast
 
 from orchestrator.forwarding.engine.network import Network
 from orchestrator.forwarding.engine.policy import Policy
@@ -27,28 +27,18 @@ from orchestrator.forwarding.engine.updates import (
 from orchestrator.proof.collector import seldom_collected
 from orchestrator.proof.order import MOST_CALLS, Conflict, Ordered, safe_order
 from orchestrator.proof.order_nogoods import Pair, Violation
+from orchestrator.proof.order_reasons import Reasons
 from orchestrator.proof.order_two_phase import Batches, MakeWorld, TwoPhase, two_phase
 from orchestrator.proof.reachable import MOST_ASKED, flow_ends
-from orchestrator.proof.reachable_base import Base, Hops, Interval
+from orchestrator.proof.reachable_base import Base
 from orchestrator.proof.reachable_search import Search
-from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_steps import Batch, Step
 from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended, fits
 
 EXPLAINED = 3
 """Broken flows of one state that are explained way by way; the others hang on all steps near them."""
-MOST_TABLES = 300
-"""Tables looked at to explain one direction of a broken flow."""
 NOTHING = Promises(frozenset(), frozenset())
 Promise = tuple[Literal["broken", "unknown"], Subject]
-
-
-@runtime_checkable
-class Finder(Protocol):
-    """A world that also knows its routes."""
-
-    def next_hops(self, table: int, address: Interval) -> Hops:
-        """Where a table sends packets to one address (family, address, address + 1) now."""
 
 
 class OrderedSteps(NamedTuple):
@@ -75,12 +65,8 @@ class NetworkVerifier:
     def __init__(self, base: Base, steps: Sequence[Step], policy: Policy, world: World) -> None:
         self.batch = Batch(base, steps, [flow_ends(flow.packet) for flow in policy.flows])
         self.world = world
-        if isinstance(world, Finder):
-            self.batch.lost.lookup = world.next_hops
+        self.reasons = Reasons(self.batch, policy.flows, world)
         self.component = {step: number for number, group in enumerate(self.batch.components()) for step in group}
-        self._flows = policy.flows
-        self._senders = Senders(base.network)
-        self._starts: dict[int, tuple[list[int], list[int]]] = {}
         self._midway: Promises = NOTHING
         self._static: Promises | None = None  # None: not asked in this state
         self._first, self._start = begun(world, policy)
@@ -115,6 +101,11 @@ class NetworkVerifier:
         self._midway = NOTHING
         self._static = None
 
+    def foreseen(self, step: int) -> list[Violation]:
+        """Some promises that a step would surely break, if routes alone say so."""
+        found = self.reasons.foreseen(step, EXPLAINED)
+        return [Violation(("broken", flow), because) for flow, because in found if flow not in self._first.all]
+
     def violations(self) -> list[Violation]:
         """Promises broken in this state, and on the way of the last step into it."""
         if self._static is None:
@@ -133,20 +124,7 @@ class NetworkVerifier:
 
     def _reasons(self, subject: Subject) -> Sequence[frozenset[int] | None]:
         """Sets of steps each of which, as it stands, keeps the promise broken."""
-        if not isinstance(subject, int):
-            return [None]
-        if subject not in self._starts:
-            flow = self._flows[subject]
-            family, source, destination = flow.packet[:3]
-            owners = self._senders.of(family, destination)
-            alone = len({zone for zone, _port in owners}) == 1
-            there = self._senders.ports(flow.zone, family, source)
-            back = [port for _zone, port in owners] if alone else []
-            self._starts[subject] = self._tables(there), self._tables(back)
-        return self.batch.reasons(subject, self._starts[subject], MOST_TABLES)
-
-    def _tables(self, ports: Iterable[int]) -> list[int]:
-        return sorted({int(self.batch.base.network.ports.table[port]) for port in ports})
+        return self.reasons.of(subject) if isinstance(subject, int) else [None]
 
 
 def _promises(answer: Promises) -> list[Promise]:

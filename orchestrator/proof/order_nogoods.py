@@ -8,7 +8,7 @@ avoids many nogoods is a model of the clauses whose chosen pairs have no cycle. 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pysat.solvers import Solver
 
@@ -39,6 +39,14 @@ class Verifier(Protocol):
 
     def violations(self) -> Sequence[Violation]:
         """Every promise broken in the present state or, marked `midway`, on the way the last step took into it."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A verifier that knows of some steps without doing them what they would break."""
+
+    def foreseen(self, step: int) -> Sequence[Violation]:
+        """Promises that are surely broken in the state that `step` would lead to; nothing said where there are none."""
 
 
 class Nogood(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 
 from orchestrator.errors import PlanError
-from orchestrator.proof.order_nogoods import Nogood, OrderSolver, Pair, Verifier, needs
+from orchestrator.proof.order_nogoods import Foreseeing, Nogood, OrderSolver, Pair, Verifier, Violation, needs
 
 
 class BudgetError(PlanError):
@@ -16,13 +16,18 @@ class BudgetError(PlanError):
 
 
 class Walker:
-    """A verifier that remembers what is applied and what it has cost. `existing`: promises already broken before."""
+    """A verifier that remembers what is applied and what it has cost. `existing`: promises already broken before.
+
+    `calls`: steps done and taken back; `refused`: steps known to break a promise without being done.
+    """
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
         self.applied: list[int] = []
         self.calls = 0
+        self.refused = 0
         self.existing: frozenset[Hashable] = frozenset(item.promise for item in verifier.violations())
+        self._foreseeing = verifier if isinstance(verifier, Foreseeing) else None
 
     def apply(self, step: int) -> None:
         """Do a step."""
@@ -41,8 +46,19 @@ class Walker:
 
         Raises PlanError when an answer hangs on a step of another component: the footprints are wrong.
         """
-        found = [item for item in self.verifier.violations() if item.promise not in self.existing]
-        done = frozenset(self.applied[base:]) if found else frozenset[int]()
+        return self._learned(self.verifier.violations(), component, self.applied[base:])
+
+    def foreseen(self, step: int, component: frozenset[int], base: int) -> list[Nogood]:
+        """What a step teaches that is not done, as it would break a promise; nothing where that is not known."""
+        if self._foreseeing is None:
+            return []
+        found = self._learned(self._foreseeing.foreseen(step), component, [*self.applied[base:], step])
+        self.refused += bool(found)
+        return found
+
+    def _learned(self, items: Sequence[Violation], component: frozenset[int], applied: Sequence[int]) -> list[Nogood]:
+        found = [item for item in items if item.promise not in self.existing]
+        done = frozenset(applied) if found else frozenset[int]()
         return [self._nogood(item.promise, item.because, item.midway, component, done) for item in found]
 
     def _nogood(
@@ -170,12 +186,14 @@ class Component:
         return done
 
     def _try(self, step: int) -> Nogood | None:
-        """Do the step; what it breaks is learned and the step taken back."""
-        self.walker.apply(step)
-        broken = self.walker.broken(self.members, self.base)
+        """Do the step, unless it is known what it breaks; that is learned and the step taken back."""
+        broken = self.walker.foreseen(step, self.members, self.base)
+        if not broken:
+            self.walker.apply(step)
+            broken = self.walker.broken(self.members, self.base)
+            if not broken:
+                return None
+            self.walker.back(len(self.walker.applied) - 1)
         for nogood in broken:
             self.learn(nogood)
-        if not broken:
-            return None
-        self.walker.back(len(self.walker.applied) - 1)
         return broken[0]

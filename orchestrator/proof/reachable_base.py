@@ -26,6 +26,7 @@ from orchestrator.forwarding.engine.updates import (
 )
 
 Hops = tuple[Hop, ...]
+NewRoute = AddRoute | ReplaceRoute
 Interval = tuple[int, int, int]
 """(family, first address, address after the last)."""
 

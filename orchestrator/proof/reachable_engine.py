@@ -9,11 +9,13 @@ exactly, filters and translations included, and what is found is kept by attachm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orchestrator
 from orchestrator.forwarding.engine.core import Kind
 from orchestrator.forwarding.engine.engine import Change, Engine
+from orchestrator.forwarding.engine.labels import LabelsError
+from orchestrator.forwarding.engine.lost_ways import LostWays
 from orchestrator.forwarding.engine.network import Network
 from orchestrator.forwarding.engine.packets import PacketSet
 from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
@@ -25,12 +27,11 @@ from orchestrator.forwarding.engine.updates import (
     ReplaceRoute,
     Update,
 )
-from orchestrator.proof.reachable_base import Hops
 from orchestrator.proof.reachable_base import Interval as Interval3
+from orchestrator.proof.reachable_base import NewRoute
 from orchestrator.proof.reachable_flows import Flows
 from orchestrator.proof.reachable_isolation import Isolation
 from orchestrator.proof.reachable_loops import Loops
-from orchestrator.proof.reachable_rows import DROPPED
 from orchestrator.proof.reachable_walker import Walker
 
 
@@ -45,8 +46,7 @@ class EngineWorld:
         self.policy = policy
         self.engine = Engine(network)
         self.walker = Walker(network)
-        self._hops: dict[int, Hops] = {}  # by the engine's groups
-        self._generation = self.engine.generation
+        self._lost = LostWays(self.engine.core)
         self._last: Change | None = None
         self.flows = Flows(self.engine, self.walker, policy.flows)
         self.isolation = Isolation(self.engine, policy)
@@ -60,9 +60,8 @@ class EngineWorld:
         """Change the network. Raises UpdateError when the update does not fit."""
         change = self._taken_back(update) or self.engine.apply(update)
         self._last = change
-        if self._generation != self.engine.generation:
-            self._generation = self.engine.generation
-            self._hops.clear()
+        if self._lost.core is not self.engine.core:
+            self._lost = LostWays(self.engine.core)
         self.walker.apply(update)
         self.flows.changed(change)
         self.isolation.changed(change)
@@ -78,15 +77,39 @@ class EngineWorld:
         records["before"], records["after"] = last.records["after"], last.records["before"]
         return Change(update, records)
 
-    def next_hops(self, table: int, address: Interval3) -> Hops:
-        """Where a table sends packets to one address (family, address, address + 1) now."""
-        found = self.engine.core.route(table, self.engine.labels.of(address[0], address[1]))
-        if found is None:
-            return DROPPED
-        known = self._hops.get(found[0])
-        if known is None:
-            known = self._hops[found[0]] = self.engine.hops(found[0])
-        return known
+    @property
+    def certain(self) -> bool:
+        """Whether nothing that nobody could read may decide about a flow."""
+        return not self.engine.reads_unknown
+
+    def lost(
+        self,
+        starts: Sequence[int],
+        address: Interval3,
+        marked: Sequence[int],
+        line: NewRoute | None = None,
+    ) -> list[int]:
+        """The smallest sets of marked tables on ways to one address that are lost (engine/lost_ways.py).
+
+        `line`: as if it had been applied; nothing where it does not decide about the address.
+        """
+        engine = self.engine
+        label = engine.labels.of(address[0], address[1])
+        if line is None:
+            return self._lost.of(starts, label, marked)
+        if not self._would_decide(line, label):
+            return []
+        return self._lost.of(starts, label, marked, (line.table, engine.group(tuple(sorted(set(line.hops))))))
+
+    def _would_decide(self, line: NewRoute, label: int) -> bool:
+        """Whether packets to a label would be sent by a route; False also where it needs an engine anew."""
+        try:
+            low, high = self.engine.labels.interval(line.prefix)
+        except LabelsError:
+            return False
+        now = self.engine.core.route(line.table, label)
+        longer = now is not None and low <= now[1] and now[2] <= high and now[1:] != (low, high)
+        return low <= label < high and not longer
 
     def broken(self) -> Broken:
         """What does not hold now. A flow for which something unread decides counts as one that does not work."""

@@ -214,7 +214,6 @@ class Rows:
         self.filters: dict[int, FilterRow] = {}
         self.ports: dict[int, PortRow] = {}
         self.present: dict[tuple[int, Prefix], Hops | None] = {}
-        self.changes: list[tuple[int, Prefix]] = []  # routes in `present` that have become others, one after the other
 
     def hops(self, table: int, prefix: Prefix, fixed: Fixed) -> Hops | None:
         """The next hops that stand for every possible value of a route; None: it is absent for certain."""
@@ -246,7 +245,6 @@ class Rows:
         if wanted == there:
             return
         self.present[key] = wanted
-        self.changes.append(key)
         if wanted is None:
             yield RemoveRoute(row.table, row.prefix)
         elif there is None:

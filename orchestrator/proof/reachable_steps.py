@@ -6,7 +6,7 @@ of one batch insert beside each other like lines with numbers of their own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -27,7 +27,6 @@ from orchestrator.forwarding.engine.updates import (
 )
 from orchestrator.proof.reachable_base import EVERY_ADDRESS, Base, Interval, intervals
 from orchestrator.proof.reachable_groups import Spans, grouped, overlap
-from orchestrator.proof.reachable_lost import LostWays
 from orchestrator.proof.reachable_rows import Condition, FilterRow, Item, PortRow, RouteRow, Rows, Unit, conflict
 
 RowKey = tuple[int, Prefix] | tuple[Literal["port", "filter"], int]
@@ -68,7 +67,6 @@ class Batch:
         """`flows`: the addresses of each flow of the policy, both ends."""
         self.base, self.steps, self.flows = base, tuple(steps), flows
         self.rows = Rows(base)
-        self.lost = LostWays(self.rows)
         self.units: list[Unit] = []
         self.units_of: list[list[Unit]] = []
         self.touched: list[list[Interval]] = []  # destinations, step by step
@@ -231,34 +229,9 @@ class Batch:
             wanted += [other for link in met for other in link]
         return found
 
-    def reasons(self, flow: int, starts: Sequence[Iterable[int]], most: int) -> list[frozenset[int]]:
-        """Sets of steps each of which, as it stands now, keeps a flow that fails from working, whatever others do.
-
-        `starts`: the tables where its packets, and where its answers begin. Found for ways that lose packets by routes
-        alone: the smallest sets, of steps that change routes to where the packets go; at most `most` tables are looked
-        at there and back. Where there is none it is all steps near the flow.
-        """
-        if self.base.policed or self.base.links:
-            return [frozenset(self.near(flow))]
-        found = set[frozenset[int]]()
-        for address, begins in zip(self.flows[flow], starts, strict=True):
-            tables = self._tables(address)
-            if not tables:
-                continue
-            marks = {table: 1 << place for place, table in enumerate(tables)}
-            for way in self.lost.of(begins, address, marks, most):
-                met = (steps for table, steps in tables.items() if way & marks[table])
-                found.add(frozenset[int]().union(*met))
-        return sorted(found, key=sorted) or [frozenset(self.near(flow))]
-
-    def _tables(self, address: Interval) -> dict[int, set[int]]:
-        """Tables in which steps change routes to an address, and those steps."""
-        found: dict[int, set[int]] = {}
-        for step in self._index.members(address):
-            for key in self.keys[step]:
-                if isinstance(key[1], Prefix) and any(overlap(address, one) for one in intervals(key[1])):
-                    found.setdefault(key[0], set()).add(step)
-        return found
+    def touching(self, address: Interval) -> set[int]:
+        """The steps that touch some address of an interval."""
+        return self._index.members(address)
 
     @cached_property
     def _index(self) -> Spans:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
 from hypothesis import example, given, reject
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -14,11 +15,14 @@ from orchestrator.forwarding.engine.plain import TooManyTrailsError
 from orchestrator.forwarding.engine.policy import Broken, Policy
 from orchestrator.proof.order_network import order_steps
 from orchestrator.proof.reachable import Mode, Step, prove_states
+from orchestrator.proof.reachable_engine import EngineWorld
+from orchestrator.proof.reachable_world import World
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
 from tests.laws import examples
 from tests.proof.plain_world import Crossing, PlainWorld, Rows, crossing, judged
 from tests.proof.square import Square
+from tests.proof.test_order_reasons import route_steps
 from tests.proof.test_reachable import random_batches, random_policy, state_of, values
 
 Packets = list[tuple[int, Packet]]
@@ -58,20 +62,43 @@ def an_order_exists(network: Network, steps: list[Step], policy: Policy, packets
     return False
 
 
-def the_order_holds(seed: int) -> None:
+def apart(steps: list[Step]) -> list[Step]:
+    """Those of the steps that change other rows than the ones before."""
+    taken: set[object] = set()
+    found = []
+    for step in steps:
+        rows = {(line.table, line.prefix) for line in step.lines if hasattr(line, "prefix")}
+        if not rows & taken:
+            taken |= rows
+            found.append(step)
+    return found
+
+
+def the_order_holds(seed: int, *, by_engine: bool = False) -> None:
+    """`by_engine`: of flows alone, which an engine judges like walks; isolation it judges for more packets."""
     random = Random(seed)
     network = random_network(random)
     packets = some_packets(network, random, 20)
     policy = random_policy(network, random, packets)
     steps = random_batches(Rows(network), random, len(policy.flows))[0]
-    found = order_steps(network, steps, policy, PlainWorld(network, policy, packets))
+    if by_engine:
+        policy = Policy(np.ones_like(policy.allowed), policy.flows)
+        steps += [
+            Step(f"turn {step.name}", step.lines) for step in route_steps(Rows(network), random, policy.flows)[:2]
+        ]
+        steps = apart(steps)
+
+    def world() -> World:
+        return EngineWorld(network, policy) if by_engine else PlainWorld(network, policy, packets)
+
+    found = order_steps(network, steps, policy, world())
     assert not found.result.undecided
     if not found.split:
         assert (not found.result.conflicts) == an_order_exists(network, steps, policy, packets)
     else:
         assert not an_order_exists(network, steps, policy, packets)
         assert (not found.result.conflicts) == an_order_exists(network, list(found.steps), policy, packets)
-    proof = prove_states(network, found.batches, policy, PlainWorld(network, policy, packets))
+    proof = prove_states(network, found.batches, policy, world())
     assert not [finding for finding in proof.findings if finding.batch]
     if not found.result.conflicts:
         assert sorted(step.name for batch in found.batches for step in batch) == sorted(s.name for s in found.steps)
@@ -87,6 +114,15 @@ def test_an_order_over_packets_is_found_exactly_when_there_is_one(seed: int) -> 
     try:
         the_order_holds(seed)
     except TooManyTrailsError:  # the walker counts branches one by one
+        reject()
+
+
+@given(st.integers(0, 2**32))
+@hypothesis_settings(max_examples=examples(15, 2_500), deadline=None)
+def test_an_order_by_the_engine_is_found_exactly_when_there_is_one(seed: int) -> None:
+    try:
+        the_order_holds(seed, by_engine=True)
+    except TooManyTrailsError:
         reject()
 
 

@@ -19,6 +19,7 @@
  *   own.c     what an edited table does itself, before and after
  *   answers.c what those upstream answer, and records of what has changed
  *   update.c  one change: who is asked for what
+ *   lost.c    ways on which packets are lost by routes alone
  *   core.c    life and death of an engine, and what Python reads
  */
 #ifndef ONEFOLD_CORE_H
@@ -301,6 +302,8 @@ void engine_counts(const Engine *e, int64_t *counts);
 void engine_nodes(Engine *e, const int32_t **column);
 void engine_class_arrays(Engine *e, int64_t *first, int64_t *low, int64_t *high, int32_t *node, int32_t *column);
 void engine_pairs(const Engine *e, int64_t *wrong, int64_t *suspect, int64_t *unread);
+int64_t engine_lost(const Engine *e, int64_t starts, const int32_t *start, int64_t label, int64_t marked,
+                    const int32_t *mark, int32_t changed, int32_t group, uint64_t *set, int64_t room);
 int64_t engine_routes(const Engine *e, int32_t *table, int64_t *low, int64_t *high, int32_t *group);
 void engine_ups(const Engine *e, uint8_t *up);
 int32_t engine_route(const Engine *e, int32_t table, int64_t label, int64_t *low, int64_t *high);
