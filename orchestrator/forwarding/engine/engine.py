@@ -248,11 +248,9 @@ class Engine:
     def apply(self, update: Update) -> Change:
         """Change the network and every answer. Raises UpdateError when the update does not fit; nothing is changed."""
         self.version += 1
-        if isinstance(update, AddRoute | RemoveRoute | ReplaceRoute):
+        if isinstance(update, _ROUTES):
             return self._route(update)
-        if isinstance(update, PortDown | PortUp):
-            return self._port(update)
-        return self._entry(update)
+        return self._port(update) if isinstance(update, _PORTS) else self._entry(update)
 
     def undo(self, change: Change) -> None:
         """Take a change back: exactly and at once the last one that is not taken back, else by its inverse."""
@@ -422,4 +420,6 @@ def _readings(update: EntryUpdate, way_back: Back, rows: tuple[Row | None, Row |
     return [(one.entry.action, one.entry.match.in_port) for one in both]
 
 
+_ROUTES: Final = (AddRoute, RemoveRoute, ReplaceRoute)
+_PORTS: Final = (PortDown, PortUp)
 _KINDS: Final = {AddRoute: Kind.ADD_ROUTE, RemoveRoute: Kind.REMOVE_ROUTE, ReplaceRoute: Kind.REPLACE_ROUTE}

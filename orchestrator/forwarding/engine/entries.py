@@ -37,6 +37,7 @@ class Entries:
         self._reader = EntryReader(network.filters)
         self._changed: dict[int, array[int]] = {}  # rows of the arrays; below zero: -1 - place in `_made`
         self._made: list[Entry] = []
+        self._rows = array("q", np.arange(len(network.filters.action), dtype=np.int64).tobytes())  # to copy parts of
 
     def apply(self, update: EntryUpdate) -> Back:
         """Change one entry; the way back. Raises UpdateError when there is no such entry."""
@@ -85,6 +86,5 @@ class Entries:
             first = self._filters.first
             if not 0 <= number < len(first) - 1:
                 raise UpdateError(f"filter {number} is none of {len(first) - 1}: correct the update")
-            rows = np.arange(first[number], first[number + 1], dtype=np.int64)
-            known = self._changed[number] = array("q", rows.tobytes())
+            known = self._changed[number] = self._rows[first[number] : first[number + 1]]
         return known

@@ -38,10 +38,11 @@ class FilterRows:
 
     def __init__(self, columns: dict[str, Column], start: Long, count: Long) -> None:
         """`columns`: one for every name of NAMES, all of one length; addresses int64, the others int32."""
-        self._change = library().filters_row
-        self._change.restype = None
+        self._change, self._move = library().filters_row, library().filters_move
+        self._change.restype = self._move.restype = None
         long, address = ctypes.c_int64, ctypes.c_void_p
         self._change.argtypes = (address, ctypes.c_int32, long, long, address, address)
+        self._move.argtypes = (address, long, long, long)
         self.start, self.count, self._room = start, count, count.copy()
         self._used = len(columns["action"])
         self._values, self._old = _VALUES(), _VALUES()
@@ -73,8 +74,7 @@ class FilterRows:
         if new:
             self._set({name: _with_room(column, to + room) for name, column in self.columns.items()})
         if not at_end:
-            for column in self.columns.values():
-                column[to : to + count] = column[begin : begin + count]
+            self._move(self._pointers, begin, to, count)
         self.start[number], self._room[number], self._used = to, room, to + room
         return new
 

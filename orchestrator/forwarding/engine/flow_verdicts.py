@@ -94,7 +94,8 @@ class FlowVerdicts:
 
     def changed(self, records: NDArray[Any]) -> None:
         """Mark flows that hang on changed answers (core.RECORD), and those that a walker decides."""
-        self._check(self._library.flows_changed(self._handle, records.ctypes.data, len(records)))
+        count = len(records)
+        self._check(self._library.flows_changed(self._handle, records.ctypes.data if count else None, count))
 
     def entry(self, number: int, area: Sequence[int]) -> None:
         """Mark flows that meet filter `number` with a header of these labels: [low, high) of sources, destinations."""

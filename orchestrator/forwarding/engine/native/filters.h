@@ -85,6 +85,8 @@ int32_t filters_inspect(const filter_view *view, int32_t variant, int64_t begin,
 
 /* One row of the eight columns (addresses, action, match, in_port, line) comes, goes or is replaced; see filters_rows.c. */
 void filters_row(void *const *column, int32_t kind, int64_t at, int64_t end, const int64_t *values, int64_t *old);
+/* `count` rows of all columns are copied to where none of them is. */
+void filters_move(void *const *column, int64_t from, int64_t to, int64_t count);
 
 /* Per node: the zone it delivers to (-1 none, -2 several), and whether translations are below it. */
 void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites);

@@ -26,3 +26,12 @@ void filters_row(void *const *column, int32_t kind, int64_t at, int64_t end, con
             ((int32_t *)column[i])[at] = (int32_t)values[i];
     }
 }
+
+void filters_move(void *const *column, int64_t from, int64_t to, int64_t count)
+{
+    for (int i = 0; i < COLUMNS; i++) {
+        size_t width = i < ADDRESSES ? sizeof(int64_t) : sizeof(int32_t);
+        char *rows = column[i];
+        memcpy(rows + (size_t)to * width, rows + (size_t)from * width, (size_t)count * width);
+    }
+}
