@@ -21,13 +21,6 @@ class Report(Noun):
     language: Literal["zh", "en", "both"] = "both"
 
 
-class CloudAccess(Noun):
-    """Which entry of clouds.yaml administers the clouds. No `file`: the places openstacksdk looks in."""
-
-    admin: str = "onefold-admin"
-    file: str = ""
-
-
 class Project(Noun):
     """A project folder as described by its onefold.yaml; paths are relative to the folder."""
 
@@ -41,7 +34,6 @@ class Project(Noun):
     lock: str = "onefold.lock"
     report: Report = Report()
     world: Literal["lab", "real", "none"] = "none"
-    clouds: CloudAccess = CloudAccess()
 
     @classmethod
     def open(cls, folder: Path) -> Self:
