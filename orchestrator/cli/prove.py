@@ -29,6 +29,8 @@ def command(session: Session, plan_file: Path, everything: bool, audit: int | No
         f"{verdict.result}: {verdict.states} states, {verdict.packets} packets judged; "
         f"rests on {len(verdict.rests_on)} unverified facts; plan {plan.hash[:12]}"
     )
+    for limit in verdict.limits:
+        session.say(f"not covered: {limit}")
     checked = audited(reading, plan, audit, seed, session.ticker) if audit else None
     agreed = checked is None or not checked.differences
     if checked:

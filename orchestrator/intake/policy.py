@@ -1,5 +1,6 @@
 """policy.yaml -> Policy: the rule pack, with every fault at its file and line."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from orchestrator.intake.documents import Document, read_document
 from orchestrator.intake.faults import raise_all
 from orchestrator.model.finding import Finding
 from orchestrator.model.policy import Policy
+from orchestrator.rules.registry import rules
 
 _NAMED_BY = {
     "zones": "name",
@@ -15,6 +17,7 @@ _NAMED_BY = {
     "windows": "name",
     "deadlines": "task",
 }
+_RULE_NAME = re.compile(r"R[1-9][0-9]?")
 _DIVIDED = {"host", "organisation", "system", "zone", "workload", "service"}
 
 
@@ -29,6 +32,7 @@ def read_policy(path: Path) -> Policy:
             *_people_faults(document, policy),
             *_calendar_faults(document, policy),
             *_pool_faults(document, policy),
+            *_rule_faults(document, policy),
         ]
     )
     return policy
@@ -107,11 +111,30 @@ def _calendar_faults(document: Document, policy: Policy) -> Iterator[Finding]:
     for index, freeze in enumerate(policy.freezes):
         dates = freeze.first is not None and freeze.last is not None
         days = freeze.first_day_of_month is not None and freeze.last_day_of_month is not None
+        if freeze.first is not None and freeze.last is not None and freeze.first > freeze.last:
+            yield document.fault(
+                ("freezes", index),
+                f"freeze {freeze.name!r} ends before it begins ({freeze.first} to {freeze.last})",
+                "exchange first and last",
+            )
         if dates == days:
             yield document.fault(
                 ("freezes", index),
                 f"freeze {freeze.name!r} has no clear beginning and end",
                 "give first and last, or first_day_of_month and last_day_of_month",
+            )
+
+
+def _rule_faults(document: Document, policy: Policy) -> Iterator[Finding]:
+    """A misspelt rule would be out of force without a word, and with it what it forbids."""
+    known = [rule.name for rule in rules()]
+    for index, name in enumerate(policy.rules):
+        if name not in known:
+            yield document.fault(("rules", index), f"there is no rule {name!r}", f"choose from {', '.join(known)}")
+    for index, grant in enumerate(policy.exceptions):
+        if not _RULE_NAME.fullmatch(grant.rule):
+            yield document.fault(
+                ("exceptions", index, "rule"), f"{grant.code} excuses from {grant.rule!r}", "write the rule as R17"
             )
 
 

@@ -3,12 +3,14 @@
 from datetime import date, time
 from functools import cached_property
 from ipaddress import IPv4Network
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from orchestrator.model.base import Noun, digest
 from orchestrator.model.network import Port, Protocol
+
+ServiceDomain = Literal["public_service_domain", "administrative_service_domain"]
 
 
 class Zone(Noun):
@@ -17,7 +19,7 @@ class Zone(Noun):
     name: str
     title: str = ""
     kind: Literal["common", "vpn", "private", "internet", "internet_access", "management", "interconnect"]
-    service_domain: Literal["public_service_domain", "administrative_service_domain"] | None = None
+    service_domain: ServiceDomain | None = None
     organisation: str = ""
     mlps_level: int | None = None
 
@@ -69,8 +71,8 @@ class Freeze(Noun):
     organisation: str = ""
     first: date | None = None
     last: date | None = None
-    first_day_of_month: int | None = None
-    last_day_of_month: int | None = None
+    first_day_of_month: int | None = Field(default=None, ge=1, le=31)
+    last_day_of_month: int | None = Field(default=None, ge=1, le=31)
 
 
 class Deadline(Noun):
@@ -132,10 +134,9 @@ class Policy(Noun):
     numbering: Numbering
     approvals: Approvals = Approvals()
     rules: tuple[str, ...] = ()  # rule names in force; empty means all
-    internet_free_domains: tuple[str, ...] = ("administrative_service_domain",)
-    observation_days: int = 7
-    trial_days: int = 30
-    audience: dict[str, Any] = Field(default_factory=dict)
+    internet_free_domains: tuple[ServiceDomain, ...] = ("administrative_service_domain",)
+    observation_days: int = Field(default=7, ge=0)
+    trial_days: int = Field(default=30, ge=0)
 
     @cached_property
     def digest(self) -> str:

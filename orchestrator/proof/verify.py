@@ -15,14 +15,13 @@ from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Result
 from orchestrator.model.plan import Plan
-from orchestrator.model.policy import Policy
+from orchestrator.model.policy import Flow, Policy
 from orchestrator.proof.collector import seldom_collected
 from orchestrator.proof.judge import Judge, Seen
 from orchestrator.proof.loops import Loops
-from orchestrator.proof.states import Limits
 from orchestrator.proof.stretches import judged
 from orchestrator.proof.verdict import Verdict
-from orchestrator.rules.registry import rules_in_force
+from orchestrator.rules.registry import rules, rules_in_force
 
 Progress = Callable[[str], None]
 
@@ -63,6 +62,7 @@ def verify(
     judge = found.judge
     findings = (*_failures(judge), *_passes(judge), *judge.loops.findings(judge.count))
     result = _result(judge)
+    limits = (*found.limits.narrowed, *_not_held(judge))
     rests_on = tuple(fact for row, fact in sorted(fact_of.items()) if fact.standing == "claimed" and _matters(row))
     return Verdict(
         result=result,
@@ -71,9 +71,9 @@ def verify(
         packets=judge.packets,
         walked=found.walked,
         rests_on=rests_on,
-        limits=tuple(found.limits.narrowed),
+        limits=limits,
         seconds=round(monotonic() - started, 3),
-        proof=_record(judge, plan, result, findings, rests_on, found.limits, first),
+        proof=_record(judge, plan, result, findings, rests_on, limits, first),
     )
 
 
@@ -125,6 +125,23 @@ def _passes(judge: Judge) -> Iterator[Finding]:
             yield Finding(subject=flow.code, result="pass", what=what)
 
 
+def _not_held(judge: Judge) -> Iterator[str]:
+    """Rules and flows that no state was held to: who reads "pass" has to know that these are not meant."""
+    missing = [rule.name for rule in rules() if rule not in judge.rules]
+    if missing:
+        yield f"the policy puts {', '.join(missing)} out of force"
+    troubled = {identity[0] for identity in judge.seen}
+    for flow in judge.policy.flows:
+        if flow.code not in troubled and flow.code not in judge.worked:
+            inside = judge.excused.get(flow.code, 0)
+            why = f"all {inside} states lie inside its declared outage" if inside else _absence(flow)
+            yield f"{flow.code} was held in no state: {why}"
+
+
+def _absence(flow: Flow) -> str:
+    return f"it ended on {flow.expires}" if flow.expires else f"it never began ({flow.validity})"
+
+
 def _result(judge: Judge) -> Result:
     against = {seen.finding.result for seen in judge.seen.values() if not _is_existing(seen)}
     if "fail" in against:
@@ -142,7 +159,7 @@ def _record(
     result: Result,
     findings: tuple[Finding, ...],
     rests_on: tuple[Fact, ...],
-    limits: Limits,
+    limits: tuple[str, ...],
     matrix: Matrix,
 ) -> dict[str, Any]:
     """The canonical record of the proof."""
@@ -159,5 +176,5 @@ def _record(
         "promises": [[item.subject, item.result, item.what] for item in findings],
         "rests_on": [fact.row for fact in rests_on],
         "unparsed": [f"{line.file}:{line.line}" for line in matrix.unparsed],
-        "limits": list(limits.narrowed),
+        "limits": list(limits),
     }

@@ -162,6 +162,22 @@ def test_exit_3_a_plan_that_breaks_a_registered_flow(onefold: Onefold, office: P
     assert said.out.splitlines()[-1].startswith("fail: 2 states, ")
 
 
+def test_rules_out_of_force_and_flows_held_nowhere_are_told_beside_a_pass(onefold: Onefold, office: Path) -> None:
+    ended = FLOW.replace("port: 8080", "port: 8080, expires: 2017-01-01")
+    replaced(office / "policy.yaml", ("flows: []", f"rules: [R1, R3, R4]\n{ended}"))
+    plan = office / "plan.json"
+    assert onefold("-C", office, "plan", "--out", plan).code == 0
+    said = onefold("-C", office, "prove", plan)
+    assert said.code == 0
+    out = [line for line in said.out.splitlines() if line.startswith("not covered: ")]
+    assert out[0].startswith("not covered: the policy puts R2, R5, R6, ")
+    assert "R4" not in out[0]
+    assert out[1:] == ["not covered: F-1 was held in no state: it ended on 2017-01-01"]
+    assert onefold("-C", office, "prove", plan, "--json").json["verdict"]["proof"]["limits"] == [
+        line.removeprefix("not covered: ") for line in out
+    ]
+
+
 def test_exit_3_a_report_of_a_plan_that_fails_is_written_all_the_same(onefold: Onefold, office: Path) -> None:
     replaced(office / "policy.yaml", ("flows: []", FLOW))
     out = office / "report.html"

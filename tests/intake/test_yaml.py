@@ -10,6 +10,7 @@ from orchestrator.intake.faults import FaultyInputError
 from orchestrator.intake.policy import read_policy
 from orchestrator.intake.project import Project
 from orchestrator.model.lock import Lock
+from orchestrator.rules.registry import rules_in_force
 from tests.intake.books import district_copy, reading_of
 
 
@@ -81,6 +82,39 @@ def test_a_policy_that_contradicts_itself_is_refused_whole(tmp_path: Path) -> No
         ),
         "policy.yaml:N: pool 'sites' (10.0.0.0/20) is not in 198.18.0.0/15; choose a block inside the extranet pool",
     ]
+
+
+def test_a_misspelt_rule_domain_or_calendar_is_a_fault_not_a_rule_out_of_force(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    path = edited(
+        folder,
+        "policy.yaml",
+        ("observation_days: 7", "rules: [R3, r4]\nobservation_days: 7"),
+        ("rule: R17", "rule: r17"),
+        ("first: 2018-02-13, last: 2018-02-19", "first: 2018-02-19, last: 2018-02-13"),
+    )
+    shown = faults_of(folder)
+    assert (
+        shown[0]
+        == "policy.yaml:N: freeze '春节' ends before it begins (2018-02-19 to 2018-02-13); exchange first and last"
+    )
+    assert shown[1].startswith("policy.yaml:N: there is no rule 'r4'; choose from R1, R2, R3, R4, ")
+    assert shown[2:] == ["policy.yaml:N: X-2017-011 excuses from 'r17'; write the rule as R17"]
+    edited(folder, "policy.yaml", ("[administrative_service_domain]", "[adminstrative_service_domain]"))
+    edited(folder, "policy.yaml", ("observation_days: 7", "observation_days: -7"))
+    edited(folder, "policy.yaml", ("first_day_of_month: 25", "first_day_of_month: 0"))
+    assert [fault.partition(":N: ")[2][:40] for fault in faults_of(folder)] == [
+        "'first_day_of_month' is 0: input should ",
+        "'0' is 'adminstrative_service_domain': i",
+        "'observation_days' is -7: input should b",
+    ]
+    assert path.exists()
+
+
+def test_rules_that_the_policy_names_are_in_force_and_no_others(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "policy.yaml", ("observation_days: 7", "rules: [R3, R4]\nobservation_days: 7"))
+    assert [rule.name for rule in rules_in_force(read_policy(folder / "policy.yaml"))] == ["R3", "R4"]
 
 
 def test_a_role_that_nobody_holds_and_a_shared_key_are_refused(tmp_path: Path) -> None:
