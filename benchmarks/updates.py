@@ -23,9 +23,10 @@ from network_models.province import province
 from network_models.province_sites import Shape
 from network_models.rule_sets import guarded
 from network_models.update_streams import KINDS, stream
+from orchestrator.forwarding.engine.change import Change
 from orchestrator.forwarding.engine.changed import changed
 from orchestrator.forwarding.engine.core import Kind
-from orchestrator.forwarding.engine.engine import Change, Engine
+from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import NONE
 from orchestrator.forwarding.engine.policy import Policy
 from orchestrator.forwarding.engine.updates import (

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import orchestrator
+from orchestrator.forwarding.engine.change import Change
 from orchestrator.forwarding.engine.core import Kind
-from orchestrator.forwarding.engine.engine import Change, Engine
+from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.labels import LabelsError
 from orchestrator.forwarding.engine.lost_ways import LostWays
 from orchestrator.forwarding.engine.network import Network
@@ -70,7 +71,9 @@ class EngineWorld:
     def _taken_back(self, update: Update) -> Change | None:
         """The change back, when an update takes back the last one: the answers are put back, not found anew."""
         last = self._last
-        if last is None or last.generation != self.engine.generation or not _takes_back(update, last):
+        if last is None or last.way_back is not None or last.generation != self.engine.generation:
+            return None
+        if not _takes_back(update, last):
             return None
         self.engine.undo(last)
         records = last.records.copy()
@@ -113,10 +116,9 @@ class EngineWorld:
 
     def broken(self) -> Broken:
         """What does not hold now. A flow for which something unread decides counts as one that does not work."""
-        self.flows.refresh()
+        flows, unread = self.flows.broken()
         isolation, unknown = self.isolation.broken()
-        unread = frozenset(self.flows.unread)
-        return Broken(isolation, unread.union(self.flows.failing), unknown, unread)
+        return Broken(isolation, flows, unknown, unread)
 
     def loops(self) -> frozenset[int]:
         """Zones some of whose packets go round now and did not in the first state."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from orchestrator.forwarding.engine.engine import Change, Engine
+from orchestrator.forwarding.engine.change import Change
+from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.flow_verdicts import FlowVerdicts, Verdict
 from orchestrator.forwarding.engine.policy import Flow
 from orchestrator.proof.reachable_senders import Senders
@@ -31,6 +32,7 @@ class Flows:
 
     def reset(self) -> None:
         """Everything anew: the engine gave its labels or nodes new numbers."""
+        self._broken: tuple[frozenset[int], frozenset[int]] | None = None
         self._generation = self.engine.generation
         self._table = self.engine.table
         self._rows = flow_rows(self.engine, self.senders, self.flows)
@@ -57,9 +59,17 @@ class Flows:
         if self._services is not self._table.services:  # told apart further since
             self._tell_apart()
         for number, verdict in self._verdicts.judge():
+            self._broken = None
             works = self._walk(number) if verdict == Verdict.SLOW else _BOOL[Verdict(verdict)]
             (self.failing.add if works is False else self.failing.discard)(number)
             (self.unread.add if works is None else self.unread.discard)(number)
+
+    def broken(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Flows that do not work or of which nobody knows, and the latter; the same sets while nothing changes."""
+        self.refresh()
+        if self._broken is None:
+            self._broken = frozenset(self.failing | self.unread), frozenset(self.unread)
+        return self._broken
 
     def _walk(self, number: int) -> bool | None:
         zone, packet = self.flows[number]

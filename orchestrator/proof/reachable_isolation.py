@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.forwarding.engine.engine import Change, Engine
+from orchestrator.forwarding.engine.change import Change
+from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.filter_rows import ACTION, Row
 from orchestrator.forwarding.engine.judge import EntryChange, Judge, Place, Seen
 from orchestrator.forwarding.engine.matrix import Matrix, source_units

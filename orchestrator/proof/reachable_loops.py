@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from orchestrator.forwarding.engine.change import Change
 from orchestrator.forwarding.engine.difference import families
 from orchestrator.forwarding.engine.endings import Endings
-from orchestrator.forwarding.engine.engine import Change, Engine
+from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.labels import END
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.packets import PacketSet

@@ -17,8 +17,9 @@ from orchestrator.forwarding.engine.slices import label_intervals
 from orchestrator.forwarding.engine.updates import InsertEntry, ReplaceEntry
 
 if TYPE_CHECKING:
+    from orchestrator.forwarding.engine.change import Change
     from orchestrator.forwarding.engine.decide import Decider
-    from orchestrator.forwarding.engine.engine import Change, Engine
+    from orchestrator.forwarding.engine.engine import Engine
 
 Pair = tuple[int, int]
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.forwarding.engine.change import Change, readings
 from orchestrator.forwarding.engine.changed import UpdateError, changed
 from orchestrator.forwarding.engine.check import check_network
 from orchestrator.forwarding.engine.core import RECORD, Core, Counts, Kind
 from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.difference import Difference, difference
 from orchestrator.forwarding.engine.digest import digest_of
-from orchestrator.forwarding.engine.entries import Back, Entries
-from orchestrator.forwarding.engine.filter_rows import ACTION, IN_PORT, Row
+from orchestrator.forwarding.engine.entries import Entries
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.findings import Findings, findings
+from orchestrator.forwarding.engine.hop_groups import HopGroups
 from orchestrator.forwarding.engine.labels import Labels, LabelsError
 from orchestrator.forwarding.engine.matrix import Matrix
-from orchestrator.forwarding.engine.network import NONE, Action, HopKind, Network, Packet, Prefixes
+from orchestrator.forwarding.engine.network import NONE, Action, Network, Packet, Prefixes
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes, Outcomes, Variants
 from orchestrator.forwarding.engine.packets import Interval, union_of
 from orchestrator.forwarding.engine.plain_flow import works
+from orchestrator.forwarding.engine.route_lines import RouteLines
 from orchestrator.forwarding.engine.slices import positions
 from orchestrator.forwarding.engine.sound import Sound, check_packet, check_prefix
 from orchestrator.forwarding.engine.tables import MAPS, compile_network, cut_rules, rule_targets
@@ -45,7 +47,6 @@ from orchestrator.forwarding.engine.updates import (
 )
 from orchestrator.forwarding.engine.ways import CurrentRows, Reason, Walker, reasons
 
-_HOP_KINDS: Final = tuple(HopKind(number) for number in range(len(HopKind)))
 _NO_RECORDS: Final = np.zeros(0, RECORD)
 _INVERSE: Final = {
     Kind.ADD_ROUTE: Kind.REMOVE_ROUTE,
@@ -54,29 +55,6 @@ _INVERSE: Final = {
     Kind.PORT_DOWN: Kind.PORT_UP,
     Kind.PORT_UP: Kind.PORT_DOWN,
 }
-
-
-class Change(NamedTuple):
-    """What one update did.
-
-    `records`: rows of attachment, label interval [low, high), and the nodes of its outcome before and after; they are
-    all the answers that changed by other ways. A filter entry changes none of them: `filter` says which filter did.
-    """
-
-    update: Update
-    records: NDArray[Any]
-    filter: int = NONE
-    way_back: Back | None = None  # of a changed entry
-    rows: tuple[Row | None, Row | None] | None = None  # numbers of the entry that came, and of the one that went
-    native: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)  # kind that undoes, at, low, high, group
-    hops: tuple[Hop, ...] = ()  # of the route that went or was replaced
-    line: int | None = None  # of that route, when an update made it
-    generation: int = 0
-
-    @property
-    def back(self) -> EntryUpdate | None:
-        """The update that takes a changed entry back."""
-        return None if self.way_back is None else self.way_back.update()
 
 
 class Engine:
@@ -96,17 +74,14 @@ class Engine:
     def _build(self, network: Network) -> None:
         self._base = network
         self._updates: list[Update] = []
-        self._groups: dict[tuple[Hop, ...], int] = {}
-        self._hops: dict[int, tuple[Hop, ...]] = {}
-        groups = network.groups
-        self._group_columns = groups.first.data, groups.kind.data, groups.target.data  # plain numbers, quicker to read
-        self._lines: dict[tuple[int, Prefix], int] = {}
         self._compiled = compile_network(network)
         self._core = Core(self._compiled)
+        self._lines = RouteLines(network, self._compiled)
         self._ends: list[int] = []
         self._targets = rule_targets(network, self.labels)
         self.entries = Entries(network)
         self._sound = Sound(network)
+        self._groups = HopGroups(network.groups, self._core, self._sound)
         self._walker: tuple[int, Walker] | None = None
         self.__dict__.pop("_decider", None)
         self.generation += 1
@@ -258,7 +233,8 @@ class Engine:
         last = bool(self._updates) and self._updates[-1] is change.update and change.generation == self.generation
         if last and change.filter == NONE:
             self._core.restore(*change.native, change.records)
-            self._note(change)
+            if isinstance(change.update, _ROUTES):
+                self._lines.put(change.update.table, change.update.prefix, change.line)
             self._updates.pop()
             return
         self.apply(self.inverse(change))
@@ -274,28 +250,17 @@ class Engine:
             return PortUp(update.port) if change.native[0] == Kind.PORT_UP else PortDown(update.port)
         if not isinstance(update, RemoveRoute | ReplaceRoute):
             return RemoveRoute(update.table, update.prefix) if isinstance(update, AddRoute) else update
-        line = self._base_line(update.table, update.prefix) if change.line is None else change.line
+        line = self._lines.first(update.table, update.prefix) if change.line is None else change.line
         made = AddRoute if isinstance(update, RemoveRoute) else ReplaceRoute
         return made(update.table, update.prefix, change.hops, line)
-
-    def _note(self, change: Change) -> None:
-        """Lines of routes as they were before a change."""
-        update = change.update
-        if isinstance(update, AddRoute | RemoveRoute | ReplaceRoute):
-            key = update.table, update.prefix
-            if change.line is None:
-                self._lines.pop(key, None)
-            else:
-                self._lines[key] = change.line
 
     def _route(self, update: RouteUpdate) -> Change:
         if not 0 <= update.table < len(self._base.tables):
             raise UpdateError(f"table {update.table} is none of {len(self._base.tables)}: correct the update")
         check_prefix(update.prefix)
-        group = NONE
         if not isinstance(update, RemoveRoute):
             self._sound.line(update.line)
-            group = self.group(update.hops)
+            self._groups.check(update.hops)
         try:
             low, high = self.labels.interval(update.prefix)
             self._cut((low, high))
@@ -303,12 +268,12 @@ class Engine:
             self._rebuild()
             low, high = self.labels.interval(update.prefix)
             self._cut((low, high))
+        group = NONE if isinstance(update, RemoveRoute) else self.group(update.hops)  # of the engine as it is now
         kind = _KINDS[type(update)]
         applied = self._core.apply(kind, update.table, low, high, group)
-        key = update.table, update.prefix
-        line = self._lines.get(key)
+        line = self._lines.made(update.table, update.prefix)
         if not isinstance(update, RemoveRoute):
-            self._lines[key] = update.line
+            self._lines.put(update.table, update.prefix, update.line)
         self._updates.append(update)
         old = () if isinstance(update, AddRoute) else self.hops(applied.before)
         native = (int(_INVERSE[kind]), update.table, low, high, applied.before)
@@ -332,7 +297,7 @@ class Engine:
         try:
             if "_decider" in self.__dict__:
                 rows = self._decider.table.apply(update)
-            current = not self._needs_variant(update.filter, _readings(update, way_back, rows))
+            current = not self._needs_variant(update.filter, readings(update, way_back, rows))
         except LabelsError:
             current = False
         if not current:
@@ -372,52 +337,15 @@ class Engine:
 
     def group(self, hops: tuple[Hop, ...]) -> int:
         """The number of a group of next hops, for batches of route updates. Raises UpdateError for bad ones."""
-        if hops not in self._groups:
-            self._sound.hops(hops)
-            kinds = np.array([hop.kind for hop in hops], np.int32)
-            self._groups[hops] = self._core.group(kinds, np.array([hop.target for hop in hops], np.int32))
-            self._hops[self._groups[hops]] = hops
-        return self._groups[hops]
+        return self._groups.number(hops)
 
     def hops(self, group: int) -> tuple[Hop, ...]:
         """The next hops of a group."""
-        known = self._hops.get(group)
-        if known is None:
-            first, kind, target = self._group_columns
-            rows = range(first[group], first[group + 1])
-            known = self._hops[group] = tuple(Hop(_HOP_KINDS[kind[row]], target[row]) for row in rows)
-        return known
+        return self._groups.hops(group)
 
     def line(self, table: int, prefix: Prefix) -> int:
         """Where a route stands that is there now (index into Network.lines), or NONE."""
-        found = self._lines.get((table, prefix))
-        return self._base_line(table, prefix) if found is None else found
-
-    def _base_line(self, table: int, prefix: Prefix) -> int:
-        order, first = self._by_table
-        rows = order[first[table] : first[table + 1]]
-        start, stop = self.labels.interval(prefix)
-        arrays = self._compiled.arrays
-        here = rows[(arrays["route_low"][rows] == start) & (arrays["route_high"][rows] == stop)]
-        return int(self._base.route_line[here[0]]) if len(here) else NONE
-
-    @property
-    def _by_table(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows of routes table by table, and where each table's begin among them."""
-        arrays = self._compiled.arrays
-        if "rows_by_table" not in arrays:
-            table = self._base.routes.table
-            arrays["rows_by_table"] = np.argsort(table, kind="stable")
-            counts = np.bincount(table, minlength=len(self._base.tables))
-            arrays["first_by_table"] = np.concatenate([[0], np.cumsum(counts)])
-        return arrays["rows_by_table"], arrays["first_by_table"]
-
-
-def _readings(update: EntryUpdate, way_back: Back, rows: tuple[Row | None, Row | None] | None) -> list[tuple[int, int]]:
-    if rows is not None:
-        return [(row[ACTION], row[IN_PORT]) for row in rows if row is not None]
-    both = (one for one in (update, way_back.update()) if not isinstance(one, RemoveEntry))
-    return [(one.entry.action, one.entry.match.in_port) for one in both]
+        return self._lines.now(table, prefix)
 
 
 _ROUTES: Final = (AddRoute, RemoveRoute, ReplaceRoute)

@@ -80,7 +80,7 @@ class FilterRows:
 
 
 def _with_room(column: Column, more: int) -> Column:
-    """The column with so much room behind it; rows that nobody writes to cost no memory."""
-    wider = np.zeros(len(column) + more, dtype=column.dtype)
+    """The column with so much room behind it, written to: memory that is new when an entry comes makes it wait."""
+    wider = np.full(len(column) + more, 0, dtype=column.dtype)
     wider[: len(column)] = column
     return wider

@@ -12,9 +12,10 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
+from orchestrator.forwarding.engine.change import Change
 from orchestrator.forwarding.engine.changed import changed
 from orchestrator.forwarding.engine.core import AnswerError
-from orchestrator.forwarding.engine.engine import Change, Engine
+from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import Network
 from orchestrator.forwarding.engine.plain import Plain
 from tests.forwarding.engine.answers import engine_answer, plain_answer
