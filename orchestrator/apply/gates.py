@@ -1,11 +1,33 @@
-"""What must be true before a batch may begin in life: the night's window is open, its manual steps are confirmed."""
+"""What must be true before a batch may begin: it was proved, the night's window is open, manual steps are confirmed."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from orchestrator.errors import RefusedError
-from orchestrator.model.plan import Step, Wave
+from orchestrator.apply.outcome import Options
+from orchestrator.errors import InputError, RefusedError
+from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.model.policy import Policy, Window
+
+
+def proved(plan: Plan, options: Options, done: Collection[str]) -> None:
+    """Hold what is asked for to what was proved: some steps of one batch, on top of all batches before it.
+
+    Raises InputError for a step or a wave that the plan does not have, RefusedError for a step before which others
+    are left: the state it would make is none of those that anybody looked at.
+    """
+    unknown = [name for name in options.limit if name not in plan.step_of]
+    if unknown:
+        raise InputError(f"the plan has no step {unknown[0]}: 'onefold show' lists its steps")
+    if options.wave is not None and options.wave not in {wave.number for wave in plan.waves}:
+        raise InputError(f"the plan has no wave {options.wave}: it has {len(plan.waves)}, counted from 1")
+    left = ""
+    for batch in plan.batches():
+        chosen = [name for name in batch if name in options.limit and name not in done]
+        if chosen and left:
+            raise RefusedError(
+                f"{chosen[0]} comes after {left}, which is not done: nobody proved that state, so do {left} first"
+            )
+        left = left or next((name for name in batch if name not in options.limit and name not in done), "")
 
 
 def in_window(wave: Wave, policy: Policy, now: datetime) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.apply.crew import Crew
-from orchestrator.apply.gates import confirmed, in_window, opening
+from orchestrator.apply.gates import confirmed, in_window, opening, proved
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.outcome import Checked, Options, Outcome, Prober, Progress
 from orchestrator.errors import StaleError, SurpriseError
@@ -36,7 +36,8 @@ def apply(
     """Carry out a proven plan (or what is left of it on this night).
 
     `start` is the estate it was built from. Raises StaleError when the world is no longer that one, RefusedError
-    outside a window, SurpriseError and PartlyAppliedError with what stands and what does not.
+    outside a window or for steps before which others are left, InputError for steps or waves that the plan does not
+    have, SurpriseError and PartlyAppliedError with what stands and what does not.
     """
     plan = proven.plan
     if plan.built_from != start.digest:
@@ -69,6 +70,7 @@ def _run_of(plan: Plan, start: Estate, hands: Hands, records: Records, options: 
         run = records.load(name)
         if run.plan.hash == plan.hash and records.status(name).state in ("under way", "partly applied"):
             return run
+    proved(plan, options, ())
     progress("reading the world")
     snapshot = take(start, hands)
     found = differences(start, snapshot)
@@ -84,6 +86,7 @@ def _forward(
 ) -> Outcome:
     began = time.monotonic()
     crew = Crew(run, hands, records.journal, "forward", options, progress)
+    proved(run.plan, options, crew.finished())
     checks = 0
     findings: list[Finding] = []
     for wave in run.plan.waves:

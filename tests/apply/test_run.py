@@ -17,7 +17,7 @@ from orchestrator.apply.hands import Hands, Notes
 from orchestrator.apply.outcome import Checked, NoProber, Options
 from orchestrator.apply.resume import direction_of
 from orchestrator.apply.run import carry_on, opening
-from orchestrator.errors import DeviceError, RefusedError, SurpriseError
+from orchestrator.errors import DeviceError, InputError, RefusedError, SurpriseError
 from orchestrator.model.estate import Estate, difference
 from orchestrator.model.finding import Finding
 from orchestrator.model.network import Interface
@@ -276,6 +276,58 @@ def test_outside_its_window_a_wave_is_refused_and_a_rehearsal_is_not(tmp_path: P
         "wave 1 may run from 2018-01-09 22:00 to 2018-01-10 05:00, not now: wait, or plan again"
     )
     assert carry_on(run, policy(), World(), NoProber(), records, OPTIONS).left == ()
+
+
+def chosen(*names: str, wave: int | None = None) -> Options:
+    return Options(who="li", rehearsal=True, limit=names, wave=wave)
+
+
+def test_some_steps_of_the_next_batch_may_go_alone_and_the_rest_follows(tmp_path: Path) -> None:
+    records, run = begun(tmp_path)
+    world = World()
+    assert carry_on(run, policy(), world, NoProber(), records, chosen("step-cz1", "step-cz3")).done == (
+        "step-cz1",
+        "step-cz3",
+    )
+    assert carry_on(run, policy(), world, NoProber(), records, OPTIONS).left == ()
+    assert world.order == ["step-cz1", "step-cz3", "step-cz2", "step-mz1"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("step-mz1",), "step-mz1 comes after step-cz1, which is not done"),
+        (("step-cz2",), "step-cz2 comes after step-cz1, which is not done"),
+        (("step-cz1", "step-cz3", "step-mz1"), "step-mz1 comes after step-cz2, which is not done"),
+    ],
+)
+def test_a_choice_that_leads_to_a_state_nobody_proved_is_refused_before_anything(
+    names: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    records, run = begun(tmp_path)
+    world = World()
+    with pytest.raises(RefusedError, match=message):
+        carry_on(run, policy(), world, NoProber(), records, chosen(*names))
+    assert world.order == []
+    carry_on(run, policy(), world, NoProber(), records, chosen("step-cz1", "step-cz2", "step-cz3"))
+    assert carry_on(run, policy(), world, NoProber(), records, chosen("step-mz1")).left == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (chosen("step-cz9"), "the plan has no step step-cz9"),
+        (chosen(wave=2), "the plan has no wave 2: it has 1, counted from 1"),
+        (chosen(wave=0), "the plan has no wave 0"),
+    ],
+)
+def test_steps_and_waves_that_the_plan_does_not_have_are_no_success(
+    options: Options, message: str, tmp_path: Path
+) -> None:
+    records, run = begun(tmp_path)
+    with pytest.raises(InputError, match=message):
+        carry_on(run, policy(), World(), NoProber(), records, options)
+    assert carry_on(run, policy(), World(), NoProber(), records, chosen(wave=1)).left == ()
 
 
 def test_a_window_over_midnight_ends_on_the_next_day() -> None:
