@@ -23,9 +23,11 @@ static int take_groups(Engine *e) {
     if (take(&e->hop_kind, in->hop_kind, in->hops) || take(&e->hop_target, in->hop_target, in->hops)) return NO_MEMORY;
     e->groups = in->groups;
     e->fast_room = in->groups + 64;
+    e->hop_room = in->hops + 64;
     e->fast = malloc((size_t)e->fast_room * sizeof *e->fast);
+    e->hop_fast = malloc((size_t)e->hop_room * sizeof *e->hop_fast);
     e->up = malloc((size_t)in->ports + 1);
-    if (!e->fast || !e->up) return NO_MEMORY;
+    if (!e->fast || !e->hop_fast || !e->up) return NO_MEMORY;
     if (in->ports) memcpy(e->up, in->port_up, (size_t)in->ports);
     for (int32_t g = 0; g < e->groups; g++) group_refresh(e, g);
     return e->error;
@@ -99,6 +101,7 @@ void engine_free(Engine *e) {
     free(e->hop_kind.at);
     free(e->hop_target.at);
     free(e->fast);
+    free(e->hop_fast);
     free(e->up);
     free(e->allowed);
     free(e->wrong);
@@ -195,15 +198,20 @@ int64_t engine_records(const Engine *e, const Record **record) {
     return e->records;
 }
 
+static int fast_room(Fast **fast, int64_t *room, int64_t wanted) {
+    if (wanted <= *room) return OK;
+    Fast *more = realloc(*fast, (size_t)wanted * 2 * sizeof *more);
+    if (!more) return NO_MEMORY;
+    *fast = more;
+    *room = wanted * 2;
+    return OK;
+}
+
 /* A new group of next hops; its number, or a negative error. */
 int32_t engine_group(Engine *e, const int32_t *kind, const int32_t *target, int32_t count) {
     if (e->error) return e->error;
-    if (e->groups == e->fast_room) {
-        Fast *more = realloc(e->fast, (size_t)e->fast_room * 2 * sizeof *more);
-        if (!more) return e->error = NO_MEMORY;
-        e->fast = more;
-        e->fast_room *= 2;
-    }
+    if (fast_room(&e->fast, &e->fast_room, e->groups + 1) || fast_room(&e->hop_fast, &e->hop_room, e->hop_kind.count + count))
+        return e->error = NO_MEMORY;
     for (int32_t i = 0; i < count; i++) {
         int64_t bound = kind[i] == 0 ? e->in.ports : kind[i] == 1 ? e->in.tables : INT32_MAX;
         if (kind[i] < 0 || kind[i] > 3 || (kind[i] < 2 && target[i] < 0) || target[i] >= bound) return BAD_ARGUMENT;

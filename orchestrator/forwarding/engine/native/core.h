@@ -35,6 +35,7 @@
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
 #define FILTERED (INT32_MIN + 1)
+#define SPLITS (INT32_MIN + 2)
 
 /* ---- nodes ---- */
 enum { DROP, LOOP, UNKNOWN, DELIVER, FILTER, EITHER, BRANCH_FILTER, BRANCH_RULE, REWRITE };
@@ -83,16 +84,17 @@ typedef struct Route {
     int32_t next, before;  /* routes with the same group, once `linked` */
 } Route;
 
-typedef struct Fast { /* what a group does when it needs no branching: go on at table `next`, or end in `node` */
+typedef struct Fast { /* what a hop, or a group of one, does: go on at table `next`, or end in `node` */
     int32_t next, context, node; /* context NOBODY: keeps it */
     int32_t behind, out, in;     /* or go on at table `behind` two filter variants (NOBODY: none), by an unnamed port */
+    bool splits;                 /* a group of several hops, each of which does one of these, by no named port */
 } Fast;
 
 typedef struct Slot { /* what is known of one place at the label at hand */
     uint32_t stamp;
     int32_t node;     /* NOBODY while it is on the way */
     int32_t position; /* on the way */
-    int32_t passes;   /* PASSES_WATCHED, MET_A_LOOP */
+    int32_t passes;   /* PASSES_WATCHED, MET_A_LOOP, MET_APART */
     int32_t state;    /* of the header, when it was met */
 } Slot;
 
@@ -101,7 +103,7 @@ typedef struct Mark { /* the same for tables reached without branching, while sw
     int32_t node;
 } Mark;
 
-enum { PASSES_WATCHED = 1, MET_A_LOOP = 2 };
+enum { PASSES_WATCHED = 1, MET_A_LOOP = 2, MET_APART = 4 }; /* MET_APART: the table that stands apart is on a loop */
 
 typedef struct Place {
     int64_t label;
@@ -142,8 +144,8 @@ typedef struct Engine {
     int64_t routes, route_room;
     int32_t spare_route; /* linked by parent */
     Ints group_first, hop_kind, hop_target;
-    Fast *fast;
-    int64_t groups, fast_room;
+    Fast *fast, *hop_fast; /* of groups, of hops */
+    int64_t groups, fast_room, hop_room;
     uint8_t *up;
     int32_t *peer, *zone; /* of ports */
     Nodes nodes;
@@ -157,7 +159,7 @@ typedef struct Engine {
     int64_t here, end; /* the label at hand, and how far its answer holds */
     int64_t work, limit;
     int32_t *current; /* groups of all tables at `here`, while sweeping */
-    int32_t *step;    /* the same as the next table, or -1 - node, or FILTERED (the group's Fast says it), or BRANCHES */
+    int32_t *step;    /* the same as the next table, or -1 - node, or FILTERED or SPLITS (the group's Fast says it), or BRANCHES */
     Mark *mark;
     int32_t *chain;
     bool sweeping;

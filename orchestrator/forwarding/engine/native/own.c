@@ -27,7 +27,7 @@ static int32_t own_outcome(Engine *e, int32_t table, int64_t label, const Edit *
         e->apart = table;
         walk_begin(e, label);
         own->node = walk_table(e, table, label);
-        own->loops = e->passes & MET_A_LOOP;
+        own->loops = e->passes & MET_APART;
         own->end = e->end;
         own->group = group;
         e->apart = e->override_table = NOBODY;

@@ -114,6 +114,11 @@ static int32_t walk_out(Engine *e, int32_t port, int32_t at, int32_t context, in
 }
 
 int32_t walk_hop(Engine *e, int32_t hop, int32_t context, int32_t state, int64_t label, int32_t *low) {
+    const Fast fast = e->hop_fast[hop]; /* known ahead for most hops */
+    if (fast.node >= 0) return fast.node;
+    if (fast.next >= 0) return walk_place(e, fast.next, fast.context >= 0 ? fast.context : context, state, label, low);
+    if (fast.behind >= 0 && !context)
+        return behind_filters(e, &fast, walk_place(e, fast.behind, 0, state, label, low));
     int32_t target = e->hop_target.at[hop];
     switch (e->hop_kind.at[hop]) {
     case 0:

@@ -51,9 +51,11 @@ static int learn(Engine *e, Owns *own, Known *known, int32_t table, int32_t grou
     walk_begin(e, label);
     e->seen.count = 0;
     e->seeing = true;
+    e->apart = table;
     int32_t node = walk_table(e, table, label);
+    e->apart = NOBODY;
     e->seeing = false;
-    bool turns = e->passes & MET_A_LOOP && node != LOOP;
+    bool turns = e->passes & MET_APART && node != LOOP;
     *known = (Known){group, turns ? NOBODY : node, (int32_t)e->seen.count, own->columns.count};
     if (ints_room(&own->columns, e->seen.count)) return e->error = NO_MEMORY;
     if (e->seen.count)

@@ -49,7 +49,25 @@ static void add_child(Engine *e, int64_t base, int32_t node) {
     children->at[at] = node;
 }
 
-/* All next hops of a group: one outcome, or EITHER of several (those of an EITHER below count as our own). */
+/* One more outcome of several, from `base` of the scratch on; those of an EITHER count each. */
+void add_outcome(Engine *e, int64_t base, int32_t node) {
+    if (e->nodes.kind.at[node] != EITHER) {
+        add_child(e, base, node);
+        return;
+    }
+    for (int32_t i = e->nodes.first.at[node]; i < e->nodes.first.at[node + 1]; i++) add_child(e, base, e->nodes.children.at[i]);
+}
+
+/* What has been added from `base` on, as one outcome. */
+int32_t either_of(Engine *e, int64_t base) {
+    int32_t count = (int32_t)(e->scratch.count - base), node = DROP;
+    if (count == 1) node = e->scratch.at[base];
+    if (count > 1) node = node_make(e, EITHER, 0, e->scratch.at + base, count);
+    e->scratch.count = base;
+    return node;
+}
+
+/* All next hops of a group: one outcome, or EITHER of several. */
 int32_t walk_group(Engine *e, int32_t group, int32_t context, int32_t state, int64_t label, int32_t *low) {
     if (group < 0) return DROP;
     const Fast *fast = &e->fast[group];
@@ -58,20 +76,10 @@ int32_t walk_group(Engine *e, int32_t group, int32_t context, int32_t state, int
     int32_t last = NOBODY;
     for (int32_t hop = e->group_first.at[group]; hop < e->group_first.at[group + 1] && !e->error; hop++) {
         int32_t child = walk_hop(e, hop, context, state, label, low);
-        if (child == last) continue;
+        if (child != last) add_outcome(e, base, child);
         last = child;
-        if (e->nodes.kind.at[child] != EITHER) {
-            add_child(e, base, child);
-            continue;
-        }
-        for (int32_t i = e->nodes.first.at[child]; i < e->nodes.first.at[child + 1]; i++)
-            add_child(e, base, e->nodes.children.at[i]);
     }
-    int32_t count = (int32_t)(e->scratch.count - base), node = DROP;
-    if (count == 1) node = e->scratch.at[base];
-    if (count > 1) node = node_make(e, EITHER, 0, e->scratch.at + base, count);
-    e->scratch.count = base;
-    return node;
+    return either_of(e, base);
 }
 
 /* ---- the way ---- */
@@ -179,7 +187,7 @@ int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int
                 e->passes |= slot->passes;
             } else {
                 node = LOOP;
-                e->passes |= MET_A_LOOP;
+                e->passes |= table == e->apart ? MET_A_LOOP | MET_APART : MET_A_LOOP;
                 if (slot->position < base) mine = slot->position; /* else a chain that bites its own tail */
             }
             break;

@@ -13,6 +13,9 @@ int32_t walk_hop(Engine *e, int32_t hop, int32_t context, int32_t state, int64_t
 int32_t walk_in(Engine *e, int32_t port, int32_t at, int32_t state, int64_t label, int32_t *low);
 int32_t walk_enter(Engine *e, int32_t port, int32_t state, int64_t label, int32_t *low);
 int32_t walk_steps(Engine *e, int32_t table);
+int32_t behind_filters(Engine *e, const Fast *fast, int32_t node);
+void add_outcome(Engine *e, int64_t base, int32_t node);
+int32_t either_of(Engine *e, int64_t base);
 int32_t variant_of(const Engine *e, int32_t filter, int32_t context);
 
 /* The group that a table has for a label; narrows `end` when it is the label at hand. */
