@@ -49,8 +49,8 @@ class PairChanges(NamedTuple):
     `Matrix.sets` as it was, and every pair counts as decided anew.
     """
 
-    source: NDArray[np.int64]
-    destination: NDArray[np.int64]
+    source: Whole
+    destination: Whole
     some: Whole
     every: Whole
     rebuilt: bool = False
@@ -168,21 +168,25 @@ class Matrix:
         single = len(self.parts) == 1
         for part, (some, every) in zip(self.parts, self._answers, strict=True):
             if isinstance(part, FastPart):
-                pairs, mine, yours = part.update(variants, areas, some, every)
+                rows = part.update(variants, some, every)
+                found = PairChanges(rows["source"], rows["target"], rows["some"], rows["every"])
             else:
                 pairs = part.update(variants, areas)
-                mine, yours = some[pairs], every[pairs]
+                found = self._changes(pairs, some[pairs], every[pairs])
                 for pair in pairs.tolist():
                     some[pair], every[pair] = part.joined(pair)
             if single:
-                source = pairs // self.zones
-                return PairChanges(source, pairs - source * self.zones, mine, yours)
-            for pair in pairs.tolist():
+                return found
+            for pair in (found.source.astype(np.int64) * self.zones + found.destination).tolist():
                 before.setdefault(pair, (int(self._some[pair]), int(self._every[pair])))
         touched = np.array(sorted(before), np.int64)
         old = np.array([before[pair] for pair in touched.tolist()], np.int32).reshape(-1, 2)
         self._combine(touched)
-        return PairChanges(touched // self.zones, touched % self.zones, old[:, 0], old[:, 1])
+        return self._changes(touched, old[:, 0], old[:, 1])
+
+    def _changes(self, pairs: NDArray[np.int64], some: Whole, every: Whole) -> PairChanges:
+        source, destination = np.divmod(pairs, self.zones)
+        return PairChanges(source.astype(np.int32), destination.astype(np.int32), some, every)
 
     def _outgrown(self, number: int) -> bool:
         fast = any(isinstance(part, FastPart) for part in self.parts)
@@ -194,8 +198,7 @@ class Matrix:
         self.__init__(  # type: ignore[misc] # the same questions, with services told apart further
             self.decider, classes, attachments, upper=upper, threads=threads, pairwise=pairwise
         )
-        pairs = np.arange(len(some))
-        return PairChanges(pairs // self.zones, pairs % self.zones, some, every, rebuilt=True)
+        return self._changes(np.arange(len(some)), some, every)._replace(rebuilt=True)
 
     def reaches(self, packet: Packet | None = None) -> Bool:
         """[zones, zones]: whether any packet gets from one to the other (of the service of `packet`: its protocol,

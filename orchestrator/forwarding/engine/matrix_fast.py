@@ -13,12 +13,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.forwarding.engine.matrix_parts import Area, Ground, Keys, joined_sets
+from orchestrator.forwarding.engine.matrix_parts import Ground, Keys, joined_sets
 from orchestrator.forwarding.engine.native import library, pointer
 from orchestrator.forwarding.engine.network import NONE
 from orchestrator.forwarding.engine.slices import Units, UnitView, Whole, check
 
 MANY: Final = 1_000
+CHANGE: Final = np.dtype([(name, "<i4") for name in ("source", "target", "some", "every")])
+"""A pair decided anew, and its numbers before."""
+Changes = NDArray[np.void]
+LARGE: Final = 400_000
+"""Rows from which on numpy asks for large pages: a page at a time, new memory takes longer than what is put there."""
 
 
 class FastPart:
@@ -112,25 +117,36 @@ class FastPart:
                 found[1].append(int(every[pair]))
             some[pair], every[pair] = joined_sets(sets, *found)
 
-    def update(
-        self, variants: Sequence[int], areas: Sequence[Area], some: Whole, every: Whole
-    ) -> tuple[NDArray[np.int64], Whole, Whole]:
-        """A filter has changed: the pairs computed anew in the matrix, and what they were before."""
-        del areas
+    def update(self, variants: Sequence[int], some: Whole, every: Whole) -> Changes:
+        """A filter has changed: the pairs computed anew in the matrix (CHANGE), and what they were before."""
         forced = self._forced(variants)
         found = [self._update(variant, forced, some, every) for variant in variants]
         if self._branching is not None and found:
-            pairs = np.unique(np.concatenate([rows[0] for rows in found]))
+            pairs = np.unique(np.concatenate([self._numbers(rows) for rows in found]))
             again = np.flatnonzero(np.isin(self._pairs(self._branching), pairs))
             everything = self.ground.decider.table.services.everything
             self._add(self._branching.rows(again), some, every, everything)
-        return found[0] if len(found) == 1 else first_of(found)
+        if len(found) == 1:
+            return found[0]
+        every_row = np.concatenate(found or [np.zeros(0, CHANGE)])
+        _pairs, first = np.unique(self._numbers(every_row), return_index=True)
+        changes: Changes = every_row[first]  # what each pair was before the first of them
+        return changes
 
-    def _among_conflicts(self, pairs: NDArray[np.int64]) -> list[int]:
+    def _numbers(self, changes: Changes) -> NDArray[np.int64]:
+        """Pairs as numbers: source zone * zones + zone."""
+        found: NDArray[np.int64] = changes["source"].astype(np.int64) * self.ground.zones + changes["target"]
+        return found
+
+    def _among_conflicts(self, changes: Changes) -> list[int]:
         """Those of the pairs that have been left out by the native part."""
-        if len(pairs) > MANY:  # few, most of the time, are looked for among hundreds of thousands
-            pairs = pairs[np.isin(pairs, np.fromiter(self._conflicts, np.int64))]
-        return [pair for pair in pairs.tolist() if pair in self._conflicts]
+        if len(changes) > MANY:  # mostly few, of few zones, are looked for among hundreds of thousands
+            left = np.fromiter(self._conflicts, np.int64)
+            from_here = np.zeros(self.ground.zones, np.bool_)
+            from_here[left // self.ground.zones] = True
+            changes = changes[from_here[changes["source"]]]
+            changes = changes[np.isin(self._numbers(changes), left)]
+        return [pair for pair in self._numbers(changes).tolist() if pair in self._conflicts]
 
     def _forced(self, variants: Sequence[int]) -> NDArray[np.int64]:
         """Pairs with questions for filters.c whose way holds one of the variants."""
@@ -147,9 +163,7 @@ class FastPart:
             pairs += self._pairs(self._branching)[below[self._branching.node]].tolist()
         return np.array(sorted(set(pairs)), np.int64)
 
-    def _update(
-        self, variant: int, forced: NDArray[np.int64], some: Whole, every: Whole
-    ) -> tuple[NDArray[np.int64], Whole, Whole]:
+    def _update(self, variant: int, forced: NDArray[np.int64], some: Whole, every: Whole) -> Changes:
         changed, rest = ctypes.c_int64(), ctypes.c_int64()
         status = library().matrix_update(
             self.handle,
@@ -164,18 +178,10 @@ class FastPart:
             ctypes.byref(rest),
         )
         check(status, "a matrix")
-        size = changed.value
-        rows = np.empty(size, np.int64), np.empty(size, np.int32), np.empty(size, np.int32)
-        library().matrix_changes(self.handle, pointer(rows[0]), pointer(rows[1]), pointer(rows[2]))
-        for pair in self._among_conflicts(rows[0]):
+        rows = np.empty(max(changed.value, LARGE if changed.value > LARGE // 8 else 0), CHANGE)[: changed.value]
+        library().matrix_changes(self.handle, pointer(rows))
+        for pair in self._among_conflicts(rows) if self._conflicts else ():
             self._conflicts.pop(pair, None)
         everything = self.ground.decider.table.services.everything
         self._look_closer(rest.value, some, every, everything, keep=True)
         return rows
-
-
-def first_of(found: list[tuple[NDArray[np.int64], Whole, Whole]]) -> tuple[NDArray[np.int64], Whole, Whole]:
-    """Several lists of (pair, before, before) as one: what each pair was before the first."""
-    pairs, some, every = (np.concatenate([rows[column] for rows in found]) for column in range(3))
-    kept, first = np.unique(pairs, return_index=True)
-    return kept, some[first], every[first]

@@ -151,6 +151,8 @@ void matrix_free(matrix *m)
         return;
     for (int64_t v = 0; m->tables && v < m->view.variants; v++)
         table_free(&m->tables[v]);
+    for (int32_t i = 0; m->changes && i < m->threads; i++)
+        free(m->changes[i].at);
     placing_free(&m->sources);
     placing_free(&m->targets);
     void *all[] = {m->run, m->tables, m->hots, m->steps, m->node_zone, m->some_cells, m->every_cells, m->live, m->rest,

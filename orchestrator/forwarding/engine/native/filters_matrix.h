@@ -7,6 +7,9 @@
 enum { MATRIX_ATOMS = 62, MATRIX_ENTRIES = 64, MATRIX_CLASSES = 65535 };
 
 typedef struct matrix matrix;
+typedef struct {
+    int32_t source, target, some, every;
+} matrix_change;
 
 /* Attachment i sends from units[i] for zone[i]; destination d is destinations[d], row `row[d]` of node[., columns];
    attachment i reads column[i] of it.
@@ -25,9 +28,10 @@ void matrix_rest(const matrix *m, int32_t *attachment, int32_t *destination, uin
 int32_t matrix_service(matrix *m, int32_t atom, uint8_t *reached, int64_t *rest);
 
 /* A filter variant has changed (the view is the new one): recomputes the pairs (source zone * zones + zone) that it
-   decides about, and those forced. `changed`: how many were; matrix_changes copies (pair, some, every) as before. */
+   decides about, and those forced. `changed`: how many were; matrix_changes copies them with `some` and `every` as they
+   were. */
 int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t variant, int64_t forced,
                       const int64_t *pairs, int32_t *some, int32_t *every, int64_t *changed, int64_t *rest);
-void matrix_changes(const matrix *m, int64_t *pair, int32_t *some, int32_t *every);
+void matrix_changes(const matrix *m, matrix_change *to);
 
 #endif

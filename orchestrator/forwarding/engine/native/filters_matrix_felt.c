@@ -72,7 +72,7 @@ uint32_t feel(update_part *p, const candidate *c, int64_t d, int32_t root, uint3
         uint64_t passes = found_some[k] & c->come[k];
         if (!((wanted & ~full) >> k & 1) || !(passes || some[k] & c->gone[k]))
             continue;
-        replace_pair(p, pair_of(m, c, k, root), (some[k] & ~c->gone[k]) | passes,
+        replace_pair(p, c, k, (some[k] & ~c->gone[k]) | passes,
                      (every[k] & ~c->gone[k]) | (found_every[k] & c->come[k]), root);
     }
     return full;

@@ -65,9 +65,9 @@ typedef struct {
 } couple;
 
 typedef struct {
-    int64_t pair;
-    int32_t some, every;
-} change;
+    matrix_change *at;
+    int64_t room, count;
+} matrix_changes_list;
 
 typedef struct {
     int64_t *first; /* neighbours of v: at[first[v]] .. at[first[v + 1]] */
@@ -93,8 +93,7 @@ struct matrix {
     uint8_t *live; /* destinations that lead to a zone */
     couple *rest;
     int64_t rest_room, rest_count;
-    change *changes;
-    int64_t changes_room, changes_count;
+    matrix_changes_list *changes; /* [threads], of the last update; their memory is kept for the next one */
     int64_t *zone_first; /* attachments of zone z: zone_first[z] .. */
     int64_t *leads_first;
     int32_t *leads; /* destinations that lead to zone z for somebody */
@@ -185,13 +184,12 @@ typedef struct {
     int64_t candidates_room, candidate_count;
     couple *found; /* pairs of zones that are put together from several ways */
     int64_t found_room, found_count;
-    change *changes;
-    int64_t changes_room, changes_count;
+    matrix_changes_list *changes;
 } update_part;
 
 void list_candidates(update_part *p, uint16_t target_move);
 uint32_t feel(update_part *p, const candidate *c, int64_t d, int32_t root, uint32_t wanted);
-void replace_pair(update_part *p, int64_t pair, uint64_t some, uint64_t every, int32_t root);
+void replace_pair(update_part *p, const candidate *c, int64_t lane, uint64_t some, uint64_t every, int32_t root);
 
 static inline int64_t pair_of(const matrix *m, const candidate *c, int64_t lane, int32_t root)
 {

@@ -3,13 +3,14 @@
 
 /* ---- one thread's part ---- */
 
-static int put_change(update_part *p, int64_t pair, int32_t some, int32_t every)
+static int put_change(update_part *p, int32_t source, int32_t target, int32_t some, int32_t every)
 {
-    if (!grow(&p->changes, &p->changes_room, p->changes_count + 1, sizeof *p->changes)) {
+    matrix_changes_list *list = p->changes;
+    if (!grow(&list->at, &list->room, list->count + 1, sizeof *list->at)) {
         p->answer.status = FILTERS_NO_MEMORY;
         return 0;
     }
-    p->changes[p->changes_count++] = (change){pair, some, every};
+    list->at[list->count++] = (matrix_change){source, target, some, every};
     return 1;
 }
 
@@ -36,15 +37,17 @@ static int meets(const matrix *m, int32_t node, int32_t variant)
 }
 
 /* A pair that this way alone decides. What was a product before and now, of the same services, has not changed. */
-void replace_pair(update_part *p, int64_t pair, uint64_t some, uint64_t every, int32_t root)
+void replace_pair(update_part *p, const candidate *c, int64_t lane, uint64_t some, uint64_t every, int32_t root)
 {
     answer_part *answer = &p->answer;
+    const matrix *m = answer->m;
+    int64_t pair = pair_of(m, c, lane, root);
     int32_t was_some = answer->some[pair], was_every = answer->every[pair];
     answer->some[pair] = -1;
     answer_put(answer, pair, some, every);
     int same = answer->some[pair] == was_some && answer->every[pair] == was_every;
-    if (!same || (some != every && meets(answer->m, root, p->news->variant)))
-        put_change(p, pair, was_some, was_every);
+    if (!same || (some != every && meets(m, root, p->news->variant)))
+        put_change(p, m->zone[c->a + lane], m->node_zone[root], was_some, was_every);
 }
 
 static void update_lanes(update_part *p, const candidate *c, int64_t d, int32_t root, uint32_t wanted)
@@ -58,8 +61,8 @@ static void update_lanes(update_part *p, const candidate *c, int64_t d, int32_t 
         if (!(wanted >> k & 1))
             continue;
         if (!(closer >> k & 1)) {
-            replace_pair(p, pair, some[k], every[k], root);
-        } else if (put_change(p, pair, p->answer.some[pair], p->answer.every[pair])) {
+            replace_pair(p, c, k, some[k], every[k], root);
+        } else if (put_change(p, m->zone[c->a + k], m->node_zone[root], p->answer.some[pair], p->answer.every[pair])) {
             p->answer.some[pair] = p->answer.every[pair] = -1;
             answer_leave(&p->answer, c->a + k, d);
         }
@@ -120,7 +123,7 @@ static void compute_pair(update_part *p, int32_t source, int32_t target)
     matrix *m = answer->m;
     int64_t pair = (int64_t)source * m->zones + target;
     m->stale[pair] = 0;
-    if (!put_change(p, pair, answer->some[pair], answer->every[pair]))
+    if (!put_change(p, source, target, answer->some[pair], answer->every[pair]))
         return;
     answer->some[pair] = answer->every[pair] = -1;
     for (int64_t a = m->zone_first[source]; a < m->zone_first[source + 1]; a++)
@@ -158,14 +161,8 @@ static void hand_over(matrix *m, update_part *p, int32_t *status)
 {
     for (int64_t i = 0; i < p->found_count; i++) /* left when memory ended */
         m->stale[(int64_t)p->found[i].attachment * m->zones + p->found[i].destination] = 0;
-    if (!grow(&m->changes, &m->changes_room, m->changes_count + p->changes_count, sizeof *m->changes))
-        *status = FILTERS_NO_MEMORY;
-    else if (p->changes_count)
-        memcpy(m->changes + m->changes_count, p->changes, sizeof *p->changes * (size_t)p->changes_count);
-    m->changes_count += *status ? 0 : p->changes_count;
     answer_end(&p->answer, status);
     free(p->found);
-    free(p->changes);
     free(p->candidates);
 }
 
@@ -193,6 +190,8 @@ static int32_t update_pairs(matrix *m, bitsets *sets, const news *n, const int64
         while (to > 0 && to < m->width && m->zone[to] == m->zone[to - 1])
             to++; /* the attachments of a zone stay together */
         p->news = n;
+        p->changes = &m->changes[i];
+        p->changes->count = 0;
         answer_start(&p->answer, m, sets, m->view.everything[0], some, every);
         p->answer.begin = from;
         p->answer.end = from = to < from ? from : to;
@@ -267,7 +266,7 @@ int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t
 {
     news n = {.variant = variant, .forced = forced};
     int32_t status = FILTERS_NO_MEMORY;
-    *changed = *rest = m->changes_count = m->rest_count = 0;
+    *changed = *rest = m->rest_count = 0;
     if (!fits(m, view, variant))
         return FILTERS_TOO_LARGE;
     filter_view old_view = m->view;
@@ -286,16 +285,15 @@ int32_t matrix_update(matrix *m, const filter_view *view, bitsets *sets, int32_t
         status = update_table(m, sets, variant, &before, &after, &n, pairs, some, every);
         table_free(&before);
     }
-    *changed = m->changes_count;
+    for (int32_t i = 0; i < m->threads; i++)
+        *changed += m->changes[i].count;
     *rest = m->rest_count;
     return status;
 }
 
-void matrix_changes(const matrix *m, int64_t *pair, int32_t *some, int32_t *every)
+void matrix_changes(const matrix *m, matrix_change *to)
 {
-    for (int64_t i = 0; i < m->changes_count; i++) {
-        pair[i] = m->changes[i].pair;
-        some[i] = m->changes[i].some;
-        every[i] = m->changes[i].every;
-    }
+    for (int32_t i = 0; i < m->threads; to += m->changes[i++].count)
+        if (m->changes[i].count)
+            memcpy(to, m->changes[i].at, sizeof *to * (size_t)m->changes[i].count);
 }

@@ -166,7 +166,8 @@ int prepare_updates(matrix *m)
     int64_t *last = malloc(sizeof *last * (size_t)(vertices + 1));
     m->only = malloc(sizeof *m->only * (size_t)(m->destinations.units + 1));
     m->stale = calloc((size_t)m->zones * (size_t)m->zones + 1, 1);
-    int fine = leads.last && last && m->only && m->stale;
+    m->changes = calloc((size_t)m->threads, sizeof *m->changes);
+    int fine = leads.last && last && m->only && m->stale && m->changes;
     for (int64_t v = 0; fine && v < vertices; v++)
         last[v] = -1;
     for (int64_t z = 0; fine && z < m->zones; z++)
