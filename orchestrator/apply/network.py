@@ -14,6 +14,7 @@ from orchestrator.apply.vrp_device import play_values
 from orchestrator.errors import SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
+from orchestrator.vendors.parsed import text_lines
 from orchestrator.vendors.registry import carry_device, render_device, vendors
 from playbooks.module_utils import netns_vrf
 
@@ -94,7 +95,7 @@ def interrupted(device: str, before: Estate, after: Estate, texts: dict[str, str
     if any(world.get(place) != row for place, row in old.items() if new.get(place) == row):
         return False
     rows = [row for row in read.rows if visible(row.noun) not in (*old.values(), *new.values())]
-    return all(texts[row.file].splitlines()[row.line - 1].strip() in known for row in rows)
+    return all(text_lines(texts[row.file])[row.line - 1].strip() in known for row in rows)
 
 
 def push(

@@ -5,7 +5,6 @@ off is visible only to someone who kept the last hash: print it, or send it to t
 """
 
 import fcntl
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from orchestrator.errors import OnefoldError
-from orchestrator.model.base import Noun, canonical, digest
+from orchestrator.model.base import Noun, canonical, digest, parsed
 
 FIRST = "0" * 64
 
@@ -87,12 +86,12 @@ class Audit:
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries. Raises AuditError when a line is no entry."""
-        if not self.path.exists():
-            return ()
+        content = self.path.read_bytes().removesuffix(b"\n") if self.path.exists() else b""
         found = []
-        for line, text in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+        # only a line feed ends an entry: names may hold what Unicode also calls the end of a line
+        for line, text in enumerate(content.split(b"\n") if content else (), start=1):
             try:
-                found.append(Entry.model_validate(json.loads(text)))
+                found.append(Entry.model_validate(parsed(text.decode())))
             except ValueError as error:
                 raise AuditError(
                     f"{self.path}:{line} is no audit entry: the trail was changed, keep it as evidence"
@@ -121,7 +120,7 @@ def _last(descriptor: int) -> Entry | None:
     if not tail.endswith(b"\n"):
         raise AuditError("the last line of the audit trail is cut off: keep the file as evidence and begin a new one")
     try:
-        return Entry.model_validate(json.loads(tail.splitlines()[-1]))
+        return Entry.model_validate(parsed(tail.removesuffix(b"\n").split(b"\n")[-1].decode()))
     except ValueError as error:
         raise AuditError(
             "the last line of the audit trail is no entry: keep the file as evidence and begin a new one"

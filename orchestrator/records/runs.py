@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -108,9 +107,12 @@ class Records:
         return path
 
     def read(self, run: str, file: str) -> Any:
-        """A value written by `write`; None when it was never written."""
+        """A value written by `write`; None when it was never written. Raises StaleError when it was damaged since."""
         path = self.folder_of(run) / file
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        try:
+            return parsed(path.read_text(encoding="utf-8")) if path.exists() else None
+        except (OSError, ValueError) as error:
+            raise StaleError(f"{path} is not what was written ({error}): put back the file from a copy") from error
 
     def folder_of(self, run: str) -> Path:
         """The run's own folder."""

@@ -55,6 +55,14 @@ class Attribute(Noun):
     line: int
 
 
+def text_lines(text: str) -> list[str]:
+    """The lines of a text as devices see them: a line feed ends one, and nothing else does.
+
+    `str.splitlines` also ends lines at form feeds, U+0085 and U+2028, so that half a comment could look like a rule.
+    """
+    return text.split("\n")
+
+
 def redact(text: str) -> str:
     """A line as it may be shown: what follows a word like password or key is hidden."""
     return _SECRET.sub(r"\1 ******", text)

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from orchestrator import vendors as folder
 from orchestrator.errors import InputError
 from orchestrator.model.estate import Estate
-from orchestrator.vendors.parsed import Parsed, RenderError, Unparsed, redact
+from orchestrator.vendors.parsed import Parsed, RenderError, Unparsed, redact, text_lines
 
 ROWS_OF_A_DEVICE = ("vrfs", "interfaces", "routes", "filters", "filter_rules", "nats", "vlans")
 """The tables whose rows become configuration."""
@@ -89,7 +89,7 @@ def parse_device(device: str, platforms: Iterable[str], texts: Mapping[str, str]
         Unparsed(device=device, file=file, line=number, text=redact(line.strip()))
         for file, text in sorted(texts.items())
         if file not in known
-        for number, line in enumerate(text.splitlines(), start=1)
+        for number, line in enumerate(text_lines(text), start=1)
         if line.strip()
     )
     parsed = Parsed(unparsed=strange)

@@ -37,8 +37,9 @@ def test_an_entry_that_works_the_other_way_round_is_found(monkeypatch: pytest.Mo
         return dataclasses.replace(network, filters=network.filters._replace(action=action))
 
     monkeypatch.setattr("orchestrator.proof.second_walk.lower", turned)
-    found = recheck(now(), planned(), policy(), 1)
-    assert found.states == ("now",)
+    told: list[str] = []
+    found = recheck(now(), planned(), policy(), 1, progress=told.append)
+    assert (found.states, told) == (("now",), ["audit of 1 of 1: now"])
     assert found.differences
     assert found.differences[0].startswith("now: ")
     assert ": engine (" in found.differences[0]

@@ -117,6 +117,13 @@ def test_approvals_are_kept_beside_the_plan_one_a_person(tmp_path: Path) -> None
     assert [one.person for one in approvals.load(file)] == ["li", "sun"]
 
 
+@pytest.mark.parametrize("text", ["5", "{", "[{}]", "[" * 100_000, '[{"plan": "a", "plan": "b"}]'])
+def test_a_file_that_holds_no_approvals_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "plan.approvals.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ApprovalError, match="is no list of approvals"):
+        approvals.load(tmp_path / "plan.approvals.json")
+
+
 def test_a_key_file_is_private_and_read_back(tmp_path: Path) -> None:
     public = approvals.make_key(tmp_path / "li.pem")
     assert (tmp_path / "li.pem").stat().st_mode & 0o777 == 0o600

@@ -20,6 +20,24 @@ def test_an_untouched_trail_verifies(tmp_path: Path) -> None:
     assert audit.verify() == (3, audit.entries()[-1].hash)
 
 
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "a\x0cb", "a\nb", "a\rb", "\u6f8c"])
+def test_no_name_breaks_the_trail(name: str, tmp_path: Path) -> None:
+    audit = trail(tmp_path / "audit.jsonl")
+    audit.append(name, "approve", "refused", subject="plan 1")
+    audit.append("li", "apply", "done", subject="plan 1")
+    assert audit.verify()[0] == 5
+    assert audit.entries()[3].who == name
+
+
+def test_a_trail_that_is_no_text_is_named(tmp_path: Path) -> None:
+    audit = trail(tmp_path / "audit.jsonl")
+    audit.path.write_bytes(audit.path.read_bytes() + b"\xff\n")
+    for ask in (audit.verify, lambda: audit.append("li", "apply", "done")):
+        with pytest.raises(AuditError, match=r"no audit entry|is no entry"):
+            ask()
+    assert Audit(tmp_path / "none.jsonl").entries() == ()
+
+
 def test_a_changed_line_is_named(tmp_path: Path) -> None:
     audit = trail(tmp_path / "audit.jsonl")
     audit.path.write_text(audit.path.read_text().replace("refused", "done"))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.base import Noun
+from orchestrator.vendors.parsed import Parsed
 from orchestrator.vendors.registry import parse_device, render_device, vendors
 from tests.vendors.devices import NAME, PORTS, boundaries, estate_of, routing, switches
 
@@ -48,6 +49,24 @@ def test_a_strange_line_is_reported_with_its_file_and_number(
         if strange in one.text
     ]
     assert reported == [(NAME, file, place + 1)]
+
+
+@given(device=some, data=st.data(), end=st.sampled_from(["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"]))
+def test_a_comment_ends_where_the_device_says_and_holds_no_rule(
+    device: tuple[str, tuple[Noun, ...]], data: st.DataObject, end: str
+) -> None:
+    """Otherwise a rule could be read that the device takes for a remark."""
+    platform, nouns = device
+    texts = render_device(estate_of(platform, nouns), NAME)
+    file = data.draw(st.sampled_from(sorted(texts)))
+    lines = texts[file].split("\n")
+    place = data.draw(st.integers(0, len(lines) - 1))
+    mark = "!" if platform == "huawei_vrp" else "#"
+
+    def read(line: str) -> Parsed:
+        return parse_device(NAME, [platform], texts | {file: "\n".join([*lines[:place], line, *lines[place + 1 :]])})
+
+    assert read(f"{mark} remark{end}{lines[place]}") == read(mark)
 
 
 @given(device=some, data=st.data())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from orchestrator.model.network import Vrf
 from orchestrator.vendors.frr.configuration import Configuration, overlay_port
-from orchestrator.vendors.parsed import Inert, Line, matches
+from orchestrator.vendors.parsed import Inert, Line, matches, text_lines
 
 FILE = "links.batch"
 HEADER = "# VRF namespaces, overlays and ports; run by: ip -batch links.batch"
@@ -50,7 +50,7 @@ def vxlan(vrf: Vrf) -> str:
 
 def lines_of(text: str) -> Iterator[Line]:
     """The lines that mean something; comments are left out."""
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text_lines(text), start=1):
         words = " ".join(raw.split())
         if words and not words.startswith("#"):
             yield Line(number, (), words)

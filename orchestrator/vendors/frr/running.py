@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from orchestrator.model.network import GLOBAL, Overlay, Route, Vrf
 from orchestrator.vendors.frr.configuration import Configuration, has_bgp, overlay_port, targets
-from orchestrator.vendors.parsed import Line, matches, one_line
+from orchestrator.vendors.parsed import Line, matches, one_line, text_lines
 
 FILE = "frr.conf"
 
@@ -38,7 +38,7 @@ _CLOSES = ("exit", "exit-vrf", "exit-address-family")
 def lines_of(text: str) -> Iterator[Line]:
     """The lines that mean something, each with its contexts; comments and the ends of contexts are left out."""
     path: tuple[str, ...] = ()
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text_lines(text), start=1):
         words = " ".join(raw.split())
         if not words or words[0] in "!#":
             continue

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from orchestrator.errors import InputError
 from orchestrator.model.base import Noun
+from orchestrator.vendors.parsed import text_lines
 
 _SECRET = re.compile(
     r"(?i)\b(irreversible-cipher|cipher|simple|community (?:read|write)|password|md5)"
@@ -58,7 +59,7 @@ def parse(text: str) -> tuple[Section, ...]:
     """
     top = _Draft("", 0, -1)
     stack = [top]
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text_lines(text), start=1):
         line = raw.strip()
         if not line or line.startswith("!") or raw.rstrip() == "return":
             continue

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
 from orchestrator.model.network import Filter, FilterRule, Nat
-from orchestrator.vendors.parsed import Line, RenderError, matches, one_line
+from orchestrator.vendors.parsed import Line, RenderError, matches, one_line, text_lines
 
 FILE = "nftables.conf"
 FILTER, NAT = "table inet onefold", "table ip onefold_nat"
@@ -46,7 +46,7 @@ def carry(present: str, wanted: str) -> str:
 def lines_of(text: str) -> Iterator[Line]:
     """The lines that mean something, each with its blocks; comments and counter values are left out."""
     path: tuple[str, ...] = ()
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text_lines(text), start=1):
         words = re.sub(r"\bcounter packets \d+ bytes \d+", "counter", " ".join(raw.split()))
         if not words or words.startswith("#"):
             continue
