@@ -82,10 +82,17 @@ static int32_t last_at_or_before(const int64_t *start, int32_t count, int64_t la
     return low;
 }
 
+/* Have the lines of a chunk that a search looks at come at once: lists of full tables are in no cache, and each of these
+ * would be waited for by itself. */
+static inline void come(const Chunk *chunk) {
+    for (int32_t i = 0; i < FILL; i += 8) __builtin_prefetch(chunk->start + i);
+}
+
 Cursor list_find(const List *list, int64_t label) {
     Cursor at = {0, 0};
     if (list->chunk) at.chunk = last_at_or_before(list->first, list->count, label);
     const Chunk *chunk = list_chunk(list, at.chunk);
+    if (list->chunk) come(chunk);
     at.at = last_at_or_before(chunk->start, chunk->count, label);
     return at;
 }
