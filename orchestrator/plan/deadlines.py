@@ -2,25 +2,38 @@
 
 from collections.abc import Iterator
 from datetime import date
+from math import ceil
+from typing import Final, NamedTuple
 
-from orchestrator.model.finding import Finding
-from orchestrator.model.plan import Plan, Step
-from orchestrator.model.policy import Policy
+from orchestrator.model.finding import Finding, Result
+from orchestrator.model.plan import Plan
+from orchestrator.model.policy import Deadline, Policy
 
-TASKS: dict[str, tuple[str, str]] = {
-    # task of the policy: what its last step is called, and a disposition that step must serve
-    "zombie_retired": ("retire.", "zombie"),
-    "mail_unified": ("retire.", "replace"),
-    "mail_retired": ("retire.", "replace"),
-    "egress_consolidated": ("consolidate.", ""),
-    "private_network_folded": ("fold.", ""),
-    "cloud_migration": ("cutover.", ""),
+
+class Task(NamedTuple):
+    """Steps that end a task of the policy: how they are called, what they are for, what share of them is due."""
+
+    prefix: str
+    disposition: str = ""
+    share: float = 1.0
+
+
+TASKS: Final[dict[str, Task]] = {
+    "zombie_retired": Task("retire.", "zombie"),
+    "mail_unified": Task("retire.", "replace"),
+    "mail_retired": Task("retire.", "replace"),
+    "egress_consolidated": Task("consolidate."),
+    "private_network_folded": Task("fold."),
+    "cloud_migration_70_percent": Task("cutover.", share=0.7),
+    "cloud_migration": Task("cutover."),
 }
+PAPERS: Final = frozenset({"census", "zombie_list", "private_network_plan", "egress_plan"})
+"""Tasks that end with a document: no step of a plan is about them."""
 
 
 def late(plan: Plan, policy: Policy) -> tuple[Finding, ...]:
-    """One finding for every deadline the plan can be held against: pass, or fail with the step that is late."""
-    return tuple(_judged(plan, policy))
+    """Findings for every deadline: pass, fail with the steps that are late, unknown for a task that nobody knows."""
+    return tuple(finding for deadline in policy.deadlines for finding in _judged(plan, policy, deadline))
 
 
 def last_day(policy: Policy, months: int) -> date:
@@ -29,29 +42,30 @@ def last_day(policy: Policy, months: int) -> date:
     return date(index // 12, index % 12 + 1, 1)
 
 
-def _judged(plan: Plan, policy: Policy) -> Iterator[Finding]:
+def _judged(plan: Plan, policy: Policy, deadline: Deadline) -> Iterator[Finding]:
+    end = last_day(policy, deadline.months)
+    if deadline.task in PAPERS:
+        return
+    if deadline.task not in TASKS:
+        known = ", ".join(sorted((*TASKS, *PAPERS)))
+        what = f"nobody knows which steps end {deadline.task}, so whether it ends before {end}"
+        yield _finding(deadline, "unknown", what, f"write one of {known} in policy.yaml, or watch over it yourself")
+        return
+    task = TASKS[deadline.task]
     night_of = {name: wave.night for wave in plan.waves for batch in wave.batches for name in batch}
-    for deadline in policy.deadlines:
-        if deadline.task not in TASKS:
-            continue
-        steps = [step for step in plan.steps if _serves(step, *TASKS[deadline.task])]
-        end = last_day(policy, deadline.months)
-        for step in (each for each in steps if night_of[each.name] >= end):
-            yield Finding(
-                subject=f"deadline {deadline.task}",
-                result="fail",
-                source=deadline.source,
-                what=f"{step.name} is planned for {night_of[step.name]}, the deadline ends before {end}",
-                fix="start earlier (planned_from) or shorten freezes in policy.yaml",
-            )
-        if steps and all(night_of[each.name] < end for each in steps):
-            yield Finding(
-                subject=f"deadline {deadline.task}",
-                result="pass",
-                source=deadline.source,
-                what=f"{len(steps)} steps, the last on {max(night_of[s.name] for s in steps)}, before {end}",
-            )
+    nights = sorted(
+        (night_of[step.name], step.name)
+        for step in plan.steps
+        if step.name.startswith(task.prefix) and task.disposition in step.title
+    )
+    due = nights[: ceil(task.share * len(nights))]
+    for night, name in (one for one in due if one[0] >= end):
+        what = f"{name} is planned for {night}, the deadline ends before {end}"
+        yield _finding(deadline, "fail", what, "start earlier (planned_from) or shorten freezes in policy.yaml")
+    if due and due[-1][0] < end:
+        of = "" if len(due) == len(nights) else f" of {len(nights)}"
+        yield _finding(deadline, "pass", f"{len(due)}{of} steps, the last on {due[-1][0]}, before {end}")
 
 
-def _serves(step: Step, prefix: str, word: str) -> bool:
-    return step.name.startswith(prefix) and word in step.title
+def _finding(deadline: Deadline, result: Result, what: str, fix: str = "") -> Finding:
+    return Finding(subject=f"deadline {deadline.task}", result=result, source=deadline.source, what=what, fix=fix)

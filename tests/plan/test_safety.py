@@ -1,5 +1,7 @@
 """The order of the plan is safe, not lucky: the proof holds it, and notices when it is turned round."""
 
+from datetime import timedelta
+
 import pytest
 
 from orchestrator.design import design
@@ -9,6 +11,7 @@ from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Packet
 from orchestrator.model.plan import Plan
 from orchestrator.plan import build, late
+from orchestrator.plan.deadlines import last_day
 from orchestrator.plan.tenants import moves
 from orchestrator.plan.way import Way
 from orchestrator.proof import verify
@@ -99,11 +102,35 @@ def test_deadlines_are_met_and_a_late_start_misses_them() -> None:
         (f"deadline {task}", "pass")
         for task in (
             "zombie_retired", "mail_unified", "mail_retired", "egress_consolidated", "private_network_folded",
-            "cloud_migration",
+            "cloud_migration", "cloud_migration_70_percent",
         )
     }  # fmt: skip
     slow = policy().model_copy(update={"planned_from": policy().t_zero.replace(year=2018, month=7)})
     late_plan = build(district(), design(district(), slow), slow, "wangchao", "planner-1")
     missed = {f.subject for f in late(late_plan, slow) if f.result == "fail"}
-    tasks = ("zombie_retired", "mail_unified", "mail_retired", "egress_consolidated")
+    tasks = ("zombie_retired", "mail_unified", "mail_retired", "egress_consolidated", "cloud_migration_70_percent")
     assert missed == {f"deadline {task}" for task in tasks}
+
+
+def test_of_a_share_only_so_many_steps_are_due() -> None:
+    """Of two migrations both are seven tenths, rounded up; of four three are enough, and two are not."""
+    part = next(one for one in policy().deadlines if one.task == "cloud_migration_70_percent")
+    moves = [step for step in plan().steps if step.name.startswith("cutover.")]
+    early, after = last_day(policy(), part.months) - timedelta(days=1), last_day(policy(), part.months)
+    for all_of_them, in_time, result in ((2, 1, "fail"), (4, 3, "pass"), (4, 2, "fail")):
+        steps = [moves[0].model_copy(update={"name": f"cutover.{number}"}) for number in range(all_of_them)]
+        names = [step.name for step in steps]
+        waves = [
+            plan().waves[0].model_copy(update={"night": night, "batches": (tuple(some),)})
+            for night, some in ((early, names[:in_time]), (after, names[in_time:]))
+        ]
+        moved = plan().model_copy(update={"steps": tuple(steps), "waves": tuple(waves)})
+        held = policy().model_copy(update={"deadlines": (part,)})
+        assert {finding.result for finding in late(moved, held)} == {result}
+
+
+def test_a_deadline_of_a_task_that_nobody_knows_is_unknown() -> None:
+    misspelt = policy().deadlines[0].model_copy(update={"task": "zombies_retired"})
+    (found,) = late(plan(), policy().model_copy(update={"deadlines": (misspelt,)}))
+    assert found.result == "unknown"
+    assert "zombie_retired" in found.fix
