@@ -63,7 +63,7 @@ except ImportError:  # `python hatch_build.py` and the tests work without hatchl
 else:
     from packaging.tags import platform_tags
 
-    class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg] # hatchling finds it by this name
+    class CustomBuildHook(BuildHookInterface[Any]):  # hatchling finds it by this name
         """Compiles before anything is packed, and names the wheel after the platform it runs on."""
 
         def dependencies(self) -> list[str]:

@@ -74,8 +74,8 @@ def main(name: str, ports: list[int]) -> None:
             if key.fd == reading:
                 os.read(reading, 64)
                 settle(selector, held, ports)
-            else:
-                answer(name, key.fileobj)  # type: ignore[arg-type]  # all others are our sockets
+            elif isinstance(key.fileobj, socket.socket):
+                answer(name, key.fileobj)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ _SERVER = (
 )  # fmt: skip
 
 
-class Failed(Exception):  # noqa: N818  # this program also runs where the rest of the project is not
+class WorkloadError(Exception):  # of no base of ours: this program runs where the rest of the project is not
     """What went wrong, in one line."""
 
 
@@ -52,7 +52,7 @@ def description(name: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((SERVICES / f"{name}.json").read_text())
     except FileNotFoundError as error:
-        raise Failed(f"no workload {name} here: there are {', '.join(names()) or 'none'}") from error
+        raise WorkloadError(f"no workload {name} here: there are {', '.join(names()) or 'none'}") from error
     return found
 
 
@@ -66,7 +66,7 @@ def define(text: str) -> None:
     value = json.loads(text)
     for field in ("name", "kind", "port", "folder"):
         if field not in value:
-            raise Failed(f"the description lacks {field!r}")
+            raise WorkloadError(f"the description lacks {field!r}")
     SERVICES.mkdir(parents=True, exist_ok=True)
     (SERVICES / f"{value['name']}.json").write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
@@ -152,14 +152,14 @@ def dump(name: str) -> None:
         ]
     )
     if done.returncode:
-        raise Failed(f"{base} cannot be dumped")
+        raise WorkloadError(f"{base} cannot be dumped")
 
 
 def load(name: str) -> None:
     """Put SQL from the standard input into the database."""
     done = subprocess.run(["mariadb", f"--socket={RUN}/{name}.sock", description(name)["database"]["name"]])
     if done.returncode:
-        raise Failed(f"{name} did not take the SQL")
+        raise WorkloadError(f"{name} did not take the SQL")
 
 
 def checksum(name: str) -> None:
@@ -183,7 +183,7 @@ def sql(name: str, statement: str) -> str:
     command = ["mariadb", f"--socket={RUN}/{name}.sock", "--batch", "--skip-column-names"]
     done = subprocess.run(command, input=statement, capture_output=True, text=True, timeout=_SECONDS)
     if done.returncode:
-        raise Failed(f"database {name}: {done.stderr.strip()[:200]}")
+        raise WorkloadError(f"database {name}: {done.stderr.strip()[:200]}")
     return done.stdout
 
 
@@ -191,7 +191,7 @@ def _database(name: str, folder: Path, value: dict[str, Any]) -> list[str]:
     if not (folder / "mysql").is_dir():
         made = subprocess.run(["mariadb-install-db", f"--datadir={folder}", *_INSTALL], capture_output=True, text=True)
         if made.returncode:
-            raise Failed(f"no data folder for {name}: {made.stderr.strip()[-200:]}")
+            raise WorkloadError(f"no data folder for {name}: {made.stderr.strip()[-200:]}")
     own = [f"--datadir={folder}", f"--socket={RUN}/{name}.sock", f"--pid-file={RUN}/{name}.own.pid"]
     return ["mariadbd", *_SERVER, *own, f"--port={value['port']}"]
 
@@ -200,7 +200,7 @@ def _grant(name: str, value: dict[str, Any]) -> None:
     base = value["database"]
     password = Path(base["password_file"]).read_text().strip()
     if not password.replace("-", "").replace("_", "").isalnum():
-        raise Failed(f"{base['password_file']} holds more than letters, digits, - and _")
+        raise WorkloadError(f"{base['password_file']} holds more than letters, digits, - and _")
     account = f"`{base['user']}`@`%`"
     sql(
         name,
@@ -212,7 +212,7 @@ def _grant(name: str, value: dict[str, Any]) -> None:
 def _wait(name: str, process: subprocess.Popen[bytes], port: int) -> None:
     def up() -> bool:
         if process.poll() is not None:
-            raise Failed(f"{name} ended while starting: see {RUN}/{name}.log")
+            raise WorkloadError(f"{name} ended while starting: see {RUN}/{name}.log")
         return _answered(port)
 
     _until(up, f"{name} does not answer on port {port}")
@@ -222,7 +222,7 @@ def _until(ready: Any, otherwise: str) -> None:
     end = time.monotonic() + _SECONDS
     while not ready():
         if time.monotonic() > end:
-            raise Failed(f"{otherwise} after {_SECONDS:.0f} s")
+            raise WorkloadError(f"{otherwise} after {_SECONDS:.0f} s")
         time.sleep(0.02)
 
 
@@ -311,7 +311,7 @@ def main(words: list[str]) -> int:
         else:
             print(__doc__, file=sys.stderr)
             return 2
-    except (Failed, OSError, ValueError) as error:
+    except (WorkloadError, OSError, ValueError) as error:
         print(f"onefold-service: {error}", file=sys.stderr)
         return 1
     return 0

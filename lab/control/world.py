@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from orchestrator.errors import LabError
 
@@ -27,6 +27,7 @@ class World:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         self._waiting: dict[int, Future[dict[str, Any]]] = {}
+        self._requests, self._answers = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
         self._numbers = itertools.count()
         self._writing = threading.Lock()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -43,13 +44,11 @@ class World:
 
     def close(self) -> None:
         """End every process of the world; return when they are gone."""
-        assert self._process.stdin is not None  # noqa: S101  # for the type checker: it was opened as a pipe
         with self._writing:
-            self._process.stdin.close()
+            self._requests.close()
         self._process.wait(_SECONDS)
         self._reader.join(_SECONDS)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._answers.close()
 
     @property
     def process(self) -> int:
@@ -86,10 +85,9 @@ class World:
         with self._writing:
             number = next(self._numbers)
             self._waiting[number] = future
-            assert self._process.stdin is not None  # noqa: S101  # for the type checker: it was opened as a pipe
             try:
-                self._process.stdin.write(json.dumps({"id": number, **request}) + "\n")
-                self._process.stdin.flush()
+                self._requests.write(json.dumps({"id": number, **request}) + "\n")
+                self._requests.flush()
             except (OSError, ValueError) as error:
                 raise LabError("the throw-away world has ended: start the run again") from error
         try:
@@ -101,8 +99,7 @@ class World:
         return answer
 
     def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101  # for the type checker: it was opened as a pipe
-        for line in self._process.stdout:
+        for line in self._answers:
             answer = json.loads(line)
             self._waiting.pop(answer["id"]).set_result(answer)
         for future in self._waiting.values():

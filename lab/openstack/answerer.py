@@ -40,7 +40,8 @@ class Answerer(threading.Thread):
         """Answer until the process ends."""
         while True:
             for key, _ in self._selector.select(0.2):
-                _answer(key.fileobj, key.data)  # type: ignore[arg-type]  # only sockets are registered
+                if isinstance(key.fileobj, socket.socket):
+                    _answer(key.fileobj, key.data)
 
 
 def _answer(listener: socket.socket, name: str) -> None:
