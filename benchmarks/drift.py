@@ -27,7 +27,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     from orchestrator.records.runs import Records
 
     project = Project.open(Path(folder))
-    estate = estate_now(Records(state_folder(project)), survey(project).estate)
+    estate = estate_now(Records(state_folder(project), project.world), survey(project).estate)
     cloud = Cloud(access_of(project))
     stacks = tuple(stacks_of(estate))
     if not stacks:

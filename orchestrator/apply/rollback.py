@@ -21,10 +21,12 @@ def rollback(
 ) -> Outcome:
     """Take a run back and show that the world equals its snapshot.
 
-    Raises SurpriseError with the first thing that is not as it was, and what the parts of steps raise.
+    Raises RefusedError when a later run stands on this one, SurpriseError with the first thing that is not as it was,
+    StaleError when nobody can tell how it was, and what the parts of steps raise.
     """
     began = time.monotonic()
     with records.claim():
+        records.hold_newest(run.name)
         records.journal.record(run.name, "intent", direction="back", detail={"who": options.who})
         crew = Crew(run, hands, records.journal, "back", options, progress)
         checks: Checked = Checked(probes=0)
@@ -53,10 +55,7 @@ def rollback(
 
 
 def _compare(run: Run, hands: Hands, records: Records) -> None:
-    before = records.read(run.name, "snapshot.json")
-    if before is None:
-        return
-    apart = unequal(Snapshot.model_validate(before), take(run.start, hands))
+    apart = unequal(Snapshot.model_validate(records.snapshot(run.name)), take(run.start, hands))
     if apart:
         raise SurpriseError(
             f"the world is not the snapshot again at {len(apart)} places, first {apart[0]}: mend it by hand"

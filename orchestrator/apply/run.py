@@ -19,7 +19,8 @@ from orchestrator.model.finding import Finding
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Policy
 from orchestrator.proof import ProvenPlan
-from orchestrator.records.journal import Event
+from orchestrator.records.approvals import Approval
+from orchestrator.records.journal import Direction, Event
 from orchestrator.records.runs import Records, Run
 
 
@@ -32,10 +33,12 @@ def apply(
     records: Records,
     options: Options,
     progress: Progress = lambda _: None,
+    signed: tuple[Approval, ...] = (),
 ) -> Outcome:
     """Carry out a proven plan (or what is left of it on this night).
 
-    `start` is the estate it was built from. Raises StaleError when the world is no longer that one, RefusedError
+    `start` is the estate it was built from; `signed` are the signatures under which the run goes, which its `resume`
+    holds to the policy again. Raises StaleError when the world is no longer that one, RefusedError
     outside a window or for steps before which others are left, InputError for steps or waves that the plan does not
     have, SurpriseError and PartlyAppliedError with what stands and what does not.
     """
@@ -45,7 +48,7 @@ def apply(
             f"the plan is for estate {plan.built_from[:8]}…, not {start.digest[:8]}…: run 'onefold plan' again"
         )
     with records.claim():
-        run = _run_of(plan, start, hands, records, options, progress)
+        run = _run_of(plan, start, hands, records, options, progress, signed)
         return _forward(run, policy, hands, prober, records, options, progress)
 
 
@@ -63,22 +66,41 @@ def carry_on(
         return _forward(run, policy, hands, prober, records, options, progress)
 
 
-def _run_of(plan: Plan, start: Estate, hands: Hands, records: Records, options: Options, progress: Progress) -> Run:
+def _run_of(
+    plan: Plan,
+    start: Estate,
+    hands: Hands,
+    records: Records,
+    options: Options,
+    progress: Progress,
+    signed: tuple[Approval, ...],
+) -> Run:
     from orchestrator.apply.snapshot import differences, take
 
-    for name in reversed(records.journal.runs()):
-        run = records.load(name)
-        if run.plan.hash == plan.hash and records.status(name).state in ("under way", "partly applied"):
-            return run
+    for name in reversed(records.of_plan(plan)):
+        if records.status(name).state in ("under way", "partly applied"):
+            return forward_again(records.load(name), records, options)
     proved(plan, options, ())
     progress("reading the world")
     snapshot = take(start, hands)
     found = differences(start, snapshot)
     if found:
         raise StaleError(f"the world is not the estate the plan was proved for: {found[0]}; run 'onefold drift'")
-    run = records.begin(plan, start, options.who, options.rehearsal)
-    records.write(run.name, "snapshot.json", snapshot.plain())
+    return records.begin(plan, start, options.who, options.rehearsal, signed=signed, snapshot=snapshot.plain())
+
+
+def forward_again(run: Run, records: Records, options: Options) -> Run:
+    """The run, noted as going forward again when it was being taken back: a resume must not turn it round."""
+    records.hold_newest(run.name)
+    if direction_of(run, records) == "back":
+        records.journal.record(run.name, "intent", detail={"who": options.who})
     return run
+
+
+def direction_of(run: Run, records: Records) -> Direction:
+    """The way the run was going when it stopped: what was last asked for; a batch taken back on the way is not it."""
+    asked = [event for event in records.journal.events(run.name) if not event.step and event.state == "intent"]
+    return asked[-1].direction if asked else "forward"
 
 
 def _forward(
@@ -156,4 +178,4 @@ def _surprised(crew: Crew, batch: Sequence[str], checked: Checked, options: Opti
     raise SurpriseError(f"after {', '.join(batch)}: {first.what}; {what}: look there, then resume or roll back")
 
 
-__all__ = ["apply", "carry_on", "opening", "outages", "reported"]
+__all__ = ["apply", "carry_on", "direction_of", "forward_again", "opening", "outages", "reported"]

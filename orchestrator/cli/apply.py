@@ -40,7 +40,8 @@ def command(
     with world_of(session, project, reading.estate) as world:
         try:
             certain = proven(reading, plan)
-            signed = approvals.check(plan, reading.policy, approvals.load(approvals.file_of(plan_file)))
+            held = approvals.load(approvals.file_of(plan_file))
+            signed = approvals.check(plan, reading.policy, held)
             session.progress(f"proved in {certain.verdict.states} states, signed by {', '.join(signed) or 'nobody'}")
         except OnefoldError as error:
             world.audit.append(world.who, "apply", "refused", subject=plan.hash, detail={"error": str(error)})
@@ -57,6 +58,7 @@ def command(
                 world.records,
                 world.options(rehearsal, wave, limit, confirm),
                 session.progress,
+                held,
             )
         except OnefoldError as error:
             world.audit.append(world.who, "apply", "failed", subject=plan.hash, detail={"error": str(error)})

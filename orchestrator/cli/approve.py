@@ -28,8 +28,13 @@ def command(session: Session, plan_file: Path, person: str, key: Path) -> int:
     except OnefoldError as error:
         audit.append(person, "approve", "refused", subject=plan.hash, detail={"error": str(error)})
         raise
-    signed = approvals.add(approvals.file_of(plan_file), approval)
+    # the trail first: a signature of which it knows nothing must not be there
     audit.append(person, "approve", "done", subject=plan.hash, detail={"role": approval.role})
+    try:
+        signed = approvals.add(approvals.file_of(plan_file), approval)
+    except OSError as error:
+        audit.append(person, "approve", "failed", subject=plan.hash, detail={"error": str(error)})
+        raise
     have = {each.role for each in signed}
     missing = [role for role in reading.policy.approvals.required if role not in have]
     session.say(f"{person} ({approval.role}) signed plan {plan.hash[:12]}: {verdict.states} states proved")

@@ -22,7 +22,7 @@ NEXT = {
 def command(session: Session, name: str | None, steps: bool) -> int:
     """Where the newest run stands. Exit 4 when it is partly applied."""
     project = Project.open(session.path)
-    records = Records(state_folder(project))
+    records = Records(state_folder(project), project.world)
     status = records.status(name or records.latest())
     total = len(status.done) + len(status.open) + len(status.left) + len(status.failed)
     session.say(f"run {status.run}: {status.state}; {len(status.done)} of {total} steps done")

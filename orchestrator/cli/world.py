@@ -50,7 +50,7 @@ def world_of(session: Session, project: Project, known: Estate) -> Iterator[Worl
         prober = NoProber()
         hands = Hands(access, known, progress=session.progress)
     try:
-        yield World(hands, prober, Records(folder), Audit(folder / "audit.jsonl"), author_of_this_call())
+        yield World(hands, prober, Records(folder, project.world), Audit(folder / "audit.jsonl"), author_of_this_call())
     finally:
         hands.close()
 
@@ -71,7 +71,7 @@ def tell(session: Session, schema: str, outcome: Outcome) -> int:
 
 def estate_now(records: Records, start: Estate) -> Estate:
     """The estate in which the world should be: what was read, plus the steps of the newest run that stand."""
-    names = records.journal.runs()
+    names = records.runs()
     if not names:
         return start
     run = records.load(names[-1])

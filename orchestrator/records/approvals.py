@@ -26,6 +26,7 @@ from orchestrator.errors import ApprovalError, InputError
 from orchestrator.model.base import Noun, canonical, parsed
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Administrator, Policy
+from orchestrator.records.disk import alone_in, write_whole
 
 
 class Approval(Noun):
@@ -169,12 +170,14 @@ def load(path: Path) -> tuple[Approval, ...]:
 
 
 def add(path: Path, approval: Approval) -> tuple[Approval, ...]:
-    """Write an approval beside those already in the file; a person's newer one takes the place of the older."""
-    kept = [other for other in load(path) if other.person != approval.person] + [approval]
-    rows = [row.plain() for row in sorted(kept, key=lambda row: row.person)]
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(canonical(rows) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    """Write an approval beside those already in the file; a person's newer one takes the place of the older.
+
+    Two who sign at the same moment are both in it. Raises ApprovalError as `load`, OSError.
+    """
+    with alone_in(path.parent):
+        kept = [other for other in load(path) if other.person != approval.person] + [approval]
+        rows = [row.plain() for row in sorted(kept, key=lambda row: row.person)]
+        write_whole(path, canonical(rows) + "\n")
     return tuple(kept)
 
 

@@ -60,7 +60,7 @@ class Audit:
     ) -> Entry:
         """Add an entry, on disk when this returns. Raises AuditError when the file cannot be written."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "a+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)

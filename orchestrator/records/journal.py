@@ -66,7 +66,9 @@ class Journal:
     def __init__(self, database: Path | str) -> None:
         """Open or make the journal. `database` is a file, or an SQLAlchemy URL. Raises JournalError."""
         if isinstance(database, Path):
-            database.parent.mkdir(parents=True, exist_ok=True)
+            with self._making(database):
+                database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                database.touch(mode=0o600)  # what is in it is for nobody else; SQLite's own files follow its mode
         self._engine = sa.create_engine(f"sqlite:///{database}" if isinstance(database, Path) else database)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _durable)
@@ -110,10 +112,17 @@ class Journal:
             return tuple(Event.model_validate(dict(row._mapping)) for row in connection.execute(query))
 
     def runs(self) -> tuple[str, ...]:
-        """Names of all runs, oldest first. Raises JournalError."""
+        """Names of all runs, in the order of their clocks. Raises JournalError."""
         query = sa.select(_events.c.run).group_by(_events.c.run).order_by(sa.func.min(_events.c.at))
         with self._reporting("read"), self._engine.connect() as connection:
             return tuple(connection.execute(query).scalars())
+
+    def firsts(self) -> dict[str, Event]:
+        """Run -> the event with which it was begun. Raises JournalError."""
+        query = sa.select(_events).where(_events.c.number == 1)
+        with self._reporting("read"), self._engine.connect() as connection:
+            rows = [Event.model_validate(dict(row._mapping)) for row in connection.execute(query)]
+        return {event.run: event for event in rows}
 
     def steps(self, run: str) -> dict[str, EventState]:
         """Step name -> the last thing the journal knows of it, both directions taken together."""
@@ -126,6 +135,15 @@ class Journal:
     def close(self) -> None:
         """Give the database's file back."""
         self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _making(self, database: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise JournalError(
+                f"cannot open the journal {database}: {error.strerror}; nothing was begun: make room or give access"
+            ) from error
 
     @contextlib.contextmanager
     def _reporting(self, action: str) -> Iterator[None]:

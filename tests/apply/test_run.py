@@ -15,9 +15,10 @@ from network_models.district import now
 from orchestrator.apply.crew import Crew, StepNotes
 from orchestrator.apply.hands import Hands, Notes
 from orchestrator.apply.outcome import Checked, NoProber, Options
-from orchestrator.apply.resume import direction_of
-from orchestrator.apply.run import carry_on, opening
-from orchestrator.errors import DeviceError, InputError, RefusedError, SurpriseError
+from orchestrator.apply.resume import direction_of, resume
+from orchestrator.apply.rollback import rollback
+from orchestrator.apply.run import carry_on, forward_again, opening
+from orchestrator.errors import ApprovalError, DeviceError, InputError, RefusedError, StaleError, SurpriseError
 from orchestrator.model.estate import Estate, difference
 from orchestrator.model.finding import Finding
 from orchestrator.model.network import Interface
@@ -195,7 +196,7 @@ def killed_before_the_last_check(folder: Path) -> tuple[Records, Run, World]:
     with pytest.raises(Killed):
         carry_on(run, policy(), world, Counting(), records, Options(who="li", rehearsal=True, workers=1))
     records.journal.record = honest  # type: ignore[method-assign]  # a new process
-    assert len(records.status(run.name).done) == 4
+    assert (len(records.status(run.name).done), records.status(run.name).state) == (4, "partly applied")
     return records, run, world
 
 
@@ -264,7 +265,50 @@ def test_the_way_back_undoes_in_reverse_order(tmp_path: Path) -> None:
         crew.undo_batch([run.plan.step_of[name] for name in batch])
     assert [world.order[0], {*world.order[1:3]}, world.order[3]] == ["step-mz1", {"step-cz2", "step-cz3"}, "step-cz1"]
     assert crew.estate.digest == START.digest
+    assert records.status(run.name).state == "partly applied", "nobody has compared the world with the snapshot"
+    records.journal.record(run.name, "undone", direction="back")
     assert records.status(run.name).state == "rolled back"
+
+
+def test_a_run_that_goes_forward_again_is_not_turned_round_by_its_resume(tmp_path: Path) -> None:
+    records, run = begun(tmp_path)
+    records.journal.record(run.name, "intent", direction="back")
+    assert forward_again(run, records, OPTIONS) == run
+    assert direction_of(run, records) == "forward"
+    events = len(records.journal.events(run.name))
+    forward_again(run, records, OPTIONS)
+    assert len(records.journal.events(run.name)) == events
+
+
+def test_a_way_back_without_its_snapshot_is_never_told_as_the_same_world(tmp_path: Path) -> None:
+    records, run = begun(tmp_path)
+    with pytest.raises(StaleError, match=r"snapshot\.json is not what the journal says was read"):
+        rollback(run, World(), NoProber(), records, OPTIONS)
+    assert records.status(run.name).state == "partly applied"
+
+
+APPROVERS = {
+    "required": ["security_admin"],
+    "people": [{"name": "an", "role": "security_admin", "public_key": "A" * 43 + "="}],
+}
+
+
+def test_a_resume_goes_on_under_the_policy_and_the_signatures_it_was_begun_with(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    for allowed, error, message in (
+        (policy(), None, ""),
+        (policy(version="2"), StaleError, "was approved under policy 1 .* the folder holds 2 .*: put that one back"),
+        (policy(approvals=APPROVERS), ApprovalError, "is not signed by security_admin"),
+    ):
+        of = policy() if error is StaleError else allowed
+        run = records.begin(plan().model_copy(update={"policy_digest": of.digest}), START, "li", rehearsal=True)
+        if error is None:
+            assert resume(run, allowed, World(), NoProber(), records, OPTIONS).left == ()
+            continue
+        world = World()
+        with pytest.raises(error, match=message):
+            resume(run, allowed, world, NoProber(), records, OPTIONS)
+        assert world.order == []
 
 
 def test_outside_its_window_a_wave_is_refused_and_a_rehearsal_is_not(tmp_path: Path) -> None:

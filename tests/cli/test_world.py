@@ -18,7 +18,7 @@ NOTHING = "onefold: nothing was applied in this project yet: run 'onefold apply 
 
 def begun(office: Path, planned: Path) -> tuple[Records, str]:
     """A run of the plan as the journal knows it after its begin."""
-    records = Records(office / ".onefold")
+    records = Records(office / ".onefold", "real")
     run = records.begin(load(planned), survey(Project.open(office)).estate, "sys-wu")
     return records, run.name
 
@@ -42,6 +42,9 @@ def test_exit_4_while_a_run_is_under_way_and_0_when_it_stands(onefold: Onefold, 
         [f"run {run}: under way; 0 of 1 steps done", f"  open: {STEP}", "next: onefold resume, or onefold rollback"],
     )
     records.journal.record(run, "done", step=STEP)
+    unchecked = onefold("-C", office, "status", "--json")
+    assert (unchecked.code, unchecked.json["state"]) == (4, "partly applied"), "no packet was sent after the last step"
+    records.journal.record(run, "done")
     after = onefold("-C", office, "status", "--json")
     assert (after.code, after.json["schema"], after.json["state"], after.json["done"]) == (
         0,
