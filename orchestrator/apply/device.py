@@ -8,7 +8,7 @@ from orchestrator.apply.access import Access
 from orchestrator.apply.remote import Remote
 from orchestrator.model.base import Row
 from orchestrator.model.estate import TABLE_OF, Estate
-from orchestrator.vendors.parsed import Parsed
+from orchestrator.vendors.parsed import Parsed, text_lines
 from orchestrator.vendors.registry import ROWS_OF_A_DEVICE, parse_device
 from playbooks.module_utils import netns_vrf
 
@@ -48,7 +48,7 @@ def read_texts(estate: Estate, device: str, remote: Remote, access: Access) -> d
 
 def links_text(output: str) -> str:
     """What _READ_LINKS printed, as links.batch text."""
-    lines = [line for line in output.splitlines() if line.strip()]
+    lines = [line for line in text_lines(output) if line.strip()]
     pairs = zip(lines[::2], lines[1::2], strict=True)
     return netns_vrf.write(netns_vrf.of_world({name: json.loads(text) for name, text in pairs}))
 

@@ -84,7 +84,7 @@ def interrupted(device: str, before: Estate, after: Estate, texts: dict[str, str
     again then, so nothing of the half is kept.
     """
     files = [render_device(estate, device) for estate in (before, after)]
-    known = {line.strip() for texts_of in files for text in texts_of.values() for line in text.splitlines()}
+    known = {line.strip() for texts_of in files for text in texts_of.values() for line in text_lines(text)}
     expected = {line.text for line in parsed(before, device, files[0]).unparsed}
     read = parsed(before, device, texts)
     # what lacks ("absent: …") is judged by rows: lines of one state alone may well lack
@@ -179,7 +179,7 @@ def _lines(old: dict[str, str], new: dict[str, str]) -> int:
     """How many configuration lines are new or gone."""
     count = 0
     for file in old.keys() | new.keys():
-        was, becomes = (set(texts.get(file, "").splitlines()) for texts in (old, new))
+        was, becomes = (set(text_lines(texts.get(file, ""))) for texts in (old, new))
         count += len(was ^ becomes)
     return count
 

@@ -14,6 +14,7 @@ from orchestrator.intake.openstack import read_cloud
 from orchestrator.model.base import Noun, Row
 from orchestrator.model.estate import NOUN_OF, Estate
 from orchestrator.model.finding import Where
+from orchestrator.vendors.parsed import text_lines
 from orchestrator.vendors.registry import render_device
 
 
@@ -153,7 +154,7 @@ def unequal(first: Snapshot, second: Snapshot) -> tuple[str, ...]:
 def _lines(text: str) -> set[str]:
     """The lines that mean something: counters of a filter and comments come and go."""
     kept = set()
-    for line in text.splitlines():
+    for line in text_lines(text):
         words = line.split()
         if words and not words[0].startswith(("!", "#", "Building", "Current")):
             kept.add(" ".join(_without_counters(words)))

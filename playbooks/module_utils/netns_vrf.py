@@ -24,7 +24,8 @@ def structure(text: str) -> Links:
     """What a links.batch text wants. Raises ValueError at a line that is none of its forms."""
     found: Links = {}
     overlays: dict[str, str] = {}
-    for number, raw in enumerate(text.splitlines(), start=1):
+    # `str.splitlines` also ends lines at form feeds, U+0085 and U+2028: `ip -batch` does not
+    for number, raw in enumerate(text.split("\n"), start=1):
         words = raw.split()
         if not words or words[0].startswith("#") or words[:2] == ["netns", "exec"]:
             continue  # what is run inside a namespace (up, forwarding) belongs to every namespace alike
@@ -133,9 +134,8 @@ def await_zebra(names: set[str]) -> None:
     """
     end = time.monotonic() + NOTICE
     while True:
-        known = {
-            words[1] for line in output(["vtysh", "-c", "show vrf"]).splitlines() if "id" in (words := line.split())
-        }
+        shown = output(["vtysh", "-c", "show vrf"]).split("\n")
+        known = {words[1] for line in shown if "id" in (words := line.split())}
         if names <= known:
             return
         if time.monotonic() > end:

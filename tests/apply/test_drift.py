@@ -4,6 +4,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 import network_models
 from network_models.district import now
 from orchestrator.apply.device import managed
@@ -50,6 +52,16 @@ def test_what_no_row_can_express_is_drift_all_the_same() -> None:
     ]
     assert unequal(world(), snapshot) == (f"strange cloud:service security group rule 5: None -> {what}",)
     assert unequal(snapshot, snapshot) == ()
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_remark_does_not_stand_for_the_line_after_it(end: str) -> None:
+    """What a device takes for a comment cannot hide that a rule is gone."""
+    text = render_device(NOW, "fw1")["nftables.conf"]
+    line = next(line for line in text.split("\n") if "F-011" in line and "accept" in line)
+    apart = unequal(world(), world("fw1", "nftables.conf", line, f"# remark{end}{line}"))
+    assert [one.partition(":")[0] for one in apart] == ["fw1/nftables.conf"]
+    assert unequal(world(), world("fw1", "nftables.conf", line, f"# remark\n{line}")) == ()
 
 
 def test_a_removed_filter_entry_is_named_with_the_flow_it_endangers() -> None:

@@ -173,6 +173,13 @@ def test_links_text_is_read_as_it_was_written(state: netns_vrf.Links) -> None:
     assert netns_vrf.structure(netns_vrf.write(state)) == state
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_comment_of_links_text_ends_at_its_line_feed_alone(end: str) -> None:
+    """The positive twin is the line feed, after which the line counts."""
+    assert netns_vrf.structure(f"# remark{end}netns add ghost\nnetns add cz\n").keys() == {"cz"}
+    assert netns_vrf.structure("# remark\nnetns add ghost\nnetns add cz\n").keys() == {"ghost", "cz"}
+
+
 @given(links(), links())
 def test_additions_and_removals_are_needed_exactly_where_two_states_differ(
     have: netns_vrf.Links, want: netns_vrf.Links
