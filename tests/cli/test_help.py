@@ -5,7 +5,7 @@ import re
 import pytest
 
 from orchestrator import __version__
-from orchestrator.cli import VERBS
+from orchestrator.cli.group import VERBS
 from tests.cli.calls import Onefold
 
 LAB_VERBS = ("prepare", "up", "status", "test", "down", "reset")

@@ -48,6 +48,30 @@ def test_a_refusal_ends_with_3(office: Path) -> None:
     assert ran("-C", office, "prove", office / "plan.json").returncode == 3
 
 
+INTERRUPTED = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from orchestrator.cli import main
+sys.exit(main(["-C", {office!r}, "--quiet", "census"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "orchestrator.cli.census", "orchestrator.intake.read", "nothing"])
+def test_an_interrupt_is_a_line_and_130_however_early(module: str, office: Path) -> None:
+    """The last one is the positive twin: the same call, left alone."""
+    done = ran("-c", INTERRUPTED.format(module=module, office=str(office)), program=[sys.executable])
+    if module == "nothing":
+        assert (done.returncode, done.stderr) == (0, "")
+    else:
+        assert done.returncode == 130
+        assert done.stderr.strip().startswith("onefold: stopped by you")
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_who_reads_only_the_beginning_hears_no_complaint(office: Path) -> None:
     call = f"{ONEFOLD[0]} --quiet -C {office} --json census | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", call], capture_output=True, text=True, timeout=60, check=True)
