@@ -1,5 +1,7 @@
 """Approvals: who may sign what, and every way in which a signature is not one."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -115,6 +117,21 @@ def test_approvals_are_kept_beside_the_plan_one_a_person(tmp_path: Path) -> None
     for one in (*signed(plan(), policy(), "li", "sun"), *signed(plan(), policy(), "li")):
         approvals.add(file, one)
     assert [one.person for one in approvals.load(file)] == ["li", "sun"]
+
+
+def test_signatures_at_the_same_moment_all_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, load = approvals.file_of(tmp_path / "night.plan"), approvals.load
+
+    def slow(path: Path) -> tuple[approvals.Approval, ...]:
+        found = load(path)
+        time.sleep(0.05)  # the others sign meanwhile
+        return found
+
+    monkeypatch.setattr(approvals, "load", slow)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda one: approvals.add(file, one), signed(plan(), policy(), "li", "zhao", "sun")))
+    assert [one.person for one in load(file)] == ["li", "sun", "zhao"]
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("text", ["5", "{", "[{}]", "[" * 100_000, '[{"plan": "a", "plan": "b"}]'])
