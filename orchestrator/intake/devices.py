@@ -14,7 +14,7 @@ from orchestrator.vendors.registry import parse_device, vendors
 
 @dataclass(frozen=True)
 class Configurations:
-    """All exported configurations. A file that is missing is one Unparsed line too: it could have said anything."""
+    """All exported configurations. A file that is missing or has no end is one Unparsed line too."""
 
     rows: tuple[tuple[Row, Where], ...]
     attributes: tuple[tuple[str, Attribute, Where], ...]  # device, what its configuration says of it, where
@@ -32,7 +32,7 @@ def read_configurations(folder: Path, name: str, devices: Iterable[Device]) -> C
     unparsed: list[Unparsed] = []
     for device in managed:
         parsed = parse_device(device.name, device.platforms, texts[device.name])
-        unparsed += [*_absent(device, texts[device.name]), *parsed.unparsed]
+        unparsed += [*_incomplete(device, texts[device.name]), *parsed.unparsed]
         at = f"{name}/{device.name}"
         rows += [(row.noun, Where(source=f"{at}/{row.file}", line=row.line)) for row in parsed.rows]
         attributes += [(device.name, one, Where(source=f"{at}/{one.file}", line=one.line)) for one in parsed.attributes]
@@ -47,7 +47,8 @@ def unparsed_finding(name: str, line: Unparsed) -> Finding:
         result="unknown",
         where=Where(source=f"{name}/{line.device}/{line.file}", line=line.line),
         what=f"not understood: {line.text!r}",
-        fix="every answer it could change is unknown: remove the line, or extend the vendor's reader",
+        fix="every answer it could change is unknown: "
+        + ("export it whole" if line.text.startswith("absent: ") else "remove the line, or extend the vendor's reader"),
     )
 
 
@@ -69,10 +70,16 @@ def _texts(folder: Path, name: str, devices: Iterable[Device]) -> tuple[dict[str
     return texts, faults
 
 
-def _absent(device: Device, texts: dict[str, str]) -> Iterator[Unparsed]:
-    for file in _files(device):
-        if file not in texts:
-            yield Unparsed(device=device.name, file=file, line=1, text="absent: the whole file was not exported")
+def _incomplete(device: Device, texts: dict[str, str]) -> Iterator[Unparsed]:
+    """Files that are not there, and those of which the end is not: what is missing could have said anything."""
+    for platform in device.platforms:
+        for file in vendors()[platform].FILES if platform in vendors() else ():
+            text = texts.get(file)
+            if text is None:
+                yield Unparsed(device=device.name, file=file, line=1, text="absent: the whole file was not exported")
+            elif lacks := vendors()[platform].cut_off(file, text):
+                last = max(1, len(text.splitlines()))
+                yield Unparsed(device=device.name, file=file, line=last, text=f"absent: the end of the file ({lacks})")
 
 
 def _strangers(folder: Path, name: str, devices: Iterable[Device]) -> Iterator[Finding]:

@@ -36,6 +36,9 @@ class Vendor(Protocol):
     def parse(self, device: str, texts: Mapping[str, str]) -> Parsed:
         """The nouns of these texts; never raises for a bad line: it becomes Unparsed."""
 
+    def cut_off(self, file: str, text: str) -> str:
+        """What an exported file still needs to be whole; nothing when nobody can tell that something is missing."""
+
     def carry(self, present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
         """The wanted texts with the present ones' inert lines kept: what to push on a box that already runs."""
 

@@ -29,6 +29,13 @@ def parse(device: str, texts: Mapping[str, str]) -> Parsed:
     return read.parse(device, texts)
 
 
+def cut_off(file: str, text: str) -> str:
+    """A configuration that FRR has shown ends with `end`; `links.batch` has no end of its own."""
+    if file != running.FILE or text.rstrip().rpartition("\n")[2].strip() == "end":
+        return ""
+    return "end"
+
+
 def carry(present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
     """The wanted texts with the present ones' own lines kept: logging and banners are the operator's."""
     return {**wanted, running.FILE: running.carry(present.get(running.FILE, ""), wanted[running.FILE])}
