@@ -154,8 +154,27 @@ class Moment:
         if silent:
             yield self.passes(rule, checked)
 
+    def nameless(self, crossing: Crossing) -> list[tuple[str, str]]:
+        """(point, zone) of the ends of which the policy does not have the zone: no rule knows what may be there."""
+        reach = crossing.reach
+        ends = ((reach.source, crossing.source_zone), (reach.end, crossing.end_zone))
+        return [(node, zone) for node, zone in ends if zone not in self.policy.zone_of]
+
     def doubts(self, rule: str, crossings: Iterable[Crossing]) -> Iterator[Finding]:
-        """One unknown finding per place where the way of a packet cannot be judged."""
+        """One unknown finding per place where the way of a packet cannot be judged, and per zone nobody knows."""
+        crossings = tuple(crossings)
+        yield from self._unreadable(rule, crossings)
+        strange = {zone: node for item in delivered(crossings) for node, zone in self.nameless(item)}
+        for zone, node in sorted(strange.items()):
+            yield Finding(
+                subject=rule,
+                result="unknown",
+                what=f"{node} stands in the zone {zone!r}, of which the policy says nothing",
+                where=self.where(f"hosts[{node}]" if node in self.estate.hosts else ""),
+                fix="add the zone to policy.yaml, or correct its name in topology.yaml",
+            )
+
+    def _unreadable(self, rule: str, crossings: Iterable[Crossing]) -> Iterator[Finding]:
         seen = set()
         for crossing in crossings:
             way = crossing.reach.way

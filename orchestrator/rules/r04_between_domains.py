@@ -20,7 +20,7 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 
 def _between(moment: Moment, crossing: Crossing) -> bool:
-    if crossing.reach.way.outcome == "unknown":
+    if crossing.reach.way.outcome == "unknown" or moment.nameless(crossing):
         return True
     here, there = moment.domain(crossing.source_zone), moment.domain(crossing.end_zone)
     return bool(here) and bool(there) and here != there
@@ -28,7 +28,7 @@ def _between(moment: Moment, crossing: Crossing) -> bool:
 
 def _find(moment: Moment, between: list[Crossing]) -> Iterator[Finding]:
     yield from moment.doubts(RULE, between)
-    for crossing in delivered(between):
+    for crossing in delivered(item for item in between if not moment.nameless(item)):
         reach = crossing.reach
         bare = [port for port in reach.ports if moment.flow_for(reach, port) is None]
         if bare:

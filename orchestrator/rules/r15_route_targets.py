@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.model.finding import Finding
+from orchestrator.model.network import Vrf
 from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R15"
@@ -24,11 +25,24 @@ def _find(moment: Moment) -> Iterator[Finding]:
     for importer in vrfs:
         for exporter in vrfs:
             shared = set(importer.import_targets) & set(exporter.export_targets)
-            if importer.zone != exporter.zone and shared:
+            if (
+                shared
+                and importer is not exporter
+                and not {importer.zone, exporter.zone} <= moment.policy.zone_of.keys()
+            ):
+                yield _nameless(moment, importer, exporter, min(shared))
+            elif importer.zone != exporter.zone and shared:
                 ends = f"{importer.key} ({importer.zone}) imports {min(shared)}"
                 what = f"{ends}, which {exporter.key} ({exporter.zone}) exports"
                 yield moment.fails(RULE, f"vrfs[{importer.key}]", what, "give each zone its own route target")
     yield from _between_departments(moment)
+
+
+def _nameless(moment: Moment, importer: Vrf, exporter: Vrf, target: str) -> Finding:
+    """Two VRFs of no zone, or of zones nobody knows, are not of the same one."""
+    what = f"{importer.key} imports {target}, which {exporter.key} exports, and not both have a zone of the policy"
+    fix = "name the zones of both VRFs in topology.yaml"
+    return Finding(subject=RULE, result="unknown", what=what, where=moment.where(f"vrfs[{importer.key}]"), fix=fix)
 
 
 def _between_departments(moment: Moment) -> Iterator[Finding]:

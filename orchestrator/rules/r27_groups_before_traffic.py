@@ -47,7 +47,10 @@ def _workloads(moment: Moment) -> Iterator[Finding]:
 def _admits(server: Server, rule: SecurityRule, port: int | None) -> bool:
     if rule.tenant != server.tenant or rule.group not in server.groups or rule.direction != "ingress":
         return False
-    return port is None or rule.ports is None or rule.ports[0] <= port <= rule.ports[1]
+    if port is None:
+        return True
+    # workloads are asked by TCP: a rule for pings or UDP does not let anybody in
+    return rule.protocol in ("any", "tcp") and (rule.ports is None or rule.ports[0] <= port <= rule.ports[1])
 
 
 def _left_over(moment: Moment) -> Iterator[Finding]:
