@@ -11,7 +11,8 @@ from orchestrator.errors import PlanError, StaleError
 from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import classes_of
-from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine
+from orchestrator.forwarding.segments import ALWAYS_UP
+from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Result
 from orchestrator.model.plan import Plan
@@ -62,7 +63,7 @@ def verify(
     judge = found.judge
     findings = (*_failures(judge), *_passes(judge), *judge.loops.findings(judge.count))
     result = _result(judge)
-    limits = (*found.limits.narrowed, *_not_held(judge))
+    limits = (*found.limits.narrowed, *_not_held(judge), *_unasked(now, first.world))
     rests_on = tuple(fact for row, fact in sorted(fact_of.items()) if fact.standing == "claimed" and _matters(row))
     return Verdict(
         result=result,
@@ -136,6 +137,19 @@ def _not_held(judge: Judge) -> Iterator[str]:
             inside = judge.excused.get(flow.code, 0)
             why = f"all {inside} states lie inside its declared outage" if inside else _absence(flow)
             yield f"{flow.code} was held in no state: {why}"
+
+
+def _unasked(now: Estate, world: World) -> Iterator[str]:
+    """Ports behind which the model knows nobody, and no zone either: nobody there was asked for, or asks."""
+    for port in sorted(now.interfaces.values(), key=lambda port: port.key):
+        segment = world.segments.segment_of.get((port.device, port.name))
+        there = world.segments.directory.get(segment, {}) if segment else {}
+        others = any(answer.node != port.device for answers in there.values() for answer in answers)
+        if not (port.zone or others or segment in world.segments.silent or port.name.lower().startswith(ALWAYS_UP)):
+            yield (
+                f"nobody is known behind {port.device}:{port.name} ({port.address.network}): "
+                "who reaches it, and whom it reaches, was not asked"
+            )
 
 
 def _absence(flow: Flow) -> str:

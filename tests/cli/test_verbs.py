@@ -178,6 +178,19 @@ def test_rules_out_of_force_and_flows_held_nowhere_are_told_beside_a_pass(onefol
     ]
 
 
+def test_a_port_behind_which_nobody_is_known_is_told_beside_a_pass(
+    onefold: Onefold, office: Path, planned: Path
+) -> None:
+    assert "not covered" not in onefold("-C", office, "prove", planned).out
+    port = "interface lan7\n ip address 10.50.0.1/24\nexit\n!\n"
+    replaced(office / "configs/r1/frr.conf", ("interface lan0\n", f"{port}interface lan0\n"))
+    assert onefold("-C", office, "plan", "--out", planned).code == 0
+    said = onefold("-C", office, "prove", planned)
+    behind = "nobody is known behind r1:lan7 (10.50.0.0/24)"
+    out = [line for line in said.out.splitlines() if line.startswith("not covered: ")]
+    assert (said.code, out) == (0, [f"not covered: {behind}: who reaches it, and whom it reaches, was not asked"])
+
+
 def test_exit_3_a_report_of_a_plan_that_fails_is_written_all_the_same(onefold: Onefold, office: Path) -> None:
     replaced(office / "policy.yaml", ("flows: []", FLOW))
     out = office / "report.html"
