@@ -108,7 +108,7 @@ class Decider:
         return self.delivered(node, everything, NO_ANSWER, every_path=False)
 
     def delivered(self, node: int, packets: PacketSet, zone: int, every_path: bool) -> PacketSet:
-        """The packets of a set that `node` delivers to a zone (or ANY_ZONE, NO_ANSWER)."""
+        """The packets of a set that `node` delivers to a zone (or ANY_ZONE, NO_ANSWER, GOES_ROUND, IS_LOST)."""
         return self.reached(node, packets, zone, EVERY_PATH if every_path else 0)
 
     def reached(self, node: int, packets: PacketSet, zone: int, flags: int) -> PacketSet:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import reduce
 from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
-from operator import and_, or_
+from operator import and_, itemgetter, or_
 from typing import Final, NamedTuple, TypeVar
 
 from orchestrator.errors import OnefoldError
@@ -266,6 +266,12 @@ class PacketSet:
             for source, last, bits in row:
                 for service in self.services.boxes(bits):
                     yield PacketBox((text_at(source), text_at(last - 1)), (text_at(low), text_at(high - 1)), service)
+
+
+def apart(services: Services, sets: Iterable[PacketSet]) -> PacketSet:
+    """The union of sets whose destinations have nothing in common: their pieces side by side."""
+    pieces = [piece for one in sets for piece in one.lifted(services).pieces]
+    return PacketSet(services, joined(sorted(pieces, key=itemgetter(0))))
 
 
 def together(left: PacketSet, right: PacketSet) -> tuple[PacketSet, PacketSet]:

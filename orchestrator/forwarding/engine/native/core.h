@@ -31,7 +31,7 @@
 
 #include "list.h"
 
-#define ENGINE_ABI 5
+#define ENGINE_ABI 6
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
 #define FILTERED (INT32_MIN + 1)

@@ -82,6 +82,23 @@ static void default_action(scratch *s, int64_t slot, uint64_t *permitted, uint64
         into[w] |= s->rest[w];
 }
 
+/* Whether a node without children is where the packets that are asked for end. */
+static int ends_as_asked(const scratch *s, const local_node *node)
+{
+    switch (node->kind) {
+    case NODE_UNKNOWN:
+        return s->zone == NO_ANSWER || (s->flags & FILTERS_UPPER) != 0;
+    case NODE_DELIVER:
+        return s->zone == ANY_ZONE || node->zone == s->zone;
+    case NODE_LOOP:
+        return s->zone == GOES_ROUND;
+    case NODE_DROP:
+        return s->zone == IS_LOST;
+    default:
+        return 0;
+    }
+}
+
 static void decide_node(scratch *s, int64_t number)
 {
     const local_node *node = &s->locals[number];
@@ -97,18 +114,6 @@ static void decide_node(scratch *s, int64_t number)
     const uint64_t *unknown = node->slot >= 0 ? permitted + width : NULL;
     const uint64_t *everything = s->view->everything;
     switch (node->kind) {
-    case NODE_UNKNOWN:
-        if (upper || seek)
-            memcpy(value, everything, size);
-        else
-            memset(value, 0, size);
-        break;
-    case NODE_DELIVER:
-        if (s->zone == ANY_ZONE || node->zone == s->zone)
-            memcpy(value, everything, size);
-        else
-            memset(value, 0, size);
-        break;
     case NODE_FILTER:
         for (int64_t w = 0; w < width; w++) {
             uint64_t through = permitted[w] | (upper ? unknown[w] : 0);
@@ -132,7 +137,10 @@ static void decide_node(scratch *s, int64_t number)
         }
         break;
     default:
-        memset(value, 0, size);
+        if (ends_as_asked(s, node))
+            memcpy(value, everything, size);
+        else
+            memset(value, 0, size);
     }
 }
 
