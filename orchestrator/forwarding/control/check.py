@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from orchestrator.errors import InputError
 from orchestrator.forwarding.control.design import DEFAULT_VRF, Bgp, Design, Interface, Ospf, Redistribution, Router
+from orchestrator.forwarding.control.identifiers import shared_identifiers
 
 
 class DesignFaultError(InputError):
@@ -19,6 +20,8 @@ def check_design(design: Design) -> None:
     for router in design.routers:
         for fault in _faults(router):
             raise DesignFaultError(f"{router.name}: {fault}")
+    for fault in shared_identifiers(design):
+        raise DesignFaultError(fault)
 
 
 def _faults(router: Router) -> Iterator[str]:
