@@ -258,3 +258,29 @@ def test_notes_below_the_table_and_merged_department_cells_are_understood(tmp_pa
         "C-1": "cz",
         "C-2": "cz",
     }
+
+
+def test_no_sheet_column_or_row_with_values_goes_unread_without_a_word(tmp_path: Path) -> None:
+    row = ["C-1", "甲系统", OFFICE, "否"]
+    assert faults_of(tmp_path, F1=(F1, [row]), **{"F1 二科": (F1, [["C-2", "乙系统", OFFICE, "否"]])}) == [
+        (
+            "census.xlsx, sheet F1 二科: a second sheet for form F1, beside 'F1'; "
+            "put the rows into one sheet, or begin the name of what shall not be read otherwise"
+        )
+    ]
+    assert census_of(tmp_path, F1=(F1, [row]), F10=(F1, [row])).systems.keys() == {"C-1"}
+    for rows, said in (
+        (
+            [[*row, "C-9"]],
+            "cell E2: 'C-9' stands in a column without a title and was not read; give the column a title",
+        ),
+        (
+            [row, [None, "注册登记系统"]],
+            "cell B3: the row holds '注册登记系统' and nothing else: it was taken for a remark",
+        ),
+    ):
+        found = findings_of(tmp_path, F1=((*F1, None), rows))
+        assert len(found) == 1
+        assert said in found[0]
+    for remark in ("注:以上由各单位填报", "合计", "填表人:李", "说明1、另附"):
+        assert findings_of(tmp_path, F1=(F1, [row, [remark]])) == []

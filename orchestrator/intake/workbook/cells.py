@@ -20,13 +20,15 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\ufeff\u2060"))
 _UNKNOWN = {"", "-", "--", "—", "/", "\\", "n/a", "na", "不详", "未知", "待定", "待填", "?"}
 _SEPARATORS = re.compile(r"[、,;|\s]+")
 _RANGE_SIGN = re.compile(r"\s*(?:-|~|—|–|−|至|到)+\s*")
-_NUMBER = re.compile(r"([-+]?[0-9][0-9,]*(?:\.[0-9]+)?)\s*(.*)")
+_NUMBER = re.compile(
+    r"([-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,4}(?:,[0-9]{4})+|[0-9]+)(?![0-9,])(?:\.[0-9]+)?)\s*(.*)"
+)
 _TRUE = {"是", "有", "√", "✓", "✔", "☑", "y", "yes", "true", "1", "需", "需要"}
 _FALSE = {"否", "无", "没有", "×", "✗", "✘", "☐", "n", "no", "false", "0", "x", "不需", "不需要"}
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _EXCEL_EPOCH = date(1899, 12, 30)
 _DATE_FORMS = (
-    re.compile(r"(\d{4})[-./年](\d{1,2})[-./月](\d{1,2})日?(?:[ T].*)?"),
+    re.compile(r"(\d{4})[-./年](\d{1,2})[-./月](\d{1,2})日?(?:[ T]\d{1,2}(?::\d\d){1,2}\S*)?"),
     re.compile(r"(\d{4})[-./年](\d{1,2})月?(?:份)?"),
     re.compile(r"(\d{4})(\d{2})(\d{2})"),
     re.compile(r"(\d{4})(\d{2})"),
@@ -74,9 +76,14 @@ def text(value: Any, _title: str = "") -> str:
 
 
 def code(value: Any, _title: str = "") -> str:
-    """An identifier: half-width, without spaces; a number typed into a text cell is fine."""
+    """An identifier: half-width, without spaces; a whole number typed into a text cell is fine."""
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    return folded(whole).replace(" ", "")
+    if isinstance(whole, bool | float | date):  # 1-2 has become a day, 1.10 is 1.1
+        raise CellError(f"{shown(value)} was made of something else by Excel", "format the cell as text, type it again")
+    word = folded(whole).replace(" ", "")
+    if word.startswith("="):
+        raise CellError(f"{shown(value)} is a formula", "type the value instead: formulas are never evaluated")
+    return word
 
 
 def listing(value: Any, _title: str = "") -> tuple[str, ...]:
@@ -147,6 +154,8 @@ def day(value: Any, _title: str = "") -> date:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and 20_000 <= value <= 60_000:
         return _EXCEL_EPOCH + timedelta(days=int(value))
+    if isinstance(value, float) and round(value % 1, 4) == 0.1:
+        raise CellError(f"{shown(value)} is January or October", "write it as 2017-01 or 2017-10, in a cell of text")
     word = folded(value).replace(" 年 ", "年").replace(" 月 ", "月")
     for form in _DATE_FORMS:
         found = form.fullmatch(word.strip())

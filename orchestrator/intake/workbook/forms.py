@@ -84,7 +84,7 @@ def heading(title: str) -> str:
 
 SYSTEMS = Form(
     "F1",
-    re.compile(r"F1|信息系统普查"),
+    re.compile(r"F1(?!\d)|信息系统普查"),
     (
         Column("code", ("系统编码", "编码"), cells.code, required=True, kept=True),
         Column("name", ("系统名称", "名称"), cells.text, kept=True),
@@ -114,7 +114,7 @@ SYSTEMS = Form(
 
 NETWORKS = Form(
     "F3",
-    re.compile(r"F3(?!.*节点)|专网(?!.*节点)"),
+    re.compile(r"F3(?!\d|.*节点)|专网(?!.*节点)"),
     (
         Column("code", ("专网编码", "编码"), cells.code, required=True, kept=True),
         Column("name", ("专网名称", "名称"), cells.text, required=True, kept=True),
@@ -134,7 +134,7 @@ NETWORKS = Form(
 
 SITES = Form(
     "F3 节点",
-    re.compile(r"(F3|专网).*节点"),
+    re.compile(r"(F3(?!\d)|专网).*节点"),
     (
         Column("network", ("专网编码",), cells.code, required=True),
         Column("site", ("节点", "节点编码"), cells.code, required=True),
@@ -149,7 +149,7 @@ SITES = Form(
 
 EGRESSES = Form(
     "F4",
-    re.compile(r"F4|互联网出口"),
+    re.compile(r"F4(?!\d)|互联网出口"),
     (
         Column("code", ("出口编码", "编码"), cells.code, required=True),
         Column("organisation", ("单位", "主管部门"), cells.text, required=True),

@@ -23,6 +23,7 @@ _MOST_BYTES = 1 << 30  # unpacked; a census of a province stays below a tenth of
 _DEPTH = 2  # a header is one row, or two where groups of columns have a title of their own
 
 _NOTES = ("注", "说明", "填表", "备注", "合计")
+_CLEAR_NOTE = re.compile(r"(注|说明|填表\S{0,2}|备注|合计)\s*\d*\s*([:：.、()（）].*)?")
 
 Grid = list[list[Any]]
 
@@ -91,9 +92,11 @@ def _refuse_bomb(path: Path) -> None:
 
 
 def _sheet_table(sheets: Sequence[Worksheet], form: Form, source: str) -> Table:
-    sheet = next((sheet for sheet in sheets if form.sheet.match(folded(sheet.title))), None)
-    if sheet is not None:
-        return _read_sheet(sheet, form, source)
+    named = [sheet for sheet in sheets if form.sheet.match(folded(sheet.title))]
+    if named:
+        table = _read_sheet(named[0], form, source)
+        table.faults += [_second(sheet, named[0], form, source) for sheet in named[1:]]
+        return table
     where = Where(source=source)
     if not form.optional:
         return Table(
@@ -112,6 +115,13 @@ def _sheet_table(sheets: Sequence[Worksheet], form: Form, source: str) -> Table:
         fix=f"add it with a name that begins with {form.name}, empty if there is nothing to tell",
     )
     return Table(form, findings=[absent])
+
+
+def _second(sheet: Worksheet, first: Worksheet, form: Form, source: str) -> Finding:
+    """A sheet that would go unread, hidden or not."""
+    where = Where(source=source, sheet=sheet.title)
+    what = f"a second sheet for form {form.name}, beside {first.title!r}"
+    return _fault(where, what, "put the rows into one sheet, or begin the name of what shall not be read otherwise")
 
 
 def _read_sheet(sheet: Worksheet, form: Form, source: str) -> Table:
@@ -135,9 +145,21 @@ def _read_sheet(sheet: Worksheet, form: Form, source: str) -> Table:
     place = _Place(source, sheet.title)
     columns = _columns(grid, header, depth, form, table, place)
     for index in range(header + depth, len(grid)):
-        if not _is_note(grid[index]):
+        if _is_note(grid[index]):
+            table.findings += _taken_for_note(grid[index], index, place)
+        else:
             table.rows.append(_read_row(grid[index], index, columns, table, place))
     return table
+
+
+def _taken_for_note(values: Sequence[Any], index: int, place: "_Place") -> Iterator[Finding]:
+    """A system may be called 注册登记: a row of one text that is no clear remark is told."""
+    filled = [(number, clean(value)) for number, value in enumerate(values) if not is_blank(value)]
+    if filled and not _CLEAR_NOTE.fullmatch(filled[0][1]):
+        number, text = filled[0]
+        what = f"the row holds {text[:30]!r} and nothing else: it was taken for a remark and not read"
+        fix = "fill in the row, or begin the remark with 注:"
+        yield Finding(subject="census", result="unknown", where=place.at(index, number), what=what, fix=fix)
 
 
 @dataclass(frozen=True)
@@ -206,6 +228,7 @@ def _columns(
         column = known.get(index)
         if column is None:
             _unknown_title(title, place.at(header + depth - 1, index), table)
+            _untitled(grid, header + depth, index, title, table, place)
         elif column.field in taken:
             table.faults.append(
                 _fault(
@@ -233,6 +256,21 @@ def _unknown_title(title: str, where: Where, table: Table) -> None:
                 what=f"the column {title!r} is not of this form and was not read",
                 fix="give it a title of the form, or ignore this",
             )
+        )
+
+
+def _untitled(grid: Grid, first: int, index: int, title: str, table: Table, place: _Place) -> None:
+    """A column that lost its title is told where its first value stands."""
+    if heading(title):
+        return
+    row = next(
+        (row for row in range(first, len(grid)) if not is_blank(grid[row][index]) and not _is_note(grid[row])), -1
+    )
+    if row >= 0:
+        what = f"{clean(grid[row][index])[:30]!r} stands in a column without a title and was not read"
+        fix = "give the column a title of the form, or ignore this"
+        table.findings.append(
+            Finding(subject="census", result="unknown", where=place.at(row, index), what=what, fix=fix)
         )
 
 
