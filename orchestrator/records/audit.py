@@ -75,12 +75,11 @@ class Audit:
                     detail=detail or {},
                     previous=last.hash if last else FIRST,
                 )
-                file.write((canonical(entry.plain()) + "\n").encode())
-                file.flush()
-                os.fsync(file.fileno())
+                _write(file.fileno(), (canonical(entry.plain()) + "\n").encode())
         except OSError as error:
             raise AuditError(
-                f"cannot write the audit trail {self.path}: {error.strerror}; nothing was begun"
+                f"cannot write the audit trail {self.path}: {error.strerror}; make room or give access: "
+                "'onefold status' tells what was done"
             ) from error
         return entry
 
@@ -109,6 +108,18 @@ class Audit:
                 )
             previous = entry.hash
         return len(entries), previous
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    """The whole line or nothing of it: half a line on a full disk would end the trail for good. Raises OSError."""
+    size = os.fstat(descriptor).st_size
+    try:
+        while line:
+            line = line[os.write(descriptor, line) :]
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
 
 
 def _last(descriptor: int) -> Entry | None:

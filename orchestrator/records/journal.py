@@ -68,7 +68,8 @@ class Journal:
         if isinstance(database, Path):
             with self._making(database):
                 database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                database.touch(mode=0o600)  # what is in it is for nobody else; SQLite's own files follow its mode
+                if not database.exists():  # it may be looked at where nothing can be written
+                    database.touch(mode=0o600)  # what is in it is for nobody else; SQLite's own files follow its mode
         self._engine = sa.create_engine(f"sqlite:///{database}" if isinstance(database, Path) else database)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _durable)

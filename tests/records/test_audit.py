@@ -1,5 +1,7 @@
 """The audit trail: a chain whose every change is named by line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,25 @@ def test_a_torn_last_line_is_kept_as_evidence(tmp_path: Path) -> None:
     audit.path.write_text(audit.path.read_text()[:-5])
     with pytest.raises(AuditError, match="cut off"):
         audit.append("li", "apply", "done")
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from orchestrator.records.audit import Audit
+path = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 40, resource.RLIM_INFINITY))
+Audit(path).append("wu", "apply", "begun")
+"""
+
+
+def test_a_line_that_does_not_fit_on_the_disk_leaves_the_trail_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    Audit(path).append("li", "approve", "done")
+    before = path.read_bytes()
+    full = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=False)
+    assert full.returncode == 1
+    assert f"AuditError: cannot write the audit trail {path}: File too large; make room or give access: " in full.stderr
+    assert path.read_bytes() == before
+    assert Audit(path).append("wu", "apply", "begun").number == 2
+    assert Audit(path).verify()[0] == 2

@@ -50,6 +50,14 @@ def test_events_come_back_in_order_and_the_last_one_of_a_step_counts(tmp_path: P
     journal.close()
 
 
+def test_to_look_at_a_journal_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    Journal(path).record("r", "intent")
+    os.utime(path, (0, 0))
+    assert [event.state for event in Journal(path).events("r")] == ["intent"]
+    assert path.stat().st_mtime == 0
+
+
 def test_a_kill_at_a_journal_point_leaves_exactly_the_events_up_to_it(tmp_path: Path) -> None:
     finished = run_writer(tmp_path / "journal.db", 6, ONEFOLD_STOP_AT="4")
     assert finished.returncode == -9
