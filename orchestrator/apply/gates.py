@@ -7,6 +7,7 @@ from orchestrator.apply.outcome import Options
 from orchestrator.errors import InputError, RefusedError
 from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.model.policy import Policy, Window
+from orchestrator.plan.schedule import days_of, frozen
 
 
 def proved(plan: Plan, options: Options, done: Collection[str]) -> None:
@@ -30,13 +31,19 @@ def proved(plan: Plan, options: Options, done: Collection[str]) -> None:
         left = left or next((name for name in batch if name not in options.limit and name not in done), "")
 
 
-def in_window(wave: Wave, policy: Policy, now: datetime) -> None:
-    """Raises RefusedError when the wave's window is not open (local time)."""
+def in_window(wave: Wave, policy: Policy, now: datetime, touched: Collection[str] = ()) -> None:
+    """Raises RefusedError when the wave's window is not open (local time), or its night is none that the policy allows
+    to these organisations: a plan file says its nights itself, and the proof is not about them.
+    """
     window = next((window for window in policy.windows if window.name == wave.window), None)
     if window is None:
         raise RefusedError(
             f"wave {wave.number} names window {wave.window!r}, which the policy does not have: plan again"
         )
+    closed = any(frozen(policy, day, set(touched)) for day in days_of(wave.night, window))
+    if closed or wave.night.weekday() not in window.weekdays:
+        why = "a freeze forbids changes" if closed else f"window {window.name!r} does not open"
+        raise RefusedError(f"wave {wave.number} is planned for the night of {wave.night}, on which {why}: plan again")
     opens, closes = opening(wave, window)
     if not opens <= now < closes:
         raise RefusedError(

@@ -16,8 +16,9 @@ from orchestrator.apply.outcome import Checked, Options, Outcome, Prober, Progre
 from orchestrator.errors import StaleError, SurpriseError
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.policy import Policy
+from orchestrator.plan.schedule import organisations
 from orchestrator.proof import ProvenPlan
 from orchestrator.records.approvals import Approval
 from orchestrator.records.journal import Direction, Event
@@ -120,7 +121,7 @@ def _forward(
                 continue
             steps = [run.plan.step_of[name] for name in chosen]
             if not (options.rehearsal or run.rehearsal):
-                in_window(wave, policy, datetime.now())
+                in_window(wave, policy, datetime.now(), _touched(run, wave))
                 confirmed([step for step in steps if not crew.is_done(step.name)], options.confirmed)
             crew.batch(steps)
             checked = prober.check(crew.estate)
@@ -142,6 +143,12 @@ def _forward(
         checks=checks,
         findings=tuple(findings),
     )
+
+
+def _touched(run: Run, wave: Wave) -> set[str]:
+    """The organisations whose freezes bind a wave, as the plan was made."""
+    steps = [run.plan.step_of[name] for batch in wave.batches for name in batch]
+    return organisations(run.start, steps) | organisations(run.plan.target(run.start), steps)
 
 
 def reported(events: Sequence[Event], finished: Sequence[str]) -> dict[str, dict[str, Any]]:
