@@ -1,12 +1,14 @@
 """The steps of one run in one direction: which stand, which are open, one after the other or side by side."""
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.outcome import Options, Progress
+from orchestrator.errors import OnefoldError, PartlyAppliedError
 from orchestrator.model.plan import Step
 from orchestrator.records.journal import Direction, Event, Journal
 from orchestrator.records.runs import Run
@@ -60,15 +62,32 @@ class Crew:
         self._unchecked.clear()
 
     def batch(self, steps: Sequence[Step]) -> None:
-        """Do these steps: the first alone (the canary), then the others side by side. Stops at the first failure."""
+        """Do these steps: the first alone (the canary), then the others side by side. Stops at the first failure.
+
+        Raises PartlyAppliedError: whatever it was that failed, a step was begun.
+        """
         todo = [step for step in steps if not self.is_done(step.name)]
-        if todo and not any(self.is_done(step.name) for step in steps):
-            self.do(todo.pop(0))
-        self._together(self.do, todo)
+        with self._stopping():
+            if todo and not any(self.is_done(step.name) for step in steps):
+                self.do(todo.pop(0))
+            self._together(self.do, todo)
 
     def undo_batch(self, steps: Sequence[Step]) -> None:
-        """Take these steps of one batch back, side by side. Stops at the first failure."""
-        self._together(self.undo, steps)
+        """Take these steps of one batch back, side by side. Stops at the first failure. Raises as `batch`."""
+        with self._stopping():
+            self._together(self.undo, steps)
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        try:
+            yield
+        except OnefoldError as error:
+            if error.exit_code == PartlyAppliedError.exit_code:
+                raise
+            stand = f"{len(self.finished())} of {len(self.run.plan.steps)} steps stand"
+            raise PartlyAppliedError(
+                f"{error}; {stand}: mend that, then 'onefold resume' or 'onefold rollback'"
+            ) from error
 
     def _together(self, act: Callable[[Step], None], steps: Sequence[Step]) -> None:
         with ThreadPoolExecutor(self._options.workers) as pool:

@@ -62,6 +62,8 @@ def tell(session: Session, schema: str, outcome: Outcome) -> int:
         f"{outcome.total('resources')} cloud resources and {outcome.total('lines')} configuration lines changed; "
         f"{outcome.checks} live packets checked; {outcome.seconds:.0f} s"
     )
+    if not outcome.checks:
+        session.say("  no real packet was compared with the prediction: send some by hand where nothing here can")
     for workload, seconds in outcome.outages.items():
         session.say(f"  no writes at {workload} for {seconds:.1f} s")
     session.findings(outcome.findings)

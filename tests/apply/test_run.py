@@ -18,7 +18,15 @@ from orchestrator.apply.outcome import Checked, NoProber, Options
 from orchestrator.apply.resume import direction_of, resume
 from orchestrator.apply.rollback import rollback
 from orchestrator.apply.run import carry_on, forward_again, opening
-from orchestrator.errors import ApprovalError, DeviceError, InputError, RefusedError, StaleError, SurpriseError
+from orchestrator.errors import (
+    ApprovalError,
+    DeviceError,
+    InputError,
+    PartlyAppliedError,
+    RefusedError,
+    StaleError,
+    SurpriseError,
+)
 from orchestrator.model.estate import Estate, difference
 from orchestrator.model.finding import Finding
 from orchestrator.model.network import Interface
@@ -221,8 +229,11 @@ def test_a_failing_step_stops_the_run_and_says_what_stands(tmp_path: Path) -> No
     records, run = begun(tmp_path)
     world = World()
     world.refuse = "step-cz3"
-    with pytest.raises(DeviceError, match="cz3 refused a line"):
+    with pytest.raises(PartlyAppliedError) as caught:
         carry_on(run, policy(), world, NoProber(), records, OPTIONS)
+    assert str(caught.value) == (
+        "cz3 refused a line; 2 of 4 steps stand: mend that, then 'onefold resume' or 'onefold rollback'"
+    )
     status = records.status(run.name)
     assert (status.done, status.failed, status.left) == (("step-cz1", "step-cz2"), ("step-cz3",), ("step-mz1",))
     assert status.state == "under way"

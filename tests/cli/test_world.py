@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.apply.outcome import Outcome
+from orchestrator.cli.session import Session
+from orchestrator.cli.world import tell
 from orchestrator.intake.project import Project
 from orchestrator.pipeline import survey
 from orchestrator.plan.seal import load
@@ -88,6 +91,18 @@ def test_a_check_that_sends_nothing_is_no_success(onefold: Onefold, office: Path
     what = "no packet was sent: nothing in the world 'real' sends probes, so nothing is known"
     move = "send them by hand, or rehearse on a lab with 'onefold lab up'"
     assert (said.code, said.out, said.error) == (1, "", f"onefold: {what}; {move}")
+
+
+@pytest.mark.parametrize(("checks", "lines"), [(0, 2), (12, 1)])
+def test_a_run_without_a_packet_says_so(checks: int, lines: int, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = Outcome(run="r", done=("s",), left=(), seconds=1, checks=checks)
+    assert tell(Session(folder=".", as_json=False, yes=True), "apply/1", outcome) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == lines
+    assert (
+        said[1:]
+        == ["  no real packet was compared with the prediction: send some by hand where nothing here can"][: lines - 1]
+    )
 
 
 @pytest.mark.parametrize("verb", ["validate", "census"])
