@@ -25,6 +25,7 @@ from orchestrator.apply.cloud_stack import Note, compare, free, mend, open_stack
 from orchestrator.errors import EngineError, SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
+from orchestrator.records.disk import write_whole
 from stacks import provider_networks, tenant
 from stacks.resource import Change, Resource, changes, worldly
 
@@ -201,8 +202,7 @@ class Cloud:
         chosen = self.access.passphrase_file or Path(self.access.pulumi_backend).expanduser() / "passphrase"
         if not chosen.exists():
             chosen.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            chosen.touch(mode=0o600)
-            chosen.write_text(secrets.token_hex(32), encoding="utf-8")
+            write_whole(chosen, secrets.token_hex(32), 0o600)  # a kill must not leave an empty one
         return chosen.absolute()
 
     def _retrieve(

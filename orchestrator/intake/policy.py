@@ -81,6 +81,12 @@ def _people_faults(document: Document, policy: Policy) -> Iterator[Finding]:
                 f"{person.name!r} is both {names[person.name]} and {person.role}",
                 "give one of the roles to another person",
             )
+        if person.key != person.public_key:
+            yield document.fault(
+                (*at, "public_key"),
+                f"{person.name!r} has no Ed25519 public key here",
+                "copy what 'onefold keys' has said, whole",
+            )
         if person.public_key in keys:
             yield document.fault(
                 (*at, "public_key"),

@@ -1,5 +1,6 @@
 """Policy: the versioned rule pack of a project. Deadlines are month offsets from T0, never dates in code."""
 
+import base64
 from datetime import date, time
 from functools import cached_property
 from ipaddress import IPv4Network
@@ -11,6 +12,10 @@ from orchestrator.model.base import Noun, digest
 from orchestrator.model.network import Port, Protocol
 
 ServiceDomain = Literal["public_service_domain", "administrative_service_domain"]
+
+
+_KEY_BYTES = 32
+"""Of an Ed25519 public key (RFC 8032)."""
 
 
 class Zone(Noun):
@@ -109,6 +114,15 @@ class Administrator(Noun):
     name: str
     role: Literal["system_admin", "security_admin", "audit_admin", "planner"]
     public_key: str
+
+    @cached_property
+    def key(self) -> str:
+        """The key in the one base64 text that `onefold keys` tells; empty when it is no key of 32 bytes."""
+        try:
+            found = base64.b64decode(self.public_key, validate=True)
+        except ValueError:
+            return ""
+        return base64.b64encode(found).decode() if len(found) == _KEY_BYTES else ""
 
 
 class Approvals(Noun):

@@ -148,11 +148,15 @@ def _check_person(plan: Plan, policy: Policy, administrator: Administrator) -> N
 
 def _check_people(policy: Policy) -> None:
     """No person and no key stands in two roles."""
-    for what in ("name", "public_key"):
-        counted = Counter(getattr(administrator, what) for administrator in policy.approvals.people)
-        twice = sorted(value for value, times in counted.items() if times > 1)
-        if twice:
-            holders = sorted({a.name for a in policy.approvals.people if getattr(a, what) in twice})
+    people = policy.approvals.people
+    # the key itself: its text can be written in four ways
+    for what, values in (
+        ("name", [one.name for one in people]),
+        ("public_key", [one.key or one.public_key for one in people]),
+    ):
+        counted = Counter(values)
+        holders = sorted({one.name for one, value in zip(people, values, strict=True) if counted[value] > 1})
+        if holders:
             raise ApprovalError(
                 f"{', '.join(holders)} stands in two roles of policy {policy.version} (same {what}): "
                 "one person, one role, one key"

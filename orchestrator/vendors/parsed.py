@@ -15,7 +15,8 @@ from orchestrator.errors import InputError
 from orchestrator.model.base import Noun, Row
 
 _SECRET = re.compile(
-    r"(?i)\b((?:password|passwd|secret|key|key-string|authentication-key|community|md5)(?: [05678])?) +\S.*"
+    r"(?i)\b((?:password|passwd|passphrase|secret|psk|preshared|key|key-string|authentication-key|community|securityname|"
+    r"cipher|irreversible-cipher|simple|plain|clear|md5|sha\d*|hmac-\w+)(?: [05678])?)[ =:]+\S.*"
 )
 
 Inert = Callable[["Line"], bool]

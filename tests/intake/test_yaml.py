@@ -132,6 +132,15 @@ def test_a_role_that_nobody_holds_and_a_shared_key_are_refused(tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize("text", ["AAAA", "no key", "A" * 43, "A" * 42 + "B=", "A" * 44])
+def test_what_is_no_key_is_refused_before_anybody_signs(tmp_path: Path, text: str) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "policy.yaml", (read_policy(folder / "policy.yaml").approvals.people[1].public_key, text))
+    assert faults_of(folder) == [
+        "policy.yaml:N: 'system-admin-1' has no Ed25519 public key here; copy what 'onefold keys' has said, whole"
+    ]
+
+
 def test_faults_of_the_topology_and_the_policy_come_together(tmp_path: Path) -> None:
     folder = district_copy(tmp_path)
     edited(folder, "policy.yaml", ("t_zero: 2017-12-01", "t_zero: soon"))

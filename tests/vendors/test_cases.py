@@ -16,6 +16,7 @@ from orchestrator.model.base import Noun
 from orchestrator.model.estate import NOUN_OF, TABLE_OF, Estate
 from orchestrator.model.network import Device
 from orchestrator.vendors.huawei_vrp.diff import difference
+from orchestrator.vendors.parsed import redact
 from orchestrator.vendors.registry import parse_device, render_device, vendors
 
 CASES = sorted(path for place in folder.__path__ for path in Path(place).glob("*/cases/*.yaml"))
@@ -79,3 +80,27 @@ def fill() -> None:
 
 if __name__ == "__main__":
     fill()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "authentication-mode hmac-sha256 1 cipher HIDDEN",
+        "vrrp vrid 1 authentication-mode simple HIDDEN",
+        "snmp-agent community read cipher HIDDEN",
+        "ip ospf message-digest-key 1 md5 HIDDEN",
+        "ike preshared HIDDEN",
+        "bfd auth sha1 HIDDEN",
+        "passphrase HIDDEN",
+        "password=HIDDEN",
+        "username admin secret 5 HIDDEN",
+    ],
+)
+def test_a_secret_in_a_line_nobody_understands_is_not_repeated(line: str) -> None:
+    assert "HIDDEN" not in redact(line)
+    assert redact(line).endswith(" ******")
+
+
+@pytest.mark.parametrize("line", ["ip policy route-map SECRET", "rule 5 permit ip", "ip route 10.0.0.0/8 10.1.1.1"])
+def test_a_line_without_a_secret_is_told_whole(line: str) -> None:
+    assert redact(line) == line
