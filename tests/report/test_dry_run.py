@@ -212,3 +212,14 @@ def test_a_verdict_that_does_not_know_says_so() -> None:
     page = of(plans.plan(), verdict)
     assert "? 未知 / unknown" in page.words
     assert "configs/fw1/nftables.conf:7" in page.words
+
+
+def test_what_the_proof_does_not_cover_is_told_where_people_decide() -> None:
+    whole = plans.policy()
+    verdict = verify(now(), plans.plan(), whole)
+    assert "未证明" not in of(plans.plan(), verdict).words
+    fewer = whole.model_copy(update={"rules": ("R1", "R3")})
+    some = plans.plan().model_copy(update={"policy_digest": fewer.digest})
+    page = of(some, verify(now(), some, fewer))
+    assert "未证明 / not covered" in page.words
+    assert "the policy puts R2, R4, " in page.words

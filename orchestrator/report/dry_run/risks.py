@@ -22,13 +22,14 @@ class Risk:
 def risks(
     plan: Plan, design: Design, verdict: Verdict, census: Sequence[Finding], deadlines: Sequence[Finding]
 ) -> list[Risk]:
-    """Outages first, then manual steps, then what is missed or unknown."""
+    """Outages first, then manual steps, then what is not proved, missed or unknown."""
     found = [
         Risk("停机", "outage", f"{s.title}: {s.outage_minutes} min, {', '.join(s.outage)}", s.evidence)
         for s in plan.steps
         if s.outage
     ]
     found += [Risk("人工", "manual", s.title, " · ".join(s.checklist)) for s in plan.steps if s.mode == "manual"]
+    found += [Risk("未证明", "not covered", limit, "the proof says nothing about it") for limit in verdict.limits]
     open_ends = [*deadlines, *design.findings, *census, *verdict.findings]
     found += [
         Risk("未知" if f.result == "unknown" else "不符", f.result, f"{f.subject}: {f.what}", f.fix)
