@@ -3,11 +3,16 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from orchestrator.apply.device import managed
 from orchestrator.apply.outcome import Options
 from orchestrator.errors import InputError, RefusedError
+from orchestrator.forwarding.segments import is_table_device
+from orchestrator.model.estate import Estate
+from orchestrator.model.network import Host
 from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.model.policy import Policy, Window
 from orchestrator.plan.schedule import days_of, frozen
+from orchestrator.vendors.registry import render_device
 
 
 def proved(plan: Plan, options: Options, done: Collection[str]) -> None:
@@ -57,6 +62,41 @@ def opening(wave: Wave, window: Window) -> tuple[datetime, datetime]:
     opens = datetime.combine(wave.night, window.start)
     closes = datetime.combine(wave.night, window.end)
     return opens, closes if closes > opens else closes + timedelta(days=1)
+
+
+def out_of_reach(step: Step, before: Estate, after: Estate) -> tuple[str, ...]:
+    """Devices and hosts that a step changes and that have no management address: nobody here can push to them."""
+    devices = [
+        name
+        for name in step.devices
+        if name in before.devices
+        and name in after.devices
+        and not managed(after, name)
+        and is_table_device(after.devices[name])
+        and render_device(before, name) != render_device(after, name)
+    ]
+    hosts = [
+        name
+        for name, host in after.hosts.items()
+        if host.management is None and name in before.hosts and _place(before.hosts[name]) != _place(host)
+    ]
+    return (*devices, *sorted(hosts))
+
+
+def _place(host: Host) -> tuple[str, str]:
+    return str(host.address), str(host.gateway)
+
+
+def reached(step: Step, before: Estate, after: Estate, names: Collection[str]) -> None:
+    """Raises RefusedError for a step that only people can do, unless they have confirmed it: nothing would be pushed,
+    nothing read back, and it would be told as done.
+    """
+    apart = out_of_reach(step, before, after)
+    if apart and step.name not in names:
+        raise RefusedError(
+            f"{step.name} changes {', '.join(apart)} without a management address: name it in topology.yaml and plan "
+            f"again, or do that by hand, then run again with '--confirm {step.name}'"
+        )
 
 
 def confirmed(steps: Iterable[Step], names: Collection[str]) -> None:

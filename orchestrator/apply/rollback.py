@@ -1,13 +1,15 @@
 """Back to the snapshot: every step that stands or was left open, taken back in the reverse order."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from orchestrator.apply.crew import Crew
+from orchestrator.apply.gates import out_of_reach
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.outcome import Checked, Options, Outcome, Prober
 from orchestrator.apply.snapshot import Snapshot, take, unequal
 from orchestrator.errors import SurpriseError
+from orchestrator.model.finding import Finding
 from orchestrator.records.runs import Records, Run
 
 
@@ -32,6 +34,7 @@ def rollback(
         checks: Checked = Checked(probes=0)
         for batch in reversed(run.plan.batches()):
             standing = [name for name in reversed(batch) if crew.is_done(name) or crew.is_open(name)]
+            checks = Checked(probes=checks.probes, findings=(*checks.findings, *by_hand(crew, standing)))
             if standing or crew.unchecked(batch):
                 crew.undo_batch([run.plan.step_of[name] for name in standing])
                 found = prober.check(crew.estate)
@@ -52,6 +55,15 @@ def rollback(
         checks=checks.probes,
         findings=checks.findings,
     )
+
+
+def by_hand(crew: Crew, names: Sequence[str]) -> Iterator[Finding]:
+    """What people did because nobody here could, only people can take back."""
+    for step in (crew.run.plan.step_of[name] for name in names):
+        other = crew.estate.apply(step.undo() if crew.is_done(step.name) else step.edits)
+        if apart := out_of_reach(step, other, crew.estate):
+            what = f"{', '.join(apart)}: no management address, so nothing was taken back there"
+            yield Finding(subject=step.name, result="unknown", what=what, fix="take that back by hand")
 
 
 def _compare(run: Run, hands: Hands, records: Records) -> None:

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.apply.crew import Crew
-from orchestrator.apply.gates import confirmed, in_window, opening, proved
+from orchestrator.apply.gates import confirmed, in_window, opening, proved, reached
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.outcome import Checked, Options, Outcome, Prober, Progress
 from orchestrator.errors import StaleError, SurpriseError
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding
-from orchestrator.model.plan import Plan, Wave
+from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.model.policy import Policy
 from orchestrator.plan.schedule import organisations
 from orchestrator.proof import ProvenPlan
@@ -120,9 +120,7 @@ def _forward(
             if all(crew.is_done(name) for name in chosen) and not crew.unchecked(chosen):
                 continue
             steps = [run.plan.step_of[name] for name in chosen]
-            if not (options.rehearsal or run.rehearsal):
-                in_window(wave, policy, datetime.now(), _touched(run, wave))
-                confirmed([step for step in steps if not crew.is_done(step.name)], options.confirmed)
+            _may_begin(wave, [step for step in steps if not crew.is_done(step.name)], crew, policy, options)
             crew.batch(steps)
             checked = prober.check(crew.estate)
             checks += checked.probes
@@ -143,6 +141,15 @@ def _forward(
         checks=checks,
         findings=tuple(findings),
     )
+
+
+def _may_begin(wave: Wave, steps: Sequence[Step], crew: Crew, policy: Policy, options: Options) -> None:
+    """Raises RefusedError when these steps of a batch may not be done now, or not by us."""
+    if not (options.rehearsal or crew.run.rehearsal):
+        in_window(wave, policy, datetime.now(), _touched(crew.run, wave))
+        confirmed(steps, options.confirmed)
+    for step in steps:
+        reached(step, crew.estate, crew.estate.apply(step.edits), options.confirmed)
 
 
 def _touched(run: Run, wave: Wave) -> set[str]:

@@ -4,11 +4,12 @@ from datetime import date, datetime
 
 import pytest
 
-from orchestrator.apply.gates import confirmed, in_window
+from orchestrator.apply.gates import confirmed, in_window, out_of_reach
 from orchestrator.errors import RefusedError
+from orchestrator.model.estate import Edit
 from orchestrator.model.plan import Step, Wave
 from orchestrator.model.policy import Freeze
-from tests.apply.test_run import policy
+from tests.apply.test_run import START, policy
 
 STEP = Step(
     name="release.line", title="release", why="w", kind="record", edits=(), mode="manual", checklist=("write", "wait")
@@ -48,3 +49,16 @@ def test_a_night_that_the_policy_does_not_allow_is_refused_whatever_the_plan_say
         RefusedError, match=f"wave 2 is planned for the night of {wave.night}, on which {why}: plan again"
     ):
         in_window(wave, policy(freezes=[freeze] if freeze else []), OPEN, {"cz"})
+
+
+@pytest.mark.parametrize(("management", "apart"), [("172.31.0.114", ()), (None, ("cz-user2",))])
+def test_a_host_that_gets_another_address_needs_somebody_who_gives_it(
+    management: str | None, apart: tuple[str, ...]
+) -> None:
+    row = START.hosts["cz-user2"].plain()
+    one = {**row, "management": management}
+    before = START.apply((Edit(table="hosts", key="cz-user2", before=row, after=one),))
+    moved = {**one, "address": "198.18.32.100/24"}
+    after = before.apply((Edit(table="hosts", key="cz-user2", before=one, after=moved),))
+    assert out_of_reach(STEP, before, after) == apart
+    assert out_of_reach(STEP, before, before) == ()

@@ -16,7 +16,7 @@ from orchestrator.apply.crew import Crew, StepNotes
 from orchestrator.apply.hands import Hands, Notes
 from orchestrator.apply.outcome import Checked, NoProber, Options
 from orchestrator.apply.resume import direction_of, resume
-from orchestrator.apply.rollback import rollback
+from orchestrator.apply.rollback import by_hand, rollback
 from orchestrator.apply.run import carry_on, forward_again, opening
 from orchestrator.errors import (
     ApprovalError,
@@ -27,7 +27,7 @@ from orchestrator.errors import (
     StaleError,
     SurpriseError,
 )
-from orchestrator.model.estate import Estate, difference
+from orchestrator.model.estate import Edit, Estate, difference
 from orchestrator.model.finding import Finding
 from orchestrator.model.network import Interface
 from orchestrator.model.plan import Plan, Step, Wave
@@ -216,6 +216,37 @@ def test_a_kill_between_a_batch_and_its_check_does_not_save_the_check(tmp_path: 
     again = Counting()
     assert carry_on(run, policy(), world, again, records, OPTIONS).checks == 0
     assert again.seen == []
+
+
+def unmanaged(device: str) -> tuple[Estate, Plan]:
+    """The district in which nobody here has a way to a device, and the plan that changes it."""
+    row = START.devices[device].plain()
+    start = START.apply((Edit(table="devices", key=device, before=row, after={**row, "management": None}),))
+    moved = plan()
+    for_it = moved.model_copy(update={"built_from": start.digest, "leads_to": moved.target(start).digest})
+    return start, for_it
+
+
+def test_a_device_nobody_can_reach_is_not_told_as_done(tmp_path: Path) -> None:
+    start, moved = unmanaged("cz2")
+    records = Records(tmp_path)
+    run = records.begin(moved, start, "li", rehearsal=True)
+    world = World()
+    with pytest.raises(RefusedError) as caught:
+        carry_on(run, policy(), world, NoProber(), records, OPTIONS)
+    assert str(caught.value) == (
+        "step-cz2 changes cz2 without a management address: name it in topology.yaml and plan again, "
+        "or do that by hand, then run again with '--confirm step-cz2'"
+    )
+    assert records.status(run.name).done == ("step-cz1",)
+    options = OPTIONS.model_copy(update={"confirmed": ("step-cz2",)})
+    assert carry_on(run, policy(), world, NoProber(), records, options).left == ()
+    records.journal.record(run.name, "intent", direction="back")
+    crew = Crew(run, world, records.journal, "back", OPTIONS, lambda _: None)
+    told = [str(one) for one in by_hand(crew, ("step-cz3", "step-cz2"))]
+    assert told == [
+        "step-cz2 unknown: cz2: no management address, so nothing was taken back there; take that back by hand"
+    ]
 
 
 def test_what_the_late_check_finds_takes_that_batch_back_and_no_other(tmp_path: Path) -> None:
