@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple, TypeVar
 
 Key = TypeVar("Key")
@@ -90,6 +90,31 @@ class BadRows:
                 self._note(attachment, row.reached, 1)
                 rows[row.low] = row
         self._rows[attachment] = sorted(rows.values())
+
+    def release(self, pairs: Collection[tuple[int, int]]) -> list[int]:
+        """Nothing gets across these pairs any more; attachments of which that makes stretches others."""
+        found, freed = list[int](), dict[int, set[int]]()
+        for zone, other in pairs:
+            if (zone, other) in self._count:
+                freed.setdefault(zone, set()).add(other)
+        for attachment in [row for row in self._rows if self._zone[row] in freed]:
+            gone, old = freed[self._zone[attachment]], self._rows.pop(attachment)
+            for row in old:
+                self._note(attachment, row.reached, -1)
+            rows = [row._replace(reached=row.reached._replace(zones=row.reached.zones - gone)) for row in old]
+            self.put(attachment, [row for row in rows if row.reached != Reached()])
+            if self.of(attachment) != old:
+                found.append(attachment)
+        return found
+
+    def by_node(self) -> dict[tuple[int, int], tuple[list[Stretch], set[int]]]:
+        """By attachment and node its stretches, and the zones that they lead to."""
+        found: dict[tuple[int, int], tuple[list[Stretch], set[int]]] = {}
+        for attachment, row in self:
+            stretches, zones = found.setdefault((attachment, row.node), ([], set()))
+            stretches.append((row.low, row.high))
+            zones |= row.reached.zones
+        return found
 
     def _note(self, attachment: int, reached: Reached, step: int) -> None:
         zone = self._zone[attachment]

@@ -20,13 +20,14 @@ from orchestrator.forwarding.engine.matrix import Matrix, source_units
 from orchestrator.forwarding.engine.matrix_parts import bounds_of
 from orchestrator.forwarding.engine.network import Action
 from orchestrator.forwarding.engine.outcomes import Outcome
-from orchestrator.forwarding.engine.packets import PacketSet
+from orchestrator.forwarding.engine.packets import Interval, PacketSet, apart, union_of
 from orchestrator.forwarding.engine.policy import Pair, Policy
 from orchestrator.forwarding.engine.restated import restated
-from orchestrator.forwarding.engine.slices import NO_ANSWER
 from orchestrator.proof.reachable_bad import Bad, BadRows, Reached, Stretch
 
 EVERYTHING: Stretch = (0, 1 << 62)
+Between = tuple[tuple[Interval, ...], tuple[Interval, ...]]
+"""Sources and destinations, as positions."""
 Flags = NDArray[np.uint8]
 """[zones, zones]: 1 for pairs that are asked about."""
 
@@ -50,6 +51,9 @@ class Isolation:
         self._generation = engine.generation
         self._dirty: list[Place] = []
         self._decided: dict[tuple[int, int, tuple[Stretch, ...]], Reached] = {}
+        self._crossed: dict[Pair, PacketSet] | None = None  # since somebody asked, if nothing has changed
+        self._nothing = PacketSet(engine.decider.table.services)
+        self._sent: dict[int, tuple[Interval, ...]] = {}
         self._only = {pair: restated(packets, engine.decider.table) for pair, packets in self._only.items()}
         self._zone: list[int] = engine.attachments.zone.tolist()
         self._bad = BadRows(self._zone)
@@ -64,22 +68,37 @@ class Isolation:
     def _begin(self, matrix: Matrix) -> None:
         """Look at answers one by one only where some forbidden pair is crossed, or something unread is about."""
         crossed = matrix.reaches() & self._forbidden
-        unread = bool(self.engine.reads_unknown or (self.engine.outcomes().kind == Outcome.UNKNOWN).any())
-        wanted = self._wanted if unread else np.ascontiguousarray(crossed, np.uint8)
+        wanted = self._wanted if self._unread else np.ascontiguousarray(crossed, np.uint8)
         asked = [(attachment, *EVERYTHING) for attachment, zone in enumerate(self._zone) if wanted[zone].any()]
         self._look(asked, wanted)
+
+    @property
+    def _unread(self) -> bool:
+        """Whether anything unread may decide about a packet."""
+        return bool(self.engine.reads_unknown or (self.engine.outcomes().kind == Outcome.UNKNOWN).any())
 
     # ---- changes ----
 
     def allow_only(self, only: Mapping[Pair, PacketSet]) -> None:
         """Other packets are allowed to get across forbidden pairs from now on: all that `Policy.only` says."""
-        touched = {source for source, _zone in (*self._only, *only)}
-        self._dirty += [(row, *EVERYTHING) for row, zone in enumerate(self._zone) if zone in touched]
+        before = self._only
         self._only = {pair: restated(packets, self.engine.table) for pair, packets in only.items()}
         self._decided.clear()
+        less = {pair for pair, packets in before.items() if not packets <= self._only.get(pair, self._nothing)}
+        free = {pair for pair in self._only.keys() - less if self._is_free(pair)}
+        self._crossed = None
+        touched = {source for source, _zone in less | (self._only.keys() - free)}
+        self._dirty += [(row, *EVERYTHING) for row, zone in enumerate(self._zone) if zone in touched]
+        for attachment in self._bad.release(free):
+            self._tell(attachment)
+
+    def _is_free(self, pair: Pair) -> bool:
+        """Whether all that is known to get across a pair is allowed to."""
+        return self._crossed is not None and self._crossed.get(pair, self._nothing) <= self._only[pair]
 
     def changed(self, change: Change) -> None:
         """What an update made other: answers of the engine, or a filter's entries."""
+        self._crossed = None
         if self._generation != self.engine.generation:
             return  # everything is looked at anew when somebody asks
         if change.way_back is not None:
@@ -126,15 +145,18 @@ class Isolation:
     def crossing(self) -> dict[Pair, PacketSet]:
         """The packets that get across forbidden pairs and are not allowed to, exactly; pairs without any left out."""
         self._settle()
-        found: dict[Pair, PacketSet] = {}
-        for attachment, row in self._bad:
-            for zone in row.reached.zones:
-                packets, pair = (
-                    self._across(attachment, row.node, [(row.low, row.high)], zone),
-                    (self._zone[attachment], zone),
-                )
+        if self._crossed is None:
+            parts: dict[tuple[int, int], list[PacketSet]] = {}
+            for (attachment, node), (stretches, zones) in self._bad.by_node().items():
+                where = self._between(attachment, stretches)
+                for zone in zones:
+                    parts.setdefault((attachment, zone), []).append(self._across(attachment, node, where, zone))
+            found: dict[Pair, PacketSet] = {}
+            for (attachment, zone), sets in parts.items():
+                pair, packets = (self._zone[attachment], zone), apart(self.engine.table.services, sets)
                 found[pair] = found[pair] | packets if pair in found else packets
-        return found
+            self._crossed = found
+        return dict(self._crossed)
 
     def _settle(self) -> None:
         if self._generation != self.engine.generation:
@@ -146,7 +168,7 @@ class Isolation:
         """Decide stretches of attachments' answers anew, and the rest of what was bad and is partly among them."""
         asked = self._apart(places)
         before = {attachment: self._bad.of(attachment) for attachment in asked}
-        self._dirty = []
+        self._dirty, self._crossed = [], None
         stretches = [
             (attachment, *one) for attachment, mine in asked.items() for one in self._bad.take(attachment, mine)
         ]
@@ -156,8 +178,12 @@ class Isolation:
         for attachment, old in before.items():
             self._bad.put(attachment, found.get(attachment, []))
             if self._bad.of(attachment) != old:
-                self._judge.set_bad(attachment, [row[:3] for row in self._bad.of(attachment)])
+                self._tell(attachment)
         self._dirty = []
+
+    def _tell(self, attachment: int) -> None:
+        """An attachment's bad stretches are others now."""
+        self._judge.set_bad(attachment, [row[:3] for row in self._bad.of(attachment)])
 
     @staticmethod
     def _apart(places: list[Place]) -> dict[int, list[Stretch]]:
@@ -174,44 +200,45 @@ class Isolation:
     def _judged(self, places: list[Place], wanted: Flags) -> Iterator[tuple[int, Bad]]:
         """What leads somewhere forbidden. What the native part leaves open is decided node by node first."""
         slow: dict[tuple[int, int], list[Stretch]] = {}
+        unread = self._unread
         for attachment, low, high, node, zones, is_open in self._judge.look(places, wanted):
             if is_open or (self._only and self._is_limited(attachment, zones)):
                 slow.setdefault((attachment, node), []).append((low, high))
             else:
                 yield attachment, Bad(low, high, node, Reached(zones))
         for (attachment, node), found in slow.items():
-            if self._reached(attachment, node, found) == NOWHERE:
+            if self._reached(attachment, node, found, unread) == NOWHERE:
                 continue
             for low, high in found:
-                reached = self._reached(attachment, node, [(low, high)])
+                reached = self._reached(attachment, node, [(low, high)], unread)
                 if reached != NOWHERE:
                     yield attachment, Bad(low, high, node, reached)
 
     def _is_limited(self, attachment: int, zones: Iterable[int]) -> bool:
         return any((self._zone[attachment], zone) in self._only for zone in zones)
 
-    def _reached(self, attachment: int, node: int, stretches: list[Stretch]) -> Reached:
-        """What one answer leads to for some destinations, packet set by packet set."""
+    def _reached(self, attachment: int, node: int, stretches: list[Stretch], unread: bool) -> Reached:
+        """What one answer leads to for some destinations, packet set by packet set; `unread`: as something may be."""
         key = attachment, node, tuple(stretches)
         if key not in self._decided:
             decider, zone = self.engine.decider, self._zone[attachment]
             wanted = (other for other in decider.zones(node) if self._forbidden[zone, other])
-            zones = frozenset(other for other in wanted if self._across(attachment, node, stretches, other))
-            packets = self._packets(attachment, stretches)
-            unread = self._forbidden[zone].any() and decider.delivered(node, packets, NO_ANSWER, every_path=False)
-            self._decided[key] = Reached(zones, bool(unread))
+            where = self._between(attachment, stretches)
+            zones = frozenset(other for other in wanted if self._across(attachment, node, where, other))
+            open_ends = unread and self._forbidden[zone].any() and decider.unknown(node, *where)
+            self._decided[key] = Reached(zones, bool(open_ends))
         return self._decided[key]
 
-    def _across(self, attachment: int, node: int, stretches: list[Stretch], zone: int) -> PacketSet:
+    def _across(self, attachment: int, node: int, where: Between, zone: int) -> PacketSet:
         """Packets to some destinations that get to a forbidden zone and are not allowed to."""
-        found = self.engine.decider.delivered(node, self._packets(attachment, stretches), zone, every_path=False)
+        found = self.engine.decider.between(node, *where, zone, every_path=False)
         allowed = self._only.get((self._zone[attachment], zone))
         return found if allowed is None else found - allowed
 
-    def _packets(self, attachment: int, stretches: Sequence[Stretch]) -> PacketSet:
-        """Everything an attachment sends to some destinations."""
+    def _between(self, attachment: int, stretches: Sequence[Stretch]) -> Between:
+        """Everything an attachment sends with, and some destinations."""
         decider = self.engine.decider
-        services = decider.table.services
-        sources = decider.intervals(*bounds_of(self._units, attachment))
+        if attachment not in self._sent:
+            self._sent[attachment] = union_of(decider.intervals(*bounds_of(self._units, attachment)))
         goals = decider.intervals([low for low, _high in stretches], [high for _low, high in stretches])
-        return PacketSet.product(services, sources, goals, services.everything)
+        return self._sent[attachment], union_of(goals)

@@ -16,7 +16,7 @@ from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Labels
 from orchestrator.forwarding.engine.network import NONE, Action, Network
 from orchestrator.forwarding.engine.outcomes import Outcome, Outcomes, Variants
-from orchestrator.forwarding.engine.packets import Interval, PacketSet
+from orchestrator.forwarding.engine.packets import Interval, PacketSet, union_of
 from orchestrator.forwarding.engine.rewriting import Rewrite, Rewriter
 from orchestrator.forwarding.engine.slices import EVERY_PATH, NO_ANSWER, UPPER, Slicer, positions
 
@@ -98,14 +98,26 @@ class Decider:
 
         `destinations` belong to one class: `node` says what becomes of packets to them.
         """
-        everything = PacketSet.product(self.table.services, sources, destinations, self.table.services.everything)
-        answer = {zone: self.delivered(node, everything, zone, every_path) for zone in sorted(self.zones(node))}
+        sources, destinations = union_of(sources), union_of(destinations)
+        answer = {
+            zone: self.between(node, sources, destinations, zone, every_path) for zone in sorted(self.zones(node))
+        }
         return {zone: found for zone, found in answer.items() if found}
+
+    def between(
+        self, node: int, sources: Iterable[Interval], destinations: Iterable[Interval], zone: int, every_path: bool
+    ) -> PacketSet:
+        """`delivered` for all packets from `sources` to `destinations` (positions)."""
+        if not self.translates(node):
+            return self.slicer.permitted(
+                sources, destinations, node=node, zone=zone, flags=EVERY_PATH if every_path else 0
+            )
+        everything = PacketSet.product(self.table.services, sources, destinations, self.table.services.everything)
+        return self.delivered(node, everything, zone, every_path)
 
     def unknown(self, node: int, sources: Iterable[Interval], destinations: Iterable[Interval]) -> PacketSet:
         """The packets one of whose ways ends in something that nobody could read."""
-        everything = PacketSet.product(self.table.services, sources, destinations, self.table.services.everything)
-        return self.delivered(node, everything, NO_ANSWER, every_path=False)
+        return self.between(node, sources, destinations, NO_ANSWER, every_path=False)
 
     def delivered(self, node: int, packets: PacketSet, zone: int, every_path: bool) -> PacketSet:
         """The packets of a set that `node` delivers to a zone (or ANY_ZONE, NO_ANSWER, GOES_ROUND, IS_LOST)."""

@@ -181,7 +181,7 @@ class PacketSet:
         return self.combine(other, lambda mine, yours: mine & ~yours)
 
     def __le__(self, other: PacketSet) -> bool:
-        return not self - other
+        return self is other or not self - other
 
     @property
     def is_empty(self) -> bool:
