@@ -111,6 +111,10 @@ class Records:
         try:
             run = Run.model_validate(parsed(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
+            if self._first(name):
+                raise StaleError(
+                    f"{path} cannot be read, and the run was begun: put back the file from a copy"
+                ) from error
             raise InputError(f"there is no readable run {name} in {self.folder}: {self._known()}") from error
         if self._first(name).get("run") != digest(run.plain()):
             raise StaleError(f"{path} is not what the journal says was begun: put back the file from a copy")
@@ -149,8 +153,19 @@ class Records:
         """The name of the newest run. Raises InputError when nothing was ever applied."""
         names = self.runs()
         if not names:
+            self._hold_journal()
             raise InputError("nothing was applied in this project yet: run 'onefold apply PLAN' first")
         return names[-1]
+
+    def _hold_journal(self) -> None:
+        """Raises StaleError for files of runs of which the journal knows nothing, where it knows none at all."""
+        known = self.journal.firsts()
+        lost = sorted(path.parent.name for path in self.folder.glob("runs/*/run.json") if path.parent.name not in known)
+        if lost:
+            raise StaleError(
+                f"{self.folder / 'journal.db'} knows nothing of run {lost[0]}, whose files are there: it was killed before "
+                "it began ('onefold drift' finds nothing), or the journal was taken away: put it back from a copy"
+            )
 
     def write(self, run: str, file: str, value: Any) -> Path:
         """A value as canonical JSON in the run's folder, on disk when this returns. Raises JournalError (disk full)."""

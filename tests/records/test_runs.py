@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import RefusedError, StaleError
+from orchestrator.errors import InputError, RefusedError, StaleError
 from orchestrator.model.base import canonical
 from orchestrator.records import journal as journals
 from orchestrator.records.audit import Audit
@@ -105,3 +105,20 @@ def test_the_state_folder_is_for_its_owner_whoever_makes_it_first(tmp_path: Path
     assert {path: oct(stat.S_IMODE((tmp_path / path).stat().st_mode) & 0o077) for path in private} == dict.fromkeys(
         private, "0o0"
     )
+
+
+def test_files_that_were_taken_away_are_named_and_no_run_is_forgotten(tmp_path: Path) -> None:
+    records, name = begun(tmp_path)
+    (records.folder_of(name) / "run.json").rename(tmp_path / "kept")
+    with pytest.raises(StaleError, match=r"run\.json cannot be read, and the run was begun: put back the file"):
+        records.load(name)
+    (tmp_path / "kept").rename(records.folder_of(name) / "run.json")
+    assert Records(tmp_path, "lab").latest() == name
+    with pytest.raises(InputError, match="nothing was applied in this project yet"):
+        Records(tmp_path, "real").latest()
+    records.journal.close()
+    (tmp_path / "journal.db").unlink()
+    with pytest.raises(
+        StaleError, match=rf"journal\.db knows nothing of run {name}, whose files are there: it was killed before"
+    ):
+        Records(tmp_path, "lab").latest()
