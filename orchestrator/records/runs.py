@@ -163,8 +163,8 @@ class Records:
         lost = sorted(path.parent.name for path in self.folder.glob("runs/*/run.json") if path.parent.name not in known)
         if lost:
             raise StaleError(
-                f"{self.folder / 'journal.db'} knows nothing of run {lost[0]}, whose files are there: it was killed before "
-                "it began ('onefold drift' finds nothing), or the journal was taken away: put it back from a copy"
+                f"{self.folder / 'journal.db'} knows nothing of run {lost[0]}, whose files are there: it was killed "
+                "before it began ('onefold drift' finds nothing), or the journal was taken away: put back a copy"
             )
 
     def write(self, run: str, file: str, value: Any) -> Path:
