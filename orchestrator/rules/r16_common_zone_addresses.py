@@ -9,7 +9,10 @@ from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R16"
 SOURCE = "operations handbook, DB34/T 4319"
-READS = ("reaches", "hosts", "servers", "tenants", "interfaces", "vrfs", "routes", "links")
+READS = (
+    "reaches", "hosts", "servers", "tenants", "interfaces", "vrfs", "routes", "links",
+    "cloud_networks", "cloud_routers", "provider_networks",
+)  # fmt: skip
 SCOPE = "always"
 
 

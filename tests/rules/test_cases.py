@@ -11,9 +11,11 @@ import orchestrator.rules as folder
 from network_models.district import now
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import classes_of
+from orchestrator.forwarding.world import ROUTING_TABLES
 from orchestrator.intake.policy import read_policy
 from orchestrator.model.estate import NOUN_OF, Estate
 from orchestrator.model.policy import Policy
+from orchestrator.proof.judge import REACH_TABLES
 from orchestrator.rules.moment import Moment
 from orchestrator.rules.registry import rules
 
@@ -74,3 +76,9 @@ def test_the_boundary_rules_are_all_there_with_their_source() -> None:
     names = ["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R11", "R15", "R16", "R17", "R20", "R22", "R27"]
     assert [rule.name for rule in rules()] == names
     assert all(rule.sentence.startswith(f"{rule.name}: ") and rule.source for rule in rules())
+
+
+def test_a_rule_that_looks_into_tables_reads_all_that_makes_them() -> None:
+    """Equal inputs give the kept answer: an input that is not named would let an old pass stand."""
+    reads = {rule.name: {*rule.reads, *(REACH_TABLES if "reaches" in rule.reads else ())} for rule in rules()}
+    assert ROUTING_TABLES - reads["R16"] == set()
