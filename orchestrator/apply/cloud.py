@@ -109,7 +109,7 @@ class Cloud:
         if resuming:
             free(pulumi_stack, self._backend())
         with reporting(stack, "read the state of"):
-            state = settled(pulumi_stack)
+            state = settled(pulumi_stack, self._backend())
         with _CLOUD:
             adopt = orphans(self.connection, new, state, domain)
         if adopt and not resuming:
@@ -215,7 +215,7 @@ class Cloud:
         program: Callable[..., Callable[[], None]],
     ) -> None:
         """Take into the state what a killed run made, did not note, and must go now: the engine removes it."""
-        state = settled(pulumi_stack)
+        state = settled(pulumi_stack, self._backend())
         with _CLOUD:
             found = orphans(self.connection, gone, state, domain)
             lost = unmake(self.connection, gone, found, {resource.name: "create" for resource in gone})

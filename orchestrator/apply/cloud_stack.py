@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.apply.engine import Engine
+from orchestrator.apply.stack_files import PROJECT, deployment, is_there, may_be_locked, state_file
 from orchestrator.errors import EngineError, SurpriseError
 from stacks.resource import Change
 
-PROJECT = "onefold"
 _MARK = "ONEFOLD_STACKS"  # in the environment of engine and plugins: whose they are
 Note = Callable[[str, str], None]
 """Told of every resource: its logical name and "started" or "done"."""
@@ -58,7 +58,7 @@ def open_stack(
         ),
     )
     with reporting(name, "open"):
-        return opened(name, program, options)
+        return opened(name, program, options, known=is_there(name, backend))
 
 
 def _owner(stack: str, backend: str) -> str:
@@ -71,9 +71,9 @@ def mend(stack: str, backend: str) -> None:
 
     The copy before the last write will do, or none at all: what the state does not know is found in the world.
     """
-    if not backend.startswith("file://"):
+    path = state_file(stack, backend)
+    if path is None:
         return
-    path = Path(backend.removeprefix("file://")) / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
     for sidecar in path.parent.glob(f"{stack}.json*.attrs"):
         # the backend's own notes on a file; it does without, and stops at half a one
         if not _readable(sidecar):
@@ -104,18 +104,21 @@ def free(stack: Any, backend: str) -> None:
         with contextlib.suppress(OSError):
             if mark in entry.read_bytes().split(b"\0"):
                 os.kill(int(entry.parent.name), signal.SIGKILL)
-    with reporting(stack.name, "unlock"):
-        stack.cancel()
+    if may_be_locked(stack.name, backend):
+        with reporting(stack.name, "unlock"):
+            stack.cancel()
 
 
-def settled(stack: Any) -> set[str]:
+def settled(stack: Any, backend: str) -> set[str]:
     """Forget what a killed run was in the middle of; returns the logical names of what the stack's state holds."""
-    deployment = stack.export_stack()
-    content = deployment.deployment or {}
-    if content.get("pending_operations"):
-        # what they made, if anything, is looked for in the world and adopted: trust neither yes nor no here
-        content["pending_operations"] = []
-        stack.import_stack(deployment)
+    content = deployment(stack.name, backend)
+    if content is None or content.get("pending_operations"):
+        exported = stack.export_stack()
+        content = exported.deployment or {}
+        if content.get("pending_operations"):
+            # what they made, if anything, is looked for in the world and adopted: trust neither yes nor no here
+            content["pending_operations"] = []
+            stack.import_stack(exported)
     ours = (r["urn"] for r in content.get("resources", []) if not r["type"].startswith("pulumi:"))
     return {urn.split("::")[-1] for urn in ours}
 

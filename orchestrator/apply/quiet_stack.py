@@ -26,6 +26,21 @@ class QuietStack(automation.Stack):
     journal); each question is a start of the engine. A failed operation raises before it comes to that.
     """
 
+    def __init__(self, name: str, workspace: automation.LocalWorkspace, *, known: bool | None) -> None:
+        """Take the stack, or make it. Raises automation errors.
+
+        `known`: whether it is there. One that is need not be selected: every operation names its stack.
+        """
+        if known:
+            self.name, self.workspace, self._mode = name, workspace, StackInitMode.SELECT
+        elif known is None:
+            super().__init__(name, workspace, StackInitMode.CREATE_OR_SELECT)
+        else:
+            try:
+                super().__init__(name, workspace, StackInitMode.CREATE)
+            except automation.StackAlreadyExistsError:  # kept in another form
+                super().__init__(name, workspace, StackInitMode.SELECT)
+
     def outputs(self) -> automation.OutputMap:
         """Return none: our programs export nothing."""
         return {}
@@ -35,10 +50,12 @@ class QuietStack(automation.Stack):
         return automation.UpdateSummary("update", _NOW, "", {}, {}, "succeeded")
 
 
-def opened(name: str, program: Callable[[], None], options: automation.LocalWorkspaceOptions) -> QuietStack:
-    """Select the stack, or make it. Raises automation errors."""
+def opened(
+    name: str, program: Callable[[], None], options: automation.LocalWorkspaceOptions, *, known: bool | None
+) -> QuietStack:
+    """The stack of this name, made when there is none. Raises automation errors."""
     options.program = program
-    return QuietStack(name, automation.LocalWorkspace(**options.__dict__), StackInitMode.CREATE_OR_SELECT)
+    return QuietStack(name, automation.LocalWorkspace(**options.__dict__), known=known)
 
 
 def load(types: Iterable[str]) -> None:
