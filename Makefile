@@ -57,7 +57,7 @@ test-lab: setup ## the tests on real parts (routers, cloud, engine)
 
 test: lint ## every check and every test
 	$(PYTHON) -m lab.door prepare
-	$(PYTHON) -m pytest -q --durations=25 -n 3 --no-loadscope-reorder
+	$(PYTHON) -m pytest -q --durations=25 -n 4 --no-loadscope-reorder
 
 demo: setup ## the main job, end to end on the lab, and back
 	$(PYTHON) -m lab.demo

@@ -1,8 +1,9 @@
 """How hard the laws are tried (few examples on every day, thousands in `make soak`), and what runs beside what.
 
-`make test` runs three processes on two cores (pytest-xdist): the district's whole way, the other tests of the cloud,
-the district's ways back, and then all the rest, most of which only computes. Each process has a network namespace of
-its own, because a machine holds one network lab in each.
+`make test` runs four processes on two cores (pytest-xdist): the district's whole way, the other tests of the cloud, the
+district's ways back, and beside them all the rest, most of which only computes: those three wait for routers, for the
+cloud and its engine half of their time. Each process has a network namespace of its own, because a machine holds one
+network lab in each.
 """
 
 import ctypes
@@ -21,6 +22,8 @@ ROOT = Path(__file__).parent.parent
 NEWNET = 0x40000000
 GROUPS = ("district", "cloud", "back")
 """What is begun first, because it takes longest: everything else is done beside it."""
+ASIDE = 5
+"""How much more willingly (nice) the rest leaves the processors to these groups: none of them may be the last."""
 
 # a slow machine is no fault of the law: time is measured in benchmarks/, never here
 settings.register_profile(
@@ -50,7 +53,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if not is_law(item)])
         items[:] = sorted(filter(is_law, items), key=lambda item: not item.nodeid.startswith("tests/proof"))
         return
-    items.sort(key=lambda item: (*GROUPS, group_of(item.nodeid)).index(group_of(item.nodeid)))
+    items.sort(key=place_of)
+
+
+def place_of(item: pytest.Item) -> tuple[int, bool]:
+    """Where a test stands: the groups first, then files of the lab, which wait a lot, then what only computes."""
+    group = group_of(item.nodeid)
+    place = GROUPS.index(group) if group in GROUPS else len(GROUPS) + (group == item.nodeid)
+    # the cloud's own tests begin with a start that is killed: the start after it serves all others too
+    return place, not item.nodeid.startswith("tests/lab/test_cloud.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let what belongs to no group stand aside; what a test starts inherits it."""
+    if "PYTEST_XDIST_WORKER" in os.environ and os.geteuid() == 0:  # others could not take it back
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if group_of(item.nodeid) in GROUPS else ASIDE)
 
 
 def is_law(item: pytest.Item) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from lab import folders
 from lab.openstack import cloud as cloud_of
 from lab.openstack import node as cloud_node
+from lab.openstack import processes
 from lab.openstack.settings import Bed, bed
 from lab.progress import printed
 
@@ -30,19 +31,29 @@ sleep infinity & wait $!
 
 
 @pytest.fixture(scope="session")
-def own_cloud() -> Iterator[Bed]:
-    """A cloud in its first state, in a folder and on ports of its own; taken down at the end.
+def own_place() -> Iterator[Bed]:
+    """Folder and ports of a cloud of this process, which is down at first and in the end.
 
     The folder stays, so that a later run starts from the saved first state.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEFOLD_LAB", str(HOME))
         patch.setenv("ONEFOLD_LAB_PORTS", str(PORTS))
-        cloud_of.reset(printed)
+        cloud_of.down()  # of a run that was killed
         try:
             yield bed()
         finally:
+            members = processes.members(bed())
             cloud_of.down()
+            assert not any(Path(f"/proc/{pid}").exists() for pid in members), "down left something of the cloud"
+
+
+@pytest.fixture(scope="session")
+def own_cloud(own_place: Bed) -> Bed:
+    """The cloud, up: in its first state, unless tests before this one have used it."""
+    if cloud_of.status()["state"] != "up":
+        cloud_of.reset(printed)
+    return own_place
 
 
 _touched: list[str] = []

@@ -101,6 +101,27 @@ def district(own_cloud: Bed, spaces: tuple[Any, Any], tmp_path_factory: pytest.T
     node.detach_node()
 
 
+def test_down_leaves_nothing_even_when_the_start_was_killed(own_place: Bed) -> None:
+    """Comes first: what it leaves is the cloud in its first state, for whoever needs one (its twin: all of them)."""
+    cloud_of.down()
+    start = subprocess.Popen([sys.executable, "-m", "lab.openstack", "reset"], stderr=subprocess.DEVNULL)
+    assert eventually(lambda: "mariadb" in processes.members(own_place).values(), 120)
+    assert eventually(lambda: listens("database"))
+    keeper = processes.keeper(own_place)
+    assert keeper is not None
+    start.kill()
+    start.wait()
+    members = set(processes.members(own_place))
+    assert members
+    cloud_of.down()
+    assert cloud_of.status()["state"] == "down"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in (*members, keeper))
+    assert not any(listens(name) for name in SERVICES)
+    cloud_of.up()
+    assert cloud_of.status()["state"] == "up"
+    assert connect(own_place, ADMIN).identity.find_project("service") is not None
+
+
 def test_status_names_what_runs(own_cloud: Bed) -> None:
     status = cloud_of.status()
     assert status["state"] == "up"
@@ -252,23 +273,3 @@ def test_reset_keeps_the_node_and_forgets_the_rest(own_cloud: Bed, district: Dis
     attached = node.node()
     assert attached is not None
     assert attached.pid == spaces[0].pid
-
-
-def test_down_leaves_nothing_even_when_the_start_was_killed(own_cloud: Bed) -> None:
-    cloud_of.down()
-    assert cloud_of.status()["state"] == "down"
-    start = subprocess.Popen([sys.executable, "-m", "lab.openstack", "up"], stderr=subprocess.DEVNULL)
-    assert eventually(lambda: "mariadb" in processes.members(own_cloud).values())
-    assert eventually(lambda: listens("database"))
-    keeper = processes.keeper(own_cloud)
-    assert keeper is not None
-    start.kill()
-    start.wait()
-    members = set(processes.members(own_cloud))
-    assert members
-    cloud_of.down()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in (*members, keeper))
-    assert not any(listens(name) for name in SERVICES)
-    cloud_of.up()
-    assert cloud_of.status()["state"] == "up"
-    assert connect(own_cloud, ADMIN).identity.find_project("service") is not None
