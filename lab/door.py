@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,19 @@ def world(folder: Path | None) -> tuple[Estate, Texts | None]:
 
 
 def prepare(progress: Progress = silent) -> Answer:
-    """Fetch or build everything the lab needs into the cache: packages, switching, OpenStack, the engine."""
+    """Fetch or build everything the lab needs into the cache: packages, switching, OpenStack, the engine.
+
+    The engine is built, which takes processors, beside what is downloaded, which takes the network.
+    """
     from lab import openstack, ovn, packages
     from orchestrator.apply import engine
 
     installed = packages.ensure(progress)
-    switching = ovn.ensure(progress)
-    openstack.install(progress)
-    found = engine.ensure(progress)
+    with ThreadPoolExecutor(1) as beside:
+        building = beside.submit(engine.ensure, progress)
+        switching = ovn.ensure(progress)
+        openstack.install(progress)
+        found = building.result()
     return {"packages": list(installed), "switching": switching.version(), "engine": found.version}
 
 
