@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent
 NEWNET = 0x40000000
 GROUPS = ("district", "cloud", "back")
 """What is begun first, because it takes longest: everything else is done beside it."""
-ASIDE = 5
-"""How much more willingly (nice) the rest leaves the processors to these groups: none of them may be the last."""
+ASIDE = 2
+"""How much more willingly (nice) each place leaves the processors to the one before it: the longest may not be last."""
 
 # a slow machine is no fault of the law: time is measured in benchmarks/, never here
 settings.register_profile(
@@ -66,9 +66,9 @@ def place_of(item: pytest.Item) -> tuple[int, bool]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let what belongs to no group stand aside; what a test starts inherits it."""
+    """Let a test stand aside for those before it; what it starts inherits it."""
     if "PYTEST_XDIST_WORKER" in os.environ and os.geteuid() == 0:  # others could not take it back
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if group_of(item.nodeid) in GROUPS else ASIDE)
+        os.setpriority(os.PRIO_PROCESS, 0, ASIDE * place_of(item)[0])
 
 
 def is_law(item: pytest.Item) -> bool:
