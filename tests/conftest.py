@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.laws import FEW, MANY, is_soak
+from tests.laws import FEW, MANY, counted, is_soak
 
 ROOT = Path(__file__).parent.parent
 NEWNET = 0x40000000
@@ -51,6 +51,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the long ways first; a soak is made of laws only, those of proofs first."""
     if is_soak():
         config.hook.pytest_deselected(items=[item for item in items if not is_law(item)])
+        for item in filter(is_law, items):
+            tell(item)
         items[:] = sorted(filter(is_law, items), key=lambda item: not item.nodeid.startswith("tests/proof"))
         return
     items.sort(key=place_of)
@@ -77,6 +79,14 @@ def is_law(item: pytest.Item) -> bool:
         return True
     text = (ROOT / item.nodeid.partition("::")[0]).read_text(encoding="utf-8")
     return "from tests.laws import" in text or "ONEFOLD_SOAK" in text
+
+
+def tell(item: pytest.Item) -> None:
+    """Let a law of hypothesis tell how far it is."""
+    law = getattr(item, "obj", None)
+    if getattr(law, "is_hypothesis_test", False):
+        told = getattr(law, "_hypothesis_internal_use_settings", None)  # of the law itself, else of the profile
+        law.hypothesis.inner_test = counted(item.name, told.max_examples if told else MANY, law.hypothesis.inner_test)
 
 
 @pytest.hookimpl(optionalhook=True)

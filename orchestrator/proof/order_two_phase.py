@@ -126,6 +126,12 @@ def _moves(batch: Batch) -> Iterator[Update]:
             yield ReplaceRoute(row.table, row.prefix, hops, row.line)
 
 
+def after(network: Network, steps: Sequence[Step]) -> Network:
+    """The network once all steps of one batch are done: positions in filters count the entries before the batch."""
+    batch = Batch(Base(network), steps)
+    return changed(network, list(batch.rows.state({unit.number: unit.top for unit in batch.units})))
+
+
 def _proved(
     network: Network, parts: Sequence[Sequence[Step]], policy: Policy, make: MakeWorld, ordering: Ordering
 ) -> TwoPhase:
@@ -137,7 +143,8 @@ def _proved(
         if isinstance(found, str):
             return TwoPhase((), None, found)
         batches += found
-        state = changed(state, [line for batch in found for step in batch for line in step.lines])
+        for batch in found:
+            state = after(state, batch)
     proof = prove_states(network, batches, policy, make(network, policy))
     if proof.result == "pass":
         return TwoPhase(tuple(batches), proof)

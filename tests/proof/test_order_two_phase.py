@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from random import Random
 
-from hypothesis import given, reject
+from hypothesis import example, given, reject
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orchestrator.forwarding.engine import updates
-from orchestrator.forwarding.engine.changed import changed
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import Action, Network
 from orchestrator.forwarding.engine.plain import TooManyTrailsError
 from orchestrator.forwarding.engine.policy import Policy
 from orchestrator.proof.order_network import order_steps
-from orchestrator.proof.order_two_phase import Batches, two_phase
+from orchestrator.proof.order_two_phase import Batches, after, two_phase
 from orchestrator.proof.reachable import Step, prove_states
 from orchestrator.proof.reachable_audit import audit
-from orchestrator.proof.reachable_base import Base
 from orchestrator.proof.reachable_engine import EngineWorld
-from orchestrator.proof.reachable_steps import Batch
 from orchestrator.proof.reachable_world import World
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
@@ -31,12 +29,13 @@ from tests.proof.test_reachable import random_batches, random_policy
 
 
 def target(network: Network, steps: list[Step]) -> Network:
-    batch = Batch(Base(network), steps)
-    return changed(network, list(batch.rows.state({unit.number: unit.top for unit in batch.units})))
+    """All steps at once."""
+    return after(network, steps)
 
 
 def end(network: Network, batches: Batches) -> Network:
-    return changed(network, [line for batch in batches for step in batch for line in step.lines])
+    """Batch after batch."""
+    return reduce(after, batches, network)
 
 
 def test_a_filter_and_a_route_that_exclude_each_other_are_moved_in_two_phases() -> None:
@@ -75,6 +74,7 @@ def test_routes_that_wait_for_each_other_have_no_two_phases_and_it_says_which() 
 
 
 @given(st.integers(0, 2**32))
+@example(9_000_233)  # two entries come to one filter in one batch: the second one's position counts without the first
 @hypothesis_settings(max_examples=examples(50, 3_000), deadline=None)
 def test_every_plan_constructed_is_safe_and_leads_to_the_target(seed: int) -> None:
     random = Random(seed)

@@ -236,7 +236,7 @@ def the_proof_holds(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@hypothesis_settings(max_examples=examples(80, 5_000), deadline=None)
+@hypothesis_settings(max_examples=examples(80, 4_000), deadline=None)
 def test_the_proof_finds_what_walking_through_every_state_finds(seed: int) -> None:
     try:
         the_proof_holds(seed)

@@ -105,7 +105,7 @@ def hold(seed: int, turns: int, features: tuple[str, ...] | None = None) -> None
 
 
 @given(st.integers(0, 2**32))
-@hypothesis_settings(max_examples=examples(40, 2_500), deadline=None)
+@hypothesis_settings(max_examples=examples(40, 2_000), deadline=None)
 def test_the_engine_answers_a_policy_like_plain_walks(seed: int) -> None:
     try:
         hold(seed, 3)

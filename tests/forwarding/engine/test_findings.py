@@ -20,7 +20,7 @@ from orchestrator.forwarding.engine.trail import Ending
 from orchestrator.forwarding.engine.updates import AddRoute, Hop, Prefix
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
-from tests.laws import examples
+from tests.laws import examples, told
 
 LOST = {"no route", "null route", "no cable", "the port is down"}
 
@@ -80,7 +80,7 @@ def deviations(seed: int, packets: int) -> Iterator[str]:
 
 def test_findings_are_what_plain_walks_find() -> None:
     refused = 0
-    for seed in range(examples(300, 10_000)):
+    for seed in told("findings", range(examples(300, 10_000))):
         try:
             assert not list(deviations(seed, 20))
         except (AnswerError, TooManyTrailsError):

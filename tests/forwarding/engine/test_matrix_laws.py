@@ -17,7 +17,7 @@ from tests.forwarding.engine.answers import plain_answer
 from tests.forwarding.engine.changes import random_update
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
-from tests.laws import examples
+from tests.laws import examples, told
 
 Sets = dict[tuple[int, int], PacketSet]
 
@@ -53,7 +53,7 @@ def agree(matrix: Matrix, network: Network, random: Random, count: int = 12) -> 
 @pytest.mark.parametrize("block", range(4))
 def test_the_matrix_of_a_network_and_what_changes_in_it(block: int) -> None:
     """Also: the difference of two states is what newly reaches and no longer reaches, packet by packet."""
-    for seed in range(block, examples(80, 6000), 4):
+    for seed in told(f"matrix[{block}]", range(block, examples(80, 4000), 4)):
         random = Random(seed)
         network = random_network(random)
         try:
