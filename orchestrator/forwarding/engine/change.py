@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.forwarding.engine.core import RECORD
 from orchestrator.forwarding.engine.entries import Back
 from orchestrator.forwarding.engine.filter_rows import ACTION, IN_PORT, Row
 from orchestrator.forwarding.engine.network import NONE
 from orchestrator.forwarding.engine.updates import EntryUpdate, Hop, RemoveEntry, Update
+
+NO_RECORDS: Final = np.zeros(0, RECORD)
 
 
 class Change(NamedTuple):

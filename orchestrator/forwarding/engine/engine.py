@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.forwarding.engine.change import Change, readings
+from orchestrator.forwarding.engine.change import NO_RECORDS, Change, readings
 from orchestrator.forwarding.engine.changed import UpdateError, changed
 from orchestrator.forwarding.engine.check import check_network
-from orchestrator.forwarding.engine.core import RECORD, Core, Counts, Kind
+from orchestrator.forwarding.engine.core import Core, Counts, Kind
+from orchestrator.forwarding.engine.cuts import Cuts
 from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.difference import Difference, difference
 from orchestrator.forwarding.engine.digest import digest_of
@@ -19,16 +19,17 @@ from orchestrator.forwarding.engine.entries import Entries
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.findings import Findings, findings
 from orchestrator.forwarding.engine.hop_groups import HopGroups
+from orchestrator.forwarding.engine.inverse import INVERSE, KINDS, PORTS, ROUTES, inverse
 from orchestrator.forwarding.engine.labels import Labels, LabelsError
 from orchestrator.forwarding.engine.matrix import Matrix
-from orchestrator.forwarding.engine.network import NONE, Action, Network, Packet, Prefixes
+from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes, Outcomes, Variants
-from orchestrator.forwarding.engine.packets import Interval, union_of
+from orchestrator.forwarding.engine.packets import Interval
 from orchestrator.forwarding.engine.plain_flow import works
 from orchestrator.forwarding.engine.route_lines import RouteLines
-from orchestrator.forwarding.engine.slices import positions
+from orchestrator.forwarding.engine.slices import sent_by
 from orchestrator.forwarding.engine.sound import Sound, check_packet, check_prefix
-from orchestrator.forwarding.engine.tables import MAPS, compile_network, cut_rules, rule_targets
+from orchestrator.forwarding.engine.tables import compile_network
 from orchestrator.forwarding.engine.trail import Trail
 from orchestrator.forwarding.engine.updates import (
     AddRoute,
@@ -41,20 +42,11 @@ from orchestrator.forwarding.engine.updates import (
     RemoveEntry,
     RemoveRoute,
     ReplaceEntry,
-    ReplaceRoute,
     RouteUpdate,
     Update,
 )
+from orchestrator.forwarding.engine.variant_needs import suffices
 from orchestrator.forwarding.engine.ways import CurrentRows, Reason, Walker, reasons
-
-_NO_RECORDS: Final = np.zeros(0, RECORD)
-_INVERSE: Final = {
-    Kind.ADD_ROUTE: Kind.REMOVE_ROUTE,
-    Kind.REMOVE_ROUTE: Kind.ADD_ROUTE,
-    Kind.REPLACE_ROUTE: Kind.REPLACE_ROUTE,
-    Kind.PORT_DOWN: Kind.PORT_UP,
-    Kind.PORT_UP: Kind.PORT_DOWN,
-}
 
 
 class Engine:
@@ -77,8 +69,7 @@ class Engine:
         self._compiled = compile_network(network)
         self._core = Core(self._compiled)
         self._lines = RouteLines(network, self._compiled)
-        self._ends: list[int] = []
-        self._targets = rule_targets(network, self.labels)
+        self._cuts = Cuts(network, self._compiled, self._core)
         self.entries = Entries(network)
         self._sound = Sound(network)
         self._groups = HopGroups(network.groups, self._core, self._sound)
@@ -203,12 +194,7 @@ class Engine:
 
     def sources(self, attachment: int) -> list[Interval]:
         """What a zone sends with at an attachment, as positions (packets.py)."""
-        zones = self._base.zones
-        mine = (zones.port == self.attachments.port[attachment]) & (zones.zone == self.attachments.zone[attachment])
-        family, high, low, length = zones.source
-        prefixes = Prefixes(family[mine], high[mine], low[mine], length[mine])
-        ends = self.labels.low(prefixes).tolist(), self.labels.high(prefixes).tolist()  # boxes() is for plain numbers
-        return list(union_of(positions(self.labels, *ends)))
+        return sent_by(self._base, self.labels, self.attachments, attachment)
 
     @property
     def walker(self) -> Walker:
@@ -223,9 +209,9 @@ class Engine:
     def apply(self, update: Update) -> Change:
         """Change the network and every answer. Raises UpdateError when the update does not fit; nothing is changed."""
         self.version += 1
-        if isinstance(update, _ROUTES):
+        if isinstance(update, ROUTES):
             return self._route(update)
-        return self._port(update) if isinstance(update, _PORTS) else self._entry(update)
+        return self._port(update) if isinstance(update, PORTS) else self._entry(update)
 
     def undo(self, change: Change) -> None:
         """Take a change back: exactly and at once the last one that is not taken back, else by its inverse."""
@@ -233,7 +219,7 @@ class Engine:
         last = bool(self._updates) and self._updates[-1] is change.update and change.generation == self.generation
         if last and change.filter == NONE:
             self._core.restore(*change.native, change.records)
-            if isinstance(change.update, _ROUTES):
+            if isinstance(change.update, ROUTES):
                 self._lines.put(change.update.table, change.update.prefix, change.line)
             self._updates.pop()
             return
@@ -243,16 +229,7 @@ class Engine:
 
     def inverse(self, change: Change) -> Update:
         """The update that takes a change back."""
-        update = change.update
-        if change.way_back is not None:
-            return change.way_back.update()
-        if isinstance(update, PortDown | PortUp):
-            return PortUp(update.port) if change.native[0] == Kind.PORT_UP else PortDown(update.port)
-        if not isinstance(update, RemoveRoute | ReplaceRoute):
-            return RemoveRoute(update.table, update.prefix) if isinstance(update, AddRoute) else update
-        line = self._lines.first(update.table, update.prefix) if change.line is None else change.line
-        made = AddRoute if isinstance(update, RemoveRoute) else ReplaceRoute
-        return made(update.table, update.prefix, change.hops, line)
+        return inverse(change, self._lines)
 
     def _route(self, update: RouteUpdate) -> Change:
         if not 0 <= update.table < len(self._base.tables):
@@ -263,20 +240,20 @@ class Engine:
             self._groups.check(update.hops)
         try:
             low, high = self.labels.interval(update.prefix)
-            self._cut((low, high))
+            self._cuts.at((low, high))
         except LabelsError:
             self._rebuild()
             low, high = self.labels.interval(update.prefix)
-            self._cut((low, high))
+            self._cuts.at((low, high))
         group = NONE if isinstance(update, RemoveRoute) else self.group(update.hops)  # of the engine as it is now
-        kind = _KINDS[type(update)]
+        kind = KINDS[type(update)]
         applied = self._core.apply(kind, update.table, low, high, group)
         line = self._lines.made(update.table, update.prefix)
         if not isinstance(update, RemoveRoute):
             self._lines.put(update.table, update.prefix, update.line)
         self._updates.append(update)
         old = () if isinstance(update, AddRoute) else self.hops(applied.before)
-        native = (int(_INVERSE[kind]), update.table, low, high, applied.before)
+        native = (int(INVERSE[kind]), update.table, low, high, applied.before)
         return Change(update, applied.records, native=native, hops=old, line=line, generation=self.generation)
 
     def _port(self, update: PortDown | PortUp) -> Change:
@@ -297,37 +274,12 @@ class Engine:
         try:
             if "_decider" in self.__dict__:
                 rows = self._decider.table.apply(update)
-            current = not self._needs_variant(update.filter, readings(update, way_back, rows))
+            current = suffices(self._compiled, self.entries, update.filter, readings(update, way_back, rows))
         except LabelsError:
             current = False
         if not current:
             self._rebuild()
-        return Change(update, _NO_RECORDS, update.filter, way_back, rows, generation=self.generation)
-
-    def _needs_variant(self, number: int, readings: list[tuple[int, int]]) -> bool:
-        """Whether a filter names other ports than before, or has got its first or lost its last unread entry.
-
-        `readings`: actions of the entries that came and went, and the ports that they name.
-        """
-        if Action.UNKNOWN in [action for action, _port in readings]:
-            first = int(self._compiled.arrays["variant_first"][number])
-            if self.entries.unread(number) != bool(self._compiled.arrays["variant_unread"][first]):
-                return True
-        if all(port == NONE for _action, port in readings):
-            return False
-        named = self.variants.in_port[self.variants.filter == number]
-        return self.entries.named(number) != set(named.tolist()) - {NONE}
-
-    def _cut(self, ends: tuple[int, int]) -> None:
-        """New boundaries inside what translations rewrite to cut the translations finer."""
-        to, to_end = self._targets
-        if not len(to) or not any(((to < end) & (end < to_end)).any() for end in ends):
-            return
-        self._ends += ends
-        arrays = self._compiled.arrays
-        boundaries = np.concatenate([arrays["route_low"], arrays["route_high"], np.array(self._ends, np.int64)])
-        maps = cut_rules(self._base, self.labels, boundaries)
-        self._core.set_maps(*(maps[name] for name in MAPS))
+        return Change(update, NO_RECORDS, update.filter, way_back, rows, generation=self.generation)
 
     def digest(self) -> str:
         """SHA-256 of every answer, route, entry and port state; independent of the way that led here."""
@@ -346,8 +298,3 @@ class Engine:
     def line(self, table: int, prefix: Prefix) -> int:
         """Where a route stands that is there now (index into Network.lines), or NONE."""
         return self._lines.now(table, prefix)
-
-
-_ROUTES: Final = (AddRoute, RemoveRoute, ReplaceRoute)
-_PORTS: Final = (PortDown, PortUp)
-_KINDS: Final = {AddRoute: Kind.ADD_ROUTE, RemoveRoute: Kind.REMOVE_ROUTE, ReplaceRoute: Kind.REPLACE_ROUTE}

@@ -20,8 +20,8 @@ from orchestrator.errors import OnefoldError
 from orchestrator.forwarding.engine.filter_table import FilterTable, FilterView
 from orchestrator.forwarding.engine.labels import END, Labels
 from orchestrator.forwarding.engine.native import NativeError, library, pointer
-from orchestrator.forwarding.engine.network import NONE
-from orchestrator.forwarding.engine.outcomes import Outcomes
+from orchestrator.forwarding.engine.network import NONE, Network, Prefixes
+from orchestrator.forwarding.engine.outcomes import Attachments, Outcomes
 from orchestrator.forwarding.engine.packets import (
     FAMILIES,
     SIX,
@@ -129,6 +129,16 @@ def positions(labels: Labels, low: Iterable[int], high: Iterable[int]) -> list[I
     return [
         (position(*labels.address(one)), position(*labels.address(other))) for one, other in zip(low, high, strict=True)
     ]
+
+
+def sent_by(network: Network, labels: Labels, attachments: Attachments, attachment: int) -> list[Interval]:
+    """What a zone sends with at an attachment, as positions."""
+    zones = network.zones
+    mine = (zones.port == attachments.port[attachment]) & (zones.zone == attachments.zone[attachment])
+    family, high, low, length = zones.source
+    prefixes = Prefixes(family[mine], high[mine], low[mine], length[mine])
+    ends = labels.low(prefixes).tolist(), labels.high(prefixes).tolist()  # boxes() is for plain numbers
+    return list(union_of(positions(labels, *ends)))
 
 
 class Slicer:

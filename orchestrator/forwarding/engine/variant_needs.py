@@ -1,0 +1,22 @@
+"""Whether the variants of filters that an engine was built with still suffice after an entry came or went."""
+
+from __future__ import annotations
+
+from orchestrator.forwarding.engine.entries import Entries
+from orchestrator.forwarding.engine.network import NONE, Action
+from orchestrator.forwarding.engine.tables import Compiled
+
+
+def suffices(compiled: Compiled, entries: Entries, number: int, readings: list[tuple[int, int]]) -> bool:
+    """Whether a filter names the ports that it named, and has unread entries just when it had some.
+
+    `readings`: actions of the entries that came and went, and the ports that they name.
+    """
+    if Action.UNKNOWN in [action for action, _port in readings]:
+        first = int(compiled.arrays["variant_first"][number])
+        if entries.unread(number) != bool(compiled.arrays["variant_unread"][first]):
+            return False
+    if all(port == NONE for _action, port in readings):
+        return True
+    named = compiled.variants.in_port[compiled.variants.filter == number]
+    return entries.named(number) == set(named.tolist()) - {NONE}
