@@ -50,6 +50,7 @@ def test_a_refusal_ends_with_3(office: Path) -> None:
 
 INTERRUPTED = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, and inherited so
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
