@@ -57,8 +57,10 @@ class Loops:
 
     def _forget(self, number: int) -> None:
         """Nodes that a filter is on or below are decided again."""
+        if not self._decided:
+            return
         variants = np.flatnonzero(self.engine.variants.filter == number).tolist()
-        meets = self.engine.decider.slicer.below(variants) if self._decided else ()
+        meets = self.engine.decider.slicer.below(variants)
         self._decided = {key: known for key, known in self._decided.items() if not meets[key[1][0]]}
 
     def zones(self) -> frozenset[int]:
