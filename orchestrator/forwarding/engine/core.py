@@ -50,6 +50,7 @@ _SIGNATURES: Final = {
     "engine_free": (None, (_POINTER,)),
     "engine_apply": (_INT, (_POINTER, _INT, _INT, _LONG, _LONG, _INT, _POINTER)),
     "engine_patience": (None, (_POINTER, _LONG)),
+    "engine_hubs": (_INT, (_POINTER, _LONG)),
     "engine_restore": (_INT, (_POINTER, _INT, _INT, _LONG, _LONG, _INT, _POINTER, _LONG)),
     "engine_batch": (_LONG, (_POINTER, _LONG, *(_POINTER,) * 8)),
     "engine_records": (_LONG, (_POINTER, _POINTER)),
@@ -86,6 +87,7 @@ class Counts(NamedTuple):
     full_work: int
     work: int
     columns: int
+    kept_read: int
 
 
 class Applied(NamedTuple):
@@ -213,6 +215,15 @@ class Core:
         Answers are the same: it is there so that small networks can be made to take the ways of large ones.
         """
         self._library.engine_patience(self._handle, steps)
+
+    def hubs(self, every: int) -> None:
+        """Keep outcomes of every so-manieth table and read them in every update; 0: large tables, in wide updates only.
+
+        An odd number: whose packets get to a changed table is asked of these tables alone, never found route by route.
+
+        Answers are the same: it is there so that small networks can be made to take the ways of large ones.
+        """
+        self._check(self._library.engine_hubs(self._handle, every))
 
     def counts(self) -> Counts:
         """What the engine holds."""

@@ -7,11 +7,16 @@ everything the network can tell apart (points.py). A few thousand networks on ev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 
+from network_models.province import province
+from network_models.province_sites import Shape
+from network_models.rule_sets import guarded
+from network_models.update_streams import stream
 from orchestrator.forwarding.engine.change import Change
 from orchestrator.forwarding.engine.changed import changed
 from orchestrator.forwarding.engine.core import AnswerError
@@ -46,14 +51,26 @@ def of_seed(seed: int) -> Iterator[str]:
         yield f"network {seed}: {deviation}"
 
 
-def of_sequence(seed: int, features: Sequence[str] | None = None, patience: int | None = None) -> Iterator[str]:
-    """Deviations along one random sequence of changes, there and back. `features`: as for random_network;
-    `patience`: of the core, its own by default."""
+Prepare = Callable[[Engine], None]
+
+
+def as_large(engine: Engine) -> None:
+    """The edits of every change are answered class by class."""
+    engine.core.patience(-1)
+
+
+def with_hubs(engine: Engine, every: int = 1) -> None:
+    """Outcomes of every so-manieth table are kept, and read in every change."""
+    engine.core.hubs(every)
+
+
+def of_sequence(seed: int, features: Sequence[str] | None = None, prepare: Prepare | None = None) -> Iterator[str]:
+    """Deviations along one random sequence of changes, there and back. `features`: as for random_network."""
     random = Random(seed)
     network = random_network(random, features)
     engine = Engine(network)
-    if patience is not None:
-        engine.core.patience(patience)
+    if prepare:
+        prepare(engine)
     before: list[tuple[Change, Network, str]] = []
     for step in range(STEPS):
         update = random_update(random, network)
@@ -103,7 +120,12 @@ def test_labels_that_no_packet_has_keep_one_answer(seed: int) -> None:
 
 def impatient(seed: int) -> Iterator[str]:
     """As of_sequence, with the edits of every change answered class by class."""
-    return of_sequence(seed, patience=-1)
+    return of_sequence(seed, prepare=as_large)
+
+
+def kept(seed: int) -> Iterator[str]:
+    """As of_sequence, with outcomes kept between changes; translations and policies would have none."""
+    return of_sequence(seed, ("filters", "ecmp", "down", "leaks"), partial(with_hubs, every=1 + seed % 3))
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -112,25 +134,49 @@ def test_edits_answered_class_by_class_lead_where_a_new_engine_begins(block: int
     assert within_bounds(block, count, impatient) <= 1 + count // BLOCKS // 100
 
 
-@pytest.mark.parametrize("patience", [None, -1])
-def test_answers_stay_those_of_a_new_engine_where_many_ways_lead_through_few_tables(patience: int | None) -> None:
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_outcomes_kept_between_changes_lead_where_a_new_engine_begins(block: int) -> None:
+    count = examples(160, 12_000)
+    assert within_bounds(block, count, kept) <= 1 + count // BLOCKS // 100
+
+
+@pytest.mark.parametrize("prepare", [None, as_large, with_hubs])
+def test_answers_stay_those_of_a_new_engine_where_many_ways_lead_through_few_tables(prepare: Prepare | None) -> None:
     """Routes and filters alone, every answer compared: changes that packets meet late, and in loops that branch."""
-    swept = 0
-    for seed in told(
-        f"many ways[{patience}]", (*range(examples(60, 10_000)), 3117)
-    ):  # one loop in which only others' answers change is rare
+    swept = read = 0
+    seeds = (*range(examples(60, 10_000)), 3117)  # one loop in which only others' answers change is rare
+    for seed in told(f"many ways[{prepare.__name__ if prepare else None}]", seeds):
         random = Random(seed)
         network = random_network(random, ("filters", "ecmp", "down", "leaks"))
         engine = Engine(network)
-        if patience is not None:
-            engine.core.patience(patience)
+        if prepare:
+            prepare(engine)
         for step in range(STEPS):
             update = random_update(random, network)
             network = changed(network, [update])
             engine.apply(update)
             assert engine.digest() == Engine(network).digest(), f"network {seed}, change {step}: {update}"
         swept += engine.core.counts().sweeps
-    assert swept > 60 if patience else swept < 60
+        read += engine.core.counts().kept_read
+    assert swept > 60 if prepare is as_large else swept < 60
+    assert read > 200 if prepare is with_hubs else read == 0
+
+
+@pytest.mark.parametrize("kind", ["routes", "ports", "adversarial"])
+@pytest.mark.parametrize("every", [1, 3])
+def test_outcomes_kept_between_changes_are_those_of_a_new_engine_in_a_province(every: int, kind: str) -> None:
+    """Streams of changes in small provinces, with many ways through the few tables whose outcomes are kept."""
+    read = 0
+    for seed in told(f"province[{every}, {kind}]", range(examples(1, 60))):
+        made = guarded(province(Shape(routers=150, zones=24, cities=3, seed=seed + 1)), 800)
+        engine, network = Engine(made.network), made.network
+        engine.core.hubs(every)
+        for step, update in enumerate(stream(made.network, kind, 30, seed)):
+            network = changed(network, [update])
+            engine.apply(update)
+            assert engine.digest() == Engine(network).digest(), f"province {seed}, change {step}: {update}"
+        read += engine.core.counts().kept_read
+    assert read > 20
 
 
 @given(networks())

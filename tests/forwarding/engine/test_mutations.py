@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 
@@ -33,7 +33,7 @@ from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.test_findings import (
     test_a_filter_in_a_loop_ends_what_it_denies_wherever_it_began as filtered_loop,
 )
-from tests.forwarding.engine.test_laws import deviations, of_sequence
+from tests.forwarding.engine.test_laws import Prepare, as_large, deviations, of_sequence, with_hubs
 from tests.forwarding.engine.test_plain import (
     test_a_tunnel_to_another_device_ends_one_memory_and_begins_the_next as tunnel_and_back,
 )
@@ -269,8 +269,26 @@ CHANGE_BREAKS = {
         "",
     ),
     "of wide edits only the first stretch is answered": ("sweep_edits.c", "p->edit < e->edits", "p->edit < 1"),
+    "of what is kept nothing is forgotten": ("hubs.c", "if (found && list_set(", "if (0 && list_set("),
+    "of what is kept all is read while a change is answered": (
+        "hubs.c",
+        "if (hidden->low <= e->here) return NOBODY;",
+        "if (hidden->low <= e->here) continue;",
+    ),
+    "of what is kept the way through a changed table is kept, too": (
+        "hubs.c",
+        "passes & (PASSES_APART | MET_APART) ||",
+        "",
+    ),
+    "of what is kept a hub beyond is not named": ("hubs.c", "e->passes |= kept->passed;", ""),
+    "of what is kept nobody gets to a change through a hub": ("behind.c", "behind |= hub_bit(hub)", ""),
+    "of what some keep nobody gets to a change before a hub": ("behind.c", "|| e->hubs.near[table]", ""),
 }
-WIDE = "of wide edits"
+PREPARED: dict[str, Prepare] = {
+    "of wide edits": as_large,
+    "of what is kept": with_hubs,
+    "of what some keep": partial(with_hubs, every=3),
+}
 
 
 def _never_remembered(at: Moment, _device: int, _memories: object) -> Moment:
@@ -296,9 +314,9 @@ CHANGE_FEATURES: dict[str, tuple[str, ...]] = {"who enters by a port that goes d
 
 def first_sequence(count: int, name: str) -> int | None:
     """The first random sequence of changes along which something deviates."""
-    wide = name.startswith(WIDE)
-    features, patience = CHANGE_FEATURES.get(name, ROUTES_AND_PORTS if wide else None), -1 if wide else None
-    return next((seed for seed in range(count) if any(True for _found in of_sequence(seed, features, patience))), None)
+    prepare = next((by for beginning, by in PREPARED.items() if name.startswith(beginning)), None)
+    features = CHANGE_FEATURES.get(name, ROUTES_AND_PORTS if prepare else None)
+    return next((seed for seed in range(count) if any(True for _found in of_sequence(seed, features, prepare))), None)
 
 
 @pytest.mark.parametrize("name", CHANGE_BREAKS)

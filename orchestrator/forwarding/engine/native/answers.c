@@ -68,15 +68,17 @@ static int64_t walk_asked(Engine *e, int64_t label, int32_t watched, int32_t nod
     e->met.count = 0;
     e->watched = e->apart = watched;
     e->watched_node = node;
+    uint64_t behind = e->hubs.asking ? hubs_behind(e) : 0;
     for (int64_t i = 0; i < e->asked_count; i++) {
         const Reach *one = &e->asked[i];
         if (one->low > label || one->high <= label) continue;
+        if (e->hubs.asking && !hubs_lead(e, one->at, behind)) continue;
         int32_t found = walk_attachment(e, one->at, label);
         if (watched >= 0 && !(e->passes & PASSES_WATCHED)) continue;
         if (ints_push(&e->met, one->at) || ints_push(&e->met, found)) e->error = NO_MEMORY;
     }
     e->watched = e->watched_node = e->apart = NOBODY;
-    e->work += e->asked_count / 4;
+    e->work += e->asked_count / (e->hubs.asking ? 32 : 4);
     return next_boundary(e, label, e->end);
 }
 

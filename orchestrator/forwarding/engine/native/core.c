@@ -91,6 +91,7 @@ void engine_free(Engine *e) {
     arena_free(&e->arena);
     nodes_free(&e->nodes);
     free_walks(e);
+    hubs_free(&e->hubs);
     classes_free(e);
     index_free(e);
     sharing_free(e);
@@ -128,6 +129,8 @@ int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t h
     if (e->error) return e->error;
     if (!known(e, kind, at, low, high)) return BAD_ARGUMENT;
     e->records = e->edits = e->asked_count = 0;
+    e->hubs.ready = e->hubs.on = e->hubs.asking = false;
+    e->flipped = NOBODY;
     e->budget = e->patience < 0 ? e->work : e->work + e->patience + e->sweep_work;
     int status;
     if (kind < PORT_DOWN) {
@@ -152,14 +155,16 @@ void engine_patience(Engine *e, int64_t steps) { e->patience = steps; }
 /* Take a change back: `kind` and what follows undo it in the tables, the records' answers become what they were. */
 int32_t engine_restore(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, const Record *record,
                        int64_t records) {
-    int32_t unused, status;
+    int32_t unused, status = OK;
     if (e->error) return e->error;
     if (!known(e, kind, at, low, high)) return BAD_ARGUMENT;
     e->records = e->edits = 0;
-    if (kind < PORT_DOWN)
+    if (kind < PORT_DOWN) {
         status = edit_table(e, kind, at, low, high, group, &unused);
-    else
+        status = status ? status : hubs_forget(e, at);
+    } else {
         status = answer_port(e, at, kind == PORT_UP, false);
+    }
     e->edits = 0;
     for (int64_t i = records - 1; i >= 0 && !status; i--) {
         const Record *r = &record[i];

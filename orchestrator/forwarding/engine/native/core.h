@@ -17,6 +17,8 @@
  *   sharing.c attachments with the same answers have them once
  *   upstream.c who is upstream of a change
  *   own.c     what an edited table does itself, before and after
+ *   hubs.c    outcomes of the largest tables, kept between updates
+ *   behind.c  who gets to a changed table through which hubs
  *   answers.c what those upstream answer, and records of what has changed
  *   update.c  one change: who is asked for what
  *   lost.c    ways on which packets are lost by routes alone
@@ -29,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hubs.h"
 #include "list.h"
 
 #define ENGINE_ABI 6
@@ -94,8 +97,8 @@ typedef struct Slot { /* what is known of one place at the label at hand */
     uint32_t stamp;
     int32_t node;     /* NOBODY while it is on the way */
     int32_t position; /* on the way */
-    int32_t passes;   /* PASSES_WATCHED, MET_A_LOOP, MET_APART */
     int32_t state;    /* of the header, when it was met */
+    uint64_t passes;  /* PASSES_WATCHED, MET_A_LOOP, MET_APART, PASSES_APART; bits of hubs (hubs.c) */
 } Slot;
 
 typedef struct Mark { /* the same for tables reached without branching, while sweeping */
@@ -103,7 +106,8 @@ typedef struct Mark { /* the same for tables reached without branching, while sw
     int32_t node;
 } Mark;
 
-enum { PASSES_WATCHED = 1, MET_A_LOOP = 2, MET_APART = 4 }; /* MET_APART: the table that stands apart is on a loop */
+enum { PASSES_WATCHED = 1, MET_A_LOOP = 2, MET_APART = 4, PASSES_APART = 8, FIRST_HUB = 16 };
+/* MET_APART: the table that stands apart is on a loop; PASSES_APART: it is on the way. Bits from FIRST_HUB on: hubs. */
 
 typedef struct Place {
     int64_t label;
@@ -167,7 +171,8 @@ typedef struct Engine {
     bool ascending;
     int32_t apart;                           /* a table whose routes do not bound how far an answer holds */
     int64_t apart_end, same_end;             /* same_end, same_group: see answer_at in update.c */
-    int32_t same_group, passes, override_table, override_group;
+    uint64_t passes;
+    int32_t same_group, override_table, override_group;
     int32_t watched, watched_node;           /* the table that ways are to pass, and its outcome where that is known */
     int32_t depth;
     Ints way, open, scratch, seen; /* open: places of loops that are not closed yet; seen: (table, group) pairs of this walk, while `seeing` */
@@ -195,7 +200,7 @@ typedef struct Engine {
     uint8_t *marked;                        /* [groups] while a port changes */
     int64_t marked_room;
     Ints met, met_next;                 /* queue entries of table t, linked */
-    int32_t *met_first;
+    int32_t *met_first, most_met;
     uint32_t *met_stamp, met_now;
     Reach *queue, *asked, *piece; /* piece: stretches of edits, `at` the edited table's own outcome */
     int64_t queued, queue_room, asked_count, asked_room, pieces, piece_room;
@@ -209,6 +214,7 @@ typedef struct Engine {
     int64_t budget, patience;      /* where an update becomes a sweep; see engine_patience */
     int64_t upstream_limit;    /* where the search for who is upstream ends */
     int64_t atoms, classes, collisions, sweeps;
+    Hubs hubs;
     /* promises */
     uint8_t *allowed; /* [zones * zones] or NULL */
     int64_t *wrong;   /* labels that get from zone to zone against it, without a condition; [zones * zones] */
@@ -265,12 +271,14 @@ void index_free(Engine *e);
 int note_group(Engine *e, int32_t table, int32_t group);
 void set_port(Engine *e, int32_t port, bool up);
 int answer_port(Engine *e, int32_t port, bool up, bool asking);
+int each_touched(Engine *e, int32_t port, int (*visit)(Engine *e, int32_t table));
 int note_uses(Engine *e, int32_t group);
 int routes_link(Engine *e);
 void route_link(Engine *e, int32_t route);
 void route_unlink(Engine *e, int32_t route);
 int reach_push(Engine *e, Reach **reach, int64_t *count, int64_t *room, Reach one);
 int upstream(Engine *e, int32_t table, int64_t budget);
+int frontier(Engine *e, int32_t table, int64_t budget);
 int ask(Engine *e, int32_t attachment, int64_t low, int64_t high);
 int answer_zone(Engine *e, int32_t port);
 int answer(Engine *e, int64_t low, int64_t high, int32_t watched, int32_t node);
@@ -289,6 +297,7 @@ Engine *engine_new(const Input *input, int32_t *status);
 void engine_free(Engine *e);
 int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, int32_t *before);
 void engine_patience(Engine *e, int64_t steps);
+int32_t engine_hubs(Engine *e, int64_t every);
 int32_t engine_restore(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, const Record *record,
                        int64_t records);
 int64_t engine_batch(Engine *e, int64_t count, const int32_t *kind, const int32_t *at, const int64_t *low,

@@ -203,17 +203,36 @@ static void mark(Engine *e, int32_t port, bool refresh, uint8_t value) {
     }
 }
 
-static int touch_table(Engine *e, int32_t table, int32_t port) {
+typedef int Visit(Engine *e, int32_t table);
+
+static int touch_table(Engine *e, int32_t table, int32_t port, Visit *visit) {
     mark(e, port, false, 1);
     int answer = table_touch(e, table, e->marked);
     mark(e, port, false, 0);
-    return answer ? answer : answer_edits(e, table, false);
+    return answer ? answer : visit(e, table);
 }
 
-static int touch_port(Engine *e, int32_t port) {
-    int answer = touch_table(e, e->in.port_table[port], port);
+static int touch_port(Engine *e, int32_t port, Visit *visit) {
+    int answer = touch_table(e, e->in.port_table[port], port, visit);
     for (int64_t i = 0; i < e->foreign.count && !answer; i += 2)
-        if (e->foreign.at[i + 1] == port) answer = touch_table(e, e->foreign.at[i], port);
+        if (e->foreign.at[i + 1] == port) answer = touch_table(e, e->foreign.at[i], port, visit);
+    return answer;
+}
+
+/* Every table with routes by a port, or to it, one after the other: its edits are what these routes cover; `visit` takes
+ * them away. OK, or the first other answer of `visit`. */
+int each_touched(Engine *e, int32_t port, Visit *visit) {
+    int answer = touch_port(e, port, visit);
+    for (int32_t k = e->sender_first[port]; k < e->sender_first[port + 1] && !answer; k++)
+        answer = touch_port(e, e->sender[k], visit);
+    return answer;
+}
+
+static int answer_touched(Engine *e, int32_t table) { return answer_edits(e, table, false); }
+
+static int forget_touched(Engine *e, int32_t table) {
+    int answer = hubs_forget(e, table);
+    e->edits = 0;
     return answer;
 }
 
@@ -234,15 +253,13 @@ int answer_port(Engine *e, int32_t port, bool up, bool asking) {
     }
     if (sharing_end(e, port)) return e->error;
     set_port(e, port, up);
-    if (!asking) return e->error;
+    if (!asking) return e->error ? e->error : e->hubs.answers ? each_touched(e, port, forget_touched) : OK;
     if (!e->plain) {
         e->sweeps++;
         return sweep_all(e, true);
     }
     e->flipped = port;
-    int answer = touch_port(e, port);
-    for (int32_t k = e->sender_first[port]; k < e->sender_first[port + 1] && !answer; k++)
-        answer = touch_port(e, e->sender[k]);
+    int answer = each_touched(e, port, answer_touched);
     answer = answer ? answer : answer_zone(e, port);
     return answer == SWEPT ? OK : answer;
 }

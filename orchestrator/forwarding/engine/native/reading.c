@@ -7,7 +7,7 @@
 void engine_counts(const Engine *e, int64_t *counts) {
     const int64_t all[] = {e->nodes.kind.count, e->nodes.children.count, e->groups,    e->class_count, e->interval_count,
                            e->atoms,            e->classes,              e->collisions, e->sweeps,     e->wrong_pairs,
-                           e->suspect_pairs,    e->full_work,            e->work,      e->leading_count};
+                           e->suspect_pairs,    e->full_work,            e->work,      e->leading_count, e->hubs.reads};
     memcpy(counts, all, sizeof all);
 }
 

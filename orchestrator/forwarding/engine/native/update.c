@@ -11,7 +11,9 @@
 
 #define LEAST_SEARCH 500 /* steps to look for everybody upstream, in however small a network */
 #define NEAR 200    /* steps to look for somebody upstream before anything else is done */
+#define FAR 8000    /* the same before many pieces of edits are looked at */
 #define PIECES 64   /* pieces of edits to look at before it is known who is upstream */
+#define MANY 16384  /* the same where walks end at hubs */
 #define FEW_EDITS 8 /* so few edits, and pieces of them, are looked at before it is known whether anybody is upstream */
 #define FEW_ASKED 3 /* so few are asked everywhere, wherever the table's own outcome has changed or not */
 
@@ -77,11 +79,19 @@ static int part_edits(Engine *e) {
     return OK;
 }
 
-/* Ask those upstream, or everybody where looking for them costs more than `budget`. */
+/* Who is upstream, where that is found within a budget of steps; in tests it may never be. */
+static int look_for(Engine *e, int32_t table, int64_t budget) {
+    return e->hubs.every % 2 ? 1 : upstream(e, table, budget);
+}
+
+/* Ask those upstream; or, where looking for them costs more than `budget`, everybody who may get there through hubs. */
 static int ask_upstream(Engine *e, int32_t table, int64_t budget) {
-    int status = upstream(e, table, budget);
+    int64_t work = e->work;
+    int status = look_for(e, table, budget);
     if (status <= 0) return status;
+    e->budget += e->work - work; /* what has been in vain is not held against the update */
     e->asked_count = 0;
+    if (e->hubs.on && hubs_ask(e, table)) return e->error;
     return ask_everybody(e, 0, LABEL_END);
 }
 
@@ -104,16 +114,38 @@ static int pieces_changed(Engine *e, int32_t table, bool replaced, int64_t most)
     return status ? status : keep_changed(e, table, 2 * most);
 }
 
+/* Only pieces of the edits are in question, not all of them. */
+static int pieces_in_question(Engine *e) {
+    e->edits = 0;
+    for (int64_t i = 0; i < e->pieces && !e->error; i++)
+        edit_push(e, e->piece[i].low, e->piece[i].high, NOBODY, e->piece[i].at < 0 ? -2 : e->piece[i].at);
+    return e->error;
+}
+
+/* Much is in question: outcomes of hubs are read from now on, and the budget is a part of what everything costs. */
+static int begin_wide(Engine *e, int32_t table) {
+    if (hubs_begin(e, table)) return e->error;
+    if (e->hubs.on && e->patience >= 0) e->budget += e->full_work / 2;
+    return OK;
+}
+
 /* Whose answers a table's edits may change, and where. Mostly a few labels are in question, and the table's own outcome is
  * what it was; or nobody is near upstream. Where it has changed in many pieces, it is worth to know first who is. */
 static int answer_upstream(Engine *e, int32_t table, bool replaced) {
-    int own = e->edits <= FEW_EDITS ? pieces_changed(e, table, replaced, FEW_EDITS) : 1;
+    bool quick = e->edits <= FEW_EDITS && !e->hubs.every;
+    int own = quick ? pieces_changed(e, table, replaced, FEW_EDITS) : 1;
     if (own < 0 || (!own && !e->pieces)) return own;
-    int status = upstream(e, table, NEAR);
-    if (status <= 0) return status ? status : own ? answer_known(e, table, replaced) : answer_pieces(e, table);
-    own = own ? pieces_changed(e, table, replaced, PIECES) : own;
+    int status = look_for(e, table, NEAR);
+    own = own && status > 0 && !e->hubs.every ? pieces_changed(e, table, replaced, PIECES) : own;
     if (own < 0 || (!own && !e->pieces)) return own;
-    status = ask_upstream(e, table, own ? LEAST_SEARCH + e->full_work / 32 : e->pieces * e->leading_count * 4);
+    if (own && status > 0) status = look_for(e, table, FAR);
+    if (status < 0 || (!status && !e->asked_count)) return status;
+    if (own && begin_wide(e, table)) return e->error;
+    own = own && status > 0 && e->hubs.on ? pieces_changed(e, table, replaced, MANY) : own;
+    if (own < 0 || (!own && !e->pieces)) return own;
+    if (!own && pieces_in_question(e)) return e->error;
+    int64_t whole = LEAST_SEARCH + e->full_work / 32, each = e->pieces * e->leading_count * 4;
+    if (status) status = ask_upstream(e, table, own || each > whole ? whole : each);
     return status ? status : own ? answer_known(e, table, replaced) : answer_pieces(e, table);
 }
 
@@ -198,6 +230,13 @@ static int remember_edits(Engine *e) {
     return OK;
 }
 
+/* What is known of hubs does not hold any more where the table has edits. */
+static int forget_edits(Engine *e, int32_t table) {
+    memcpy(e->edit, e->whole, (size_t)e->wholes * sizeof *e->edit);
+    e->edits = e->wholes;
+    return hubs_forget(e, table);
+}
+
 static int sweep_remembered(Engine *e, int32_t table, bool replaced) {
     memcpy(e->edit, e->whole, (size_t)e->wholes * sizeof *e->edit);
     e->edits = e->wholes;
@@ -210,7 +249,9 @@ int answer_edits(Engine *e, int32_t table, bool replaced) {
     if (!e->edits) return OK;
     int status = e->plain ? remember_edits(e) : answer_rewritten(e);
     if (!status && e->plain) status = answer_upstream(e, table, replaced);
+    e->hubs.on = e->hubs.asking = false;
     if (status > 0) status = e->plain ? sweep_remembered(e, table, replaced) : sweep_asked(e, NOBODY, false);
+    if (status >= 0 && e->hubs.answers && forget_edits(e, table)) status = e->error;
     e->edits = 0;
     e->asked_count = 0;
     return status;

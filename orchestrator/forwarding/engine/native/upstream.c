@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MOST 2 /* intervals of one table; more become one */
+#define MOST_APART 24 /* the same, where it is hubs that are looked for: what is in question there is to be no more than needed */
 #define FEW 24 /* stretches of a table that are looked at one by one */
 
 /* ---- routes by group ---- */
@@ -93,7 +94,7 @@ static int meet(Engine *e, int32_t table, int64_t low, int64_t high) {
         least = met->low < least ? met->low : least;
         most = met->high > most ? met->high : most;
     }
-    if (known >= MOST) {
+    if (known >= e->most_met) {
         low = least;
         high = most;
     }
@@ -178,11 +179,27 @@ static int meet_senders(Engine *e, int32_t changed, const Reach *at) {
     return status;
 }
 
+/* From which hubs the table is reached without passing another one, to labels of its edits: entries of e->queue behind the
+ * first. OK, an error, or 1: more than the budget allows. */
+int frontier(Engine *e, int32_t table, int64_t budget) {
+    e->upstream_limit = e->work + budget;
+    e->queued = e->met_next.count = 0;
+    e->most_met = MOST_APART;
+    if (!++e->met_now) return e->error = BAD_ARGUMENT;
+    int status = meet(e, table, e->edit[0].low, e->edit[e->edits - 1].high);
+    for (int64_t i = 0; i < e->queued && !status; i++) {
+        Reach at = e->queue[i];
+        if (!i || e->hubs.of[at.at] < 0) status = meet_senders(e, table, &at);
+    }
+    return status;
+}
+
 /* Ask for every attachment whose packets to labels of the edits may pass the table. OK, an error, or 1: more than the
  * budget allows. */
 int upstream(Engine *e, int32_t table, int64_t budget) {
     e->upstream_limit = e->work + budget;
     e->queued = e->met_next.count = e->asked_count = 0;
+    e->most_met = MOST;
     if (!++e->met_now) return e->error = BAD_ARGUMENT;
     if (meet(e, table, e->edit[0].low, e->edit[e->edits - 1].high)) return e->error;
     for (int64_t i = 0; i < e->queued; i++) {

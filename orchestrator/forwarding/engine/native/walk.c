@@ -89,7 +89,7 @@ static bool too_far(Engine *e) {
     return e->error != OK;
 }
 
-static void settle(Engine *e, int32_t at, int32_t node, int32_t passes) {
+static void settle(Engine *e, int32_t at, int32_t node, uint64_t passes) {
     e->slot[at].node = node;
     e->slot[at].passes = passes;
 }
@@ -118,7 +118,7 @@ static int32_t expand(Engine *e, Place p, int32_t *low) {
 /* A loop that branches is closed: e->open from `first` on are its places. A packet that stays in it for as many steps as
  * it has places has been somewhere twice; one that leaves it, leaves within so many. So this often every place is given
  * its outcome by those of the places it leads to, beginning with LOOP; less often when nothing changes any more. */
-static void close_loop(Engine *e, int64_t first, int32_t passes) {
+static void close_loop(Engine *e, int64_t first, uint64_t passes) {
     int64_t count = e->open.count - first, base = e->scratch.count;
     bool seeing = e->seeing, changes = true;
     e->seeing = false; /* all of it was seen on the way in */
@@ -145,7 +145,8 @@ static void close_loop(Engine *e, int64_t first, int32_t passes) {
 
 /* The way from `base` on has been followed. Places that `low`, a place further up the way, closes a loop with stay open
  * until that one is done; when it is on this part of the way, the loop is closed here. Returns the outcome. */
-static int32_t remember(Engine *e, int64_t base, int64_t opened, int32_t low, int32_t node, int32_t passes) {
+static int32_t remember(Engine *e, int64_t base, int64_t opened, int32_t low, int32_t node,
+                        uint64_t passes) {
     int64_t loop = low == NEVER ? e->way.count : low < base ? base : low;
     for (int64_t i = loop; i < e->way.count; i++)
         if (ints_push(&e->open, e->way.at[i])) e->error = NO_MEMORY;
@@ -174,9 +175,15 @@ static int32_t slot_for(Engine *e, int32_t table, int32_t context, int32_t state
     return open ? place_slot(e, (Place){label, table, context, state}) : at;
 }
 
+/* The hub that a place is, where walks read what is known of hubs; else NOBODY. */
+static inline int32_t hub_of(const Engine *e, int32_t table, int32_t context) {
+    return e->hubs.on && !context && table < e->in.tables ? e->hubs.of[table] : NOBODY;
+}
+
 int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int64_t label, int32_t *low) {
     int64_t base = e->way.count, opened = e->open.count;
-    int32_t above = e->passes, mine = NEVER, node;
+    uint64_t above = e->passes;
+    int32_t mine = NEVER, node, hub = hub_of(e, table, context);
     e->passes = 0;
     for (;;) {
         int32_t at = slot_for(e, table, context, state, label);
@@ -190,9 +197,21 @@ int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int
                 e->passes |= table == e->apart ? MET_A_LOOP | MET_APART : MET_A_LOOP;
                 if (slot->position < base) mine = slot->position; /* else a chain that bites its own tail */
             }
+            if (e->way.count == base) hub = NOBODY; /* it is known, or not done yet */
             break;
         }
         slot->stamp = e->stamp;
+        if (hub >= 0 && e->way.count == base) {
+            node = slot->node = hub_read(e, hub);
+            if (node >= 0) {
+                slot->passes = e->passes;
+                slot->state = state;
+                hub = NOBODY;
+                break;
+            }
+            e->passes |= hub_bit(hub);
+        }
+        if (table == e->apart) e->passes |= PASSES_APART;
         slot->node = NOBODY;
         slot->position = (int32_t)e->way.count;
         slot->state = state;
@@ -211,10 +230,13 @@ int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int
             group = lookup(e, table, label);
             node = group < 0 ? DROP : e->fast[group].node;
             if (node >= 0) break;
-            if (e->fast[group].next >= 0) {
-                table = e->fast[group].next;
+            int32_t next = e->fast[group].next;
+            if (next >= 0) {
                 if (e->fast[group].context >= 0) context = e->fast[group].context;
-                continue;
+                if (hub_of(e, next, context) < 0) {
+                    table = next;
+                    continue;
+                }
             }
         }
         e->depth++;
@@ -228,6 +250,7 @@ int32_t walk_place(Engine *e, int32_t table, int32_t context, int32_t state, int
         break;
     }
     node = remember(e, base, opened, mine, node, e->passes);
+    if (hub >= 0 && mine >= base) hub_keep(e, hub, node, e->passes);
     if (mine < base && mine < *low) *low = mine;
     e->passes |= above;
     return node;
