@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define MOST_WAITING 8192 /* answers before they are put into lists */
+
 /* The first of the records of this ring that the record goes on where they end, or NOBODY. */
 static int64_t goes_on(const Engine *e, const Record *record) {
     int64_t at = e->last_record[record->attachment];
@@ -52,6 +54,44 @@ int answer_is(Engine *e, int32_t attachment, int64_t low, int64_t high, int32_t 
     return e->error;
 }
 
+/* Answers wait until there are many: put in leader by leader, they find the leader's list where the last one has left it.
+ * They come with labels ascending. */
+static int wait_for(Engine *e, Found one) {
+    int32_t last = e->found_last[one.attachment];
+    if (last >= 0 && e->found[last].high == one.low && e->found[last].node == one.node) {
+        e->found[last].high = one.high;
+        return OK;
+    }
+    if (e->founds == e->found_room) {
+        int64_t room = e->found_room * 2 + 256;
+        Found *more = realloc(e->found, (size_t)room * sizeof *more);
+        if (!more) return e->error = NO_MEMORY;
+        e->found = more;
+        e->found_room = room;
+    }
+    int32_t at = (int32_t)e->founds++;
+    e->found[at] = one;
+    e->found_last[one.attachment] = at;
+    if (last >= 0) {
+        e->found[last].next = at;
+        return OK;
+    }
+    e->found_first[one.attachment] = at;
+    return ints_push(&e->finder, one.attachment) ? (e->error = NO_MEMORY) : OK;
+}
+
+/* Put those that wait into the leaders' lists. Returns OK or an error. */
+int answers_put(Engine *e) {
+    for (int64_t i = 0; i < e->finder.count; i++) {
+        int32_t attachment = e->finder.at[i];
+        for (int32_t at = e->found_first[attachment]; at >= 0 && !e->error; at = e->found[at].next)
+            answer_is(e, attachment, e->found[at].low, e->found[at].high, e->found[at].node);
+        e->found_last[attachment] = NOBODY;
+    }
+    e->finder.count = e->founds = 0;
+    return e->error;
+}
+
 static int64_t next_boundary(const Engine *e, int64_t label, int64_t end) {
     for (int64_t i = 0; i < e->asked_count; i++) {
         const Reach *one = &e->asked[i];
@@ -93,7 +133,9 @@ static int64_t answer_at(Engine *e, int64_t label, int64_t end, int32_t watched,
         e->same_group = does;
     }
     end = e->same_end < end ? e->same_end : end;
-    for (int64_t i = 0; i < e->met.count && !e->error; i += 2) answer_is(e, e->met.at[i], label, end, e->met.at[i + 1]);
+    for (int64_t i = 0; i < e->met.count && !e->error; i += 2)
+        wait_for(e, (Found){label, end, e->met.at[i], e->met.at[i + 1], NOBODY});
+    if (e->founds > MOST_WAITING) answers_put(e);
     return end;
 }
 
@@ -115,5 +157,6 @@ int answer_asked(Engine *e) {
         if (e->asked[i].low < low) low = e->asked[i].low;
         if (e->asked[i].high > high) high = e->asked[i].high;
     }
-    return answer(e, low, high, NOBODY, NOBODY);
+    int status = answer(e, low, high, NOBODY, NOBODY);
+    return answers_put(e) ? e->error : status;
 }

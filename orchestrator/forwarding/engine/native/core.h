@@ -124,6 +124,11 @@ typedef struct Record { /* one changed answer: attachment, [low, high), node bef
     int32_t attachment, before, after;
 } Record;
 
+typedef struct Found { /* an attachment's answer that is to be put into its list, and the next one of this attachment */
+    int64_t low, high;
+    int32_t attachment, node, next;
+} Found;
+
 typedef struct Edit { /* one interval of a table whose next hops changed */
     int64_t low, high;
     int32_t before, after; /* groups */
@@ -209,6 +214,10 @@ typedef struct Engine {
     int64_t edits, edit_room, wholes, whole_room;
     Record *record;
     int64_t records, record_room;
+    Found *found;
+    int64_t founds, found_room;
+    int32_t *found_first, *found_last; /* [attachments]: of those in `finder` */
+    Ints finder;
     int64_t *last_record; /* [attachments]: where a leader's last one is, if it has any */
     int64_t full_work, sweep_work; /* what a sweep of everything costs, in steps, and finding its stretches alone */
     int64_t budget, patience;      /* where an update becomes a sweep; see engine_patience */
@@ -284,6 +293,7 @@ int answer_zone(Engine *e, int32_t port);
 int answer(Engine *e, int64_t low, int64_t high, int32_t watched, int32_t node);
 int answer_is(Engine *e, int32_t attachment, int64_t low, int64_t high, int32_t node);
 int answer_asked(Engine *e);
+int answers_put(Engine *e);
 int pieces_before(Engine *e, int32_t table, bool replaced, int64_t most);
 int keep_changed(Engine *e, int32_t table, int64_t most);
 int answer_edits(Engine *e, int32_t table, bool replaced);

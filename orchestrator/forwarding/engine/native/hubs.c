@@ -13,9 +13,11 @@
 
 #define LEAST_SEGMENTS 512 /* of a hub */
 #define SEARCH 4000        /* steps to find from which hubs a table is reached */
-#define MOST_HIDDEN 64     /* parts of labels that are not read; more hide everything */
+#define MOST_HIDDEN 96     /* parts of labels that are not read; more hide everything */
 #define MOST_LATER 512     /* parts that wait to be forgotten */
 #define NARROW ((int64_t)1 << 20) /* so few labels are forgotten everywhere: looking for who it may be costs more */
+#define CLOSE_4 ((int64_t)1 << 18) /* so far apart, two edits of a hub hide as one: a /14, */
+#define CLOSE_6 ((int64_t)1 << 24) /* a /40 */
 #define EVERY_HUB (~(uint64_t)(FIRST_HUB - 1))
 
 /* ---- which tables are hubs ---- */
@@ -204,15 +206,28 @@ static int forget_later(Engine *e) {
     return e->error;
 }
 
-/* Answers whose ways may pass a table that has e->edits, part by part. OK, an error, or 1: it is not known which. */
-static int each_hidden(Engine *e, int32_t table, Hiding *to, bool parts) {
+/* Answers that name a hub, where it has e->edits; what lies between those that are close may be hidden, too. */
+static int hidden_by(Engine *e, int32_t hub, Hiding *to, bool exactly) {
+    Hidden one = {hub_bit(hub), e->edit[0].low, e->edit[0].high};
+    for (int64_t i = 1; i < e->edits; i++) {
+        const Edit *edit = &e->edit[i];
+        int64_t close = exactly ? 0 : edit->low < V4_END ? CLOSE_4 : one.high > V4_END ? CLOSE_6 : 0;
+        if (edit->low - one.high <= close) {
+            one.high = edit->high;
+        } else {
+            if (hiding_push(e, to, one)) return e->error;
+            one.low = edit->low;
+            one.high = edit->high;
+        }
+    }
+    return hiding_push(e, to, one);
+}
+
+/* Answers whose ways may pass a table that has e->edits. OK, an error, or 1: it is not known which. */
+static int each_hidden(Engine *e, int32_t table, Hiding *to, bool exactly) {
     Hubs *h = &e->hubs;
-    int32_t self = h->of[table];
-    int64_t low = e->edit[0].low, high = e->edit[e->edits - 1].high, work = e->work;
-    if (self >= 0 && !parts) return hiding_push(e, to, (Hidden){hub_bit(self), low, high});
-    for (int64_t i = 0; self >= 0 && i < e->edits; i++)
-        if (hiding_push(e, to, (Hidden){hub_bit(self), e->edit[i].low, e->edit[i].high})) return e->error;
-    if (self >= 0) return OK;
+    int64_t work = e->work;
+    if (h->of[table] >= 0) return hidden_by(e, h->of[table], to, exactly);
     int status = frontier(e, table, SEARCH);
     e->budget += e->work - work;
     for (int64_t i = 1; i < e->queued && !status; i++) {

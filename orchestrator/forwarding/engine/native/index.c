@@ -174,7 +174,10 @@ int index_build(Engine *e) {
     e->met_stamp = calloc(tables, sizeof *e->met_stamp);
     e->last_record = calloc((size_t)e->in.attachments + 1, sizeof *e->last_record);
     e->inward = malloc(tables * sizeof *e->inward);
-    int answer = e->leak_of && e->table_use && e->port_use && e->met_first && e->met_stamp && e->inward && e->last_record ? OK : NO_MEMORY;
+    e->found_first = malloc(((size_t)e->in.attachments + 1) * sizeof *e->found_first);
+    e->found_last = malloc(((size_t)e->in.attachments + 1) * sizeof *e->found_last);
+    int answer = e->leak_of && e->table_use && e->port_use && e->met_first && e->met_stamp && e->inward && e->last_record && e->found_first && e->found_last ? OK : NO_MEMORY;
+    if (!answer) memset(e->found_last, 0xff, ((size_t)e->in.attachments + 1) * sizeof *e->found_last);
     if (!answer) memset(e->leak_of, 0xff, tables * sizeof *e->leak_of);
     if (!answer) memset(e->inward, 0xff, tables * sizeof *e->inward);
     answer = answer ? answer : index_ports(e, &key, &value);
@@ -191,7 +194,8 @@ void index_free(Engine *e) {
                    e->leak.at,    e->leak_of,   e->foreign.at,   e->met.at,         e->met_next.at,    e->met_first,
                    e->met_stamp,  e->inward,     e->queue,        e->asked,          e->edit,           e->record, e->whole,
                    e->marked,     e->use.at,    e->port_use,     e->table_use,      e->entry_first,    e->entry,
-                   e->piece,      e->group_route.at, e->last_record};
+                   e->piece,      e->group_route.at, e->last_record, e->found,      e->found_first,
+                   e->found_last, e->finder.at};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 

@@ -15,6 +15,7 @@
 #define PIECES 64   /* pieces of edits to look at before it is known who is upstream */
 #define MANY 16384  /* the same where walks end at hubs */
 #define FEW_EDITS 8 /* so few edits, and pieces of them, are looked at before it is known whether anybody is upstream */
+#define FEW_PIECES 16 /* for so few, everybody is asked at once */
 #define FEW_ASKED 3 /* so few are asked everywhere, wherever the table's own outcome has changed or not */
 
 static int ask_everybody(Engine *e, int64_t low, int64_t high) {
@@ -37,7 +38,7 @@ static int answer_pieces(Engine *e, int32_t table) {
         status = answer(e, e->piece[i].low, e->piece[i].high, table, e->piece[i].at);
         if (!status && i + 1 < e->pieces) status = too_long(e, began, i + 1, e->pieces);
     }
-    return status;
+    return answers_put(e) ? e->error : status;
 }
 
 /* ---- who is asked for what ---- */
@@ -98,14 +99,11 @@ static int ask_upstream(Engine *e, int32_t table, int64_t budget) {
 /* It is known who is asked. Where the table's own outcome is what it was, everybody's is. */
 static int answer_known(Engine *e, int32_t table, bool replaced) {
     if (!e->asked_count) return OK;
-    e->ascending = e->edits > 16;
     int status = part_edits(e);
     status = status ? status : answer_pieces(e, table);
     status = status ? status : pieces_before(e, table, replaced, INT64_MAX);
     status = status ? status : keep_changed(e, table, INT64_MAX);
-    status = status ? status : answer_pieces(e, table);
-    e->ascending = false;
-    return status;
+    return status ? status : answer_pieces(e, table);
 }
 
 /* Pieces where the table's own outcome has changed. OK, an error, or 1: more than are worth it at once. */
@@ -133,6 +131,7 @@ static int begin_wide(Engine *e, int32_t table) {
  * what it was; or nobody is near upstream. Where it has changed in many pieces, it is worth to know first who is. */
 static int answer_upstream(Engine *e, int32_t table, bool replaced) {
     bool quick = e->edits <= FEW_EDITS && !e->hubs.every;
+    e->ascending = e->edits > 1;
     int own = quick ? pieces_changed(e, table, replaced, FEW_EDITS) : 1;
     if (own < 0 || (!own && !e->pieces)) return own;
     int status = look_for(e, table, NEAR);
@@ -144,7 +143,7 @@ static int answer_upstream(Engine *e, int32_t table, bool replaced) {
     own = own && status > 0 && e->hubs.on ? pieces_changed(e, table, replaced, MANY) : own;
     if (own < 0 || (!own && !e->pieces)) return own;
     if (!own && pieces_in_question(e)) return e->error;
-    int64_t whole = LEAST_SEARCH + e->full_work / 32, each = e->pieces * e->leading_count * 4;
+    int64_t whole = LEAST_SEARCH + e->full_work / 32, each = e->pieces <= FEW_PIECES ? 0 : e->pieces * e->leading_count * 4;
     if (status) status = ask_upstream(e, table, own || each > whole ? whole : each);
     return status ? status : own ? answer_known(e, table, replaced) : answer_pieces(e, table);
 }
@@ -249,7 +248,7 @@ int answer_edits(Engine *e, int32_t table, bool replaced) {
     if (!e->edits) return OK;
     int status = e->plain ? remember_edits(e) : answer_rewritten(e);
     if (!status && e->plain) status = answer_upstream(e, table, replaced);
-    e->hubs.on = e->hubs.asking = false;
+    e->hubs.on = e->hubs.asking = e->ascending = false;
     if (status > 0) status = e->plain ? sweep_remembered(e, table, replaced) : sweep_asked(e, NOBODY, false);
     if (status >= 0 && e->hubs.answers && forget_edits(e, table)) status = e->error;
     e->edits = 0;
