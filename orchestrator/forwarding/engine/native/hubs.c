@@ -143,7 +143,7 @@ int32_t hub_read(Engine *e, int32_t hub) {
     if (number < 0) return NOBODY;
     const Kept *kept = &h->answer[number];
     int64_t end = list_end(&h->list[hub], at);
-    for (int64_t i = 0; i < h->now.count; i++) {
+    for (int64_t i = 0; h->hidden & kept->passed && i < h->now.count; i++) {
         const Hidden *hidden = &h->now.at[i];
         if (!(hidden->hubs & kept->passed) || hidden->high <= e->here || hidden->low >= end) continue;
         if (hidden->low <= e->here) return NOBODY;
@@ -200,8 +200,8 @@ static int forget_in(Engine *e, List *list, const Hidden *hidden) {
 
 static int forget_later(Engine *e) {
     Hubs *h = &e->hubs;
-    for (int64_t i = 0; i < h->later.count && !e->error; i++)
-        for (int32_t hub = 0; hub < h->count && !e->error; hub++) forget_in(e, &h->list[hub], &h->later.at[i]);
+    for (int32_t hub = 0; hub < h->count; hub++) /* list by list: each is looked at while it is at hand */
+        for (int64_t i = 0; i < h->later.count && !e->error; i++) forget_in(e, &h->list[hub], &h->later.at[i]);
     h->later.count = 0;
     return e->error;
 }
@@ -267,6 +267,8 @@ int hubs_begin(Engine *e, int32_t table) {
         if (status < 0) return status;
         if (status > 0) h->now.count = 0;
         if (status > 0 && hiding_push(e, &h->now, (Hidden){EVERY_HUB, 0, LABEL_END})) return e->error;
+        h->hidden = 0;
+        for (int64_t i = 0; i < h->now.count; i++) h->hidden |= h->now.at[i].hubs;
         memcpy(e->edit, e->whole, (size_t)e->wholes * sizeof *e->edit);
         e->edits = e->wholes;
         h->ready = true;

@@ -42,6 +42,7 @@ typedef struct Hubs {
     int64_t every;    /* every so-manieth table is a hub, whatever its size and the update; 0: large ones are. An odd one:
                        * who may get to a changed table is found through hubs alone */
     Hiding now;       /* not to be read while a change is answered */
+    uint64_t hidden;  /* all hubs that these name */
     Hiding later;     /* to be forgotten before the next one reads */
 } Hubs;
 
