@@ -303,6 +303,7 @@ def test_down_leaves_nothing_even_after_kills() -> None:
     during = traces()
     assert during.processes > 100
     assert len(during.namespaces) >= 34
+    assert len(during.members) >= during.processes - 2  # all but who looks after the lab from outside
     assert during.interfaces - before.interfaces == {"of-mgmt0"}
     os.kill(network.node_pid("pe1"), signal.SIGKILL)  # a whole node
     os.kill(parent(network.node_pid("fw1")), signal.SIGKILL)  # what keeps a node
@@ -313,7 +314,7 @@ def test_down_leaves_nothing_even_after_kills() -> None:
     assert after.processes == 0
     assert after.interfaces == before.interfaces
     assert after.mounts == before.mounts
-    assert not during.namespaces & every_namespace()
+    assert not during.members & members_of(during.namespaces)
     with pytest.raises(LabError):
         network.node_pid("pe2")
 
@@ -323,6 +324,7 @@ class Traces(NamedTuple):
 
     processes: int
     namespaces: frozenset[str]
+    members: frozenset[tuple[str, str]]
     interfaces: frozenset[str]
     mounts: tuple[str, ...]
 
@@ -339,18 +341,26 @@ def traces() -> Traces:
     machine = str(Path("/proc/self/ns/net").readlink())
     ports = frozenset(name for _, name in socket.if_nameindex())
     mounts = tuple(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
-    return Traces(ours, frozenset(spaces - {machine}), ports, mounts)
+    namespaces = frozenset(spaces - {machine})
+    return Traces(ours, namespaces, members_of(namespaces), ports, mounts)
 
 
-def every_namespace() -> set[str]:
+def members_of(namespaces: frozenset[str]) -> frozenset[tuple[str, str]]:
+    """Number and start of each process in them: a namespace's own number is given to another one when it is gone."""
     found = set()
     for entry in (one for one in Path("/proc").iterdir() if one.name.isdigit()):
         try:
-            found.add(str((entry / "ns/net").readlink()))
+            if str((entry / "ns/net").readlink()) in namespaces:
+                found.add((entry.name, stat_of(entry.name)[19]))
         except OSError:
             continue
-    return found
+    return frozenset(found)
 
 
 def parent(number: int) -> int:
-    return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
+    return int(stat_of(number)[1])
+
+
+def stat_of(number: int | str) -> list[str]:
+    """What proc(5) calls state and what follows it: 1 is the parent, 19 the start."""
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
