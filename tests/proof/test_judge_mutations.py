@@ -20,7 +20,7 @@ BREAKS = {
     "a changed answer is not taken for a flow's": ("flows.c", "rows->place_label[place] < record[i].high", "false"),
     "an entry is not taken for a flow's": (
         "flows.c",
-        "(within(box, here, there) || within(box, there, here))",
+        "(goes || comes)",
         "false",
     ),
     "every device remembers every connection": ("flows_way.c", "if (header->everywhere) return true;", "return true;"),

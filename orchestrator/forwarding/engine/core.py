@@ -53,7 +53,6 @@ _SIGNATURES: Final = {
     "engine_hubs": (_INT, (_POINTER, _LONG)),
     "engine_restore": (_INT, (_POINTER, _INT, _INT, _LONG, _LONG, _INT, _POINTER, _LONG)),
     "engine_batch": (_LONG, (_POINTER, _LONG, *(_POINTER,) * 8)),
-    "engine_records": (_LONG, (_POINTER, _POINTER)),
     "engine_group": (_INT, (_POINTER, _POINTER, _POINTER, _INT)),
     "engine_maps": (_INT, (_POINTER, _POINTER, _POINTER, _POINTER)),
     "engine_promise": (_INT, (_POINTER, _POINTER)),
@@ -97,6 +96,12 @@ class Applied(NamedTuple):
     records: NDArray[Any]
 
 
+class _Told(ctypes.Structure):
+    """`Applied` of native/core.h."""
+
+    _fields_ = (("record", _POINTER), ("records", _LONG), ("before", _INT))
+
+
 class Lent:
     """Memory of the native part that numpy reads in place; it keeps the core alive as long as an array looks there."""
 
@@ -126,16 +131,17 @@ class Core:
         """Build and answer everything. Raises AnswerError beyond bounds, NativeError without memory."""
         self._library = _bound()
         self._compiled = compiled
-        self._before = _INT(0)
-        self._record = _POINTER()
+        self._told = _Told()
         self._low, self._high = _LONG(0), _LONG(0)
         self._kept: dict[str, NDArray[Any]] = {}
         status = _INT(0)
         native = compiled.native()
         self._handle = self._library.engine_new(ctypes.byref(native), ctypes.byref(status))
-        self._references = tuple(ctypes.byref(value) for value in (self._before, self._record, self._low, self._high))
+        self._references = tuple(ctypes.byref(value) for value in (self._low, self._high))
+        self._telling = ctypes.byref(self._told)
         if not self._handle:
             raise self._fault(status.value)
+        self._here = _POINTER(self._handle)  # made once: updates are many
 
     def __del__(self) -> None:
         """Give the memory back."""
@@ -166,17 +172,14 @@ class Core:
 
     def apply(self, kind: int, at: int, low: int, high: int, group: int) -> Applied:
         """Apply one change. Raises UpdateError when it does not fit."""
-        status = self._library.engine_apply(self._handle, kind, at, low, high, group, self._references[0])
+        told = self._told
+        status = self._library.engine_apply(self._here, kind, at, low, high, group, self._telling)
         if status:
             raise self._fault(status)
-        return Applied(self._before.value, self.records())
-
-    def records(self) -> NDArray[Any]:
-        """The changed answers of the last change, copied."""
-        count = self._library.engine_records(self._handle, self._references[1])
-        if not count:
-            return _NOTHING
-        return np.frombuffer(ctypes.string_at(self._record.value or 0, count * RECORD.itemsize), RECORD)
+        if not told.records:
+            return Applied(told.before, _NOTHING)
+        rows = ctypes.string_at(told.record, told.records * RECORD.itemsize)
+        return Applied(told.before, np.frombuffer(rows, RECORD))
 
     def restore(self, kind: int, at: int, low: int, high: int, group: int, records: NDArray[Any]) -> None:
         """Take a change back: the inverse change of the tables, and the answers as they were."""
@@ -284,7 +287,7 @@ class Core:
 
     def route(self, table: int, label: int) -> tuple[int, int, int] | None:
         """(group, low, high) of the route that decides for a label, None without any."""
-        low, high = self._references[2:]
+        low, high = self._references
         group = self._library.engine_route(self._handle, table, label, low, high)
         return None if group < 0 else (group, self._low.value, self._high.value)
 

@@ -32,7 +32,6 @@ from orchestrator.forwarding.engine.sound import Sound, check_packet, check_pref
 from orchestrator.forwarding.engine.tables import compile_network
 from orchestrator.forwarding.engine.trail import Trail
 from orchestrator.forwarding.engine.updates import (
-    AddRoute,
     EntryUpdate,
     Hop,
     InsertEntry,
@@ -245,15 +244,16 @@ class Engine:
             self._rebuild()
             low, high = self.labels.interval(update.prefix)
             self._cuts.at((low, high))
-        group = NONE if isinstance(update, RemoveRoute) else self.group(update.hops)  # of the engine as it is now
+        # of the engine as it is now
+        group = NONE if isinstance(update, RemoveRoute) else self._groups.number(update.hops)
         kind = KINDS[type(update)]
         applied = self._core.apply(kind, update.table, low, high, group)
         line = self._lines.made(update.table, update.prefix)
         if not isinstance(update, RemoveRoute):
             self._lines.put(update.table, update.prefix, update.line)
         self._updates.append(update)
-        old = () if isinstance(update, AddRoute) else self.hops(applied.before)
-        native = (int(INVERSE[kind]), update.table, low, high, applied.before)
+        old = () if applied.before < 0 else self._groups.hops(applied.before)
+        native = (INVERSE[kind], update.table, low, high, applied.before)
         return Change(update, applied.records, native=native, hops=old, line=line, generation=self.generation)
 
     def _port(self, update: PortDown | PortUp) -> Change:

@@ -55,15 +55,15 @@ class FilterRows:
 
     def change(self, number: int, position: int, kind: RowChange, values: Row | None) -> tuple[bool, Row | None]:
         """One entry of a filter comes, goes or is replaced: whether the columns are new ones, and what went."""
-        count = int(self.count[number])
-        moved = kind == RowChange.COMES and count == self._room[number] and self._make_room(number, count)
+        count, comes = int(self.count[number]), kind == RowChange.COMES
+        moved = comes and count == self._room[number] and self._make_room(number, count)
         if values:
-            self._values = _VALUES(*values)
+            self._values[:] = list(values)
         begin = int(self.start[number])
         self._change(self._pointers, kind, begin + position, begin + count, self._values, self._old)
         if kind != RowChange.REPLACED:
-            self.count[number] = count + (1 if kind == RowChange.COMES else -1)
-        return moved, None if kind == RowChange.COMES else tuple(self._old)
+            self.count[number] = count + (1 if comes else -1)
+        return moved, None if comes else tuple(self._old)
 
     def _make_room(self, number: int, count: int) -> bool:
         """The filter's rows move to the end, half as many free ones behind them; whether the columns are new ones."""

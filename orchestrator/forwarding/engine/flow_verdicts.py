@@ -25,11 +25,10 @@ _INT = ctypes.c_int32
 _SIGNATURES: Final = {
     "flows_new": (_POINTER, (_POINTER, _POINTER, _LONG)),
     "flows_free": (None, (_POINTER,)),
-    "flows_changed": (_INT, (_POINTER, _POINTER, _LONG)),
-    "flows_entry": (_INT, (_POINTER, _INT, _POINTER)),
+    "flows_changed": (_LONG, (_POINTER, _POINTER, _LONG)),
+    "flows_entry": (_INT, (_POINTER, _INT, _LONG, _LONG, _LONG, _LONG)),
     "flows_judge": (_LONG, (_POINTER, _POINTER, _POINTER)),
 }
-_BOX = _LONG * 4
 _Long = NDArray[np.int64]
 _Int = NDArray[np.int32]
 
@@ -85,6 +84,8 @@ class FlowVerdicts:
         self._handle = self._library.flows_new(core.handle, ctypes.byref(native), len(table.start))
         if not self._handle:
             raise NativeError(_NO_MEMORY)
+        self._here = _POINTER(self._handle)  # made once: updates are many
+        self._marked = len(rows.source)
 
     def __del__(self) -> None:
         """Give the memory back."""
@@ -95,17 +96,24 @@ class FlowVerdicts:
     def changed(self, records: NDArray[Any]) -> None:
         """Mark flows that hang on changed answers (core.RECORD), and those that a walker decides."""
         count = len(records)
-        self._check(self._library.flows_changed(self._handle, records.ctypes.data if count else None, count))
+        self._marked = self._library.flows_changed(self._here, records.ctypes.data if count else None, count)
+        self._check(self._marked)
 
     def entry(self, number: int, area: Sequence[int]) -> None:
-        """Mark flows that meet filter `number` with a header of these labels: [low, high) of sources, destinations."""
-        self._check(self._library.flows_entry(self._handle, number, _BOX(*area)))
+        """Mark flows that meet filter `number` with a header of these labels: [low, high) of sources, destinations.
+
+        `changed` is to be told of the same update afterwards.
+        """
+        self._check(self._library.flows_entry(self._here, number, *area))
 
     def judge(self) -> list[list[int]]:
         """Judge what is marked: [flow, Verdict] of those with another one, and of all of them that are slow."""
+        if not self._marked:
+            return []
         view, told = ctypes.byref(self._table.view), ctypes.byref(self._told)
-        count = self._library.flows_judge(self._handle, view, told)
+        count = self._library.flows_judge(self._here, view, told)
         self._check(count)
+        self._marked = 0
         if not count:
             return []
         found: list[list[int]] = (

@@ -84,6 +84,7 @@ class Judge:
         self._handle = self._library.judge_new(core.handle, *arrays, BUDGET)
         if not self._handle:
             raise NativeError(_NO_MEMORY)
+        self._here = _POINTER(self._handle)  # made once: updates are many
 
     def __del__(self) -> None:
         """Give the memory back."""
@@ -97,13 +98,13 @@ class Judge:
         Every change there is of account.
         """
         given = np.array([(low, high, node, 0) for low, high, node in rows], _REACH)
-        if self._library.judge_bad(self._handle, attachment, len(given), given.ctypes.data):
+        if self._library.judge_bad(self._here, attachment, len(given), given.ctypes.data):
             raise NativeError(_NO_MEMORY)
 
     def harmful(self, records: NDArray[Any]) -> list[Place]:
         """Of changed answers (core.RECORD) those by which the forbidden pairs that are crossed may become others."""
         rows = np.empty(len(records), np.int32)
-        count = self._library.judge_harmful(self._handle, records.ctypes.data, len(records), rows.ctypes.data)
+        count = self._library.judge_harmful(self._here, records.ctypes.data, len(records), rows.ctypes.data)
         found: list[Place] = records[["attachment", "low", "high"]][rows[:count]].tolist() if count else []
         return found
 
@@ -114,14 +115,14 @@ class Judge:
         """
         given = b"".join([_CHANGE(*row[:4], at, row[MATCH], gains, loses) for row, at, gains, loses in changes])
         view = ctypes.byref(self._table.view)
-        return self._read(self._library.judge_entry(self._handle, view, number, len(changes), given, *self._found))
+        return self._read(self._library.judge_entry(self._here, view, number, len(changes), given, *self._found))
 
     def look(self, places: Sequence[Place], wanted: NDArray[np.uint8]) -> list[Seen]:
         """What there leads to zones that are `wanted` ([zones, zones] flags, C-contiguous), node by node."""
         given = np.array([(low, high, attachment, 0) for attachment, low, high in places], _REACH)
         view, flags = ctypes.byref(self._table.view), wanted.ctypes.data
         return self._read(
-            self._library.judge_look(self._handle, view, len(given), given.ctypes.data, flags, *self._found)
+            self._library.judge_look(self._here, view, len(given), given.ctypes.data, flags, *self._found)
         )
 
     def _read(self, count: int) -> list[Seen]:

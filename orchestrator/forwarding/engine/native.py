@@ -14,7 +14,7 @@ from orchestrator.errors import OnefoldError
 
 LIBRARY: Final = Path(__file__).parent / "native" / "libforwarding.so"
 OTHER_LIBRARY: Final = "ONEFOLD_ENGINE_LIBRARY"  # path of another build (tests load broken ones to see them noticed)
-ABI: Final = 6
+ABI: Final = 7
 
 
 class NativeError(OnefoldError):
@@ -51,7 +51,7 @@ def _pointers(*names: str) -> list[tuple[str, type[ctypes.c_void_p]]]:
 
 
 class Input(ctypes.Structure):
-    """`Input` of native/core.h: counts, then arrays that have to outlive the engine."""
+    """`Input` of native/input.h: counts, then arrays that have to outlive the engine."""
 
     _fields_ = (
         *(

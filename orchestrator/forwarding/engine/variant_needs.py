@@ -6,6 +6,8 @@ from orchestrator.forwarding.engine.entries import Entries
 from orchestrator.forwarding.engine.network import NONE, Action
 from orchestrator.forwarding.engine.tables import Compiled
 
+_NO_PORT = frozenset((NONE,))
+
 
 def suffices(compiled: Compiled, entries: Entries, number: int, readings: list[tuple[int, int]]) -> bool:
     """Whether a filter names the ports that it named, and has unread entries just when it had some.
@@ -16,7 +18,7 @@ def suffices(compiled: Compiled, entries: Entries, number: int, readings: list[t
         first = int(compiled.arrays["variant_first"][number])
         if entries.unread(number) != bool(compiled.arrays["variant_unread"][first]):
             return False
-    if all(port == NONE for _action, port in readings):
+    if {port for _action, port in readings} <= _NO_PORT:
         return True
     named = compiled.variants.in_port[compiled.variants.filter == number]
     return entries.named(number) == set(named.tolist()) - {NONE}

@@ -37,7 +37,7 @@ int record_push(Engine *e, Record record) {
 /* An attachment's answer on [low, high) is `node`: what differs is told and set. */
 int answer_is(Engine *e, int32_t attachment, int64_t low, int64_t high, int32_t node) {
     List *list = &e->attachment[attachment];
-    Cursor at = list_find(list, low);
+    Cursor at = e->put_at = list_near(list, e->put_at, low);
     bool differs = false;
     int64_t label = low;
     do {
@@ -84,6 +84,7 @@ static int wait_for(Engine *e, Found one) {
 int answers_put(Engine *e) {
     for (int64_t i = 0; i < e->finder.count; i++) {
         int32_t attachment = e->finder.at[i];
+        e->put_at = (Cursor){0, 0};
         for (int32_t at = e->found_first[attachment]; at >= 0 && !e->error; at = e->found[at].next)
             answer_is(e, attachment, e->found[at].low, e->found[at].high, e->found[at].node);
         e->found_last[attachment] = NOBODY;

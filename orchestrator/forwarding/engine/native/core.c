@@ -124,21 +124,21 @@ static bool known(const Engine *e, int32_t kind, int32_t at, int64_t low, int64_
     return kind >= 0 && kind < PORT_DOWN && at >= 0 && at < e->in.tables && low >= 0 && low < high && high <= LABEL_END;
 }
 
-/* One change. `before`: the group that a removed or replaced route had; 1 or 0 for a port that was up or down. */
-int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, int32_t *before) {
+/* One change, and what it has changed. */
+int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, Applied *applied) {
     if (e->error) return e->error;
     if (!known(e, kind, at, low, high)) return BAD_ARGUMENT;
     e->records = e->edits = e->asked_count = 0;
     e->hubs.ready = e->hubs.on = e->hubs.asking = false;
-    e->flipped = NOBODY;
+    e->flipped = applied->before = NOBODY;
     e->budget = e->patience < 0 ? e->work : e->work + e->patience + e->sweep_work;
     int status;
     if (kind < PORT_DOWN) {
-        status = edit_table(e, kind, at, low, high, group, before);
+        status = edit_table(e, kind, at, low, high, group, &applied->before);
         status = status ? status : answer_edits(e, at, true);
         if (status == SWEPT) status = OK;
     } else {
-        *before = e->up[at];
+        applied->before = e->up[at];
         status = e->up[at] == (kind == PORT_UP) ? OK : answer_port(e, at, kind == PORT_UP, true);
     }
     for (int64_t i = 0; i < e->records && !status; i++) {
@@ -146,6 +146,8 @@ int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t h
         count_node(e, r->attachment, r->after, r->high - r->low);
         count_node(e, r->attachment, r->before, r->low - r->high);
     }
+    applied->record = e->record;
+    applied->records = e->records;
     return e->error ? e->error : status;
 }
 
@@ -188,19 +190,14 @@ int64_t engine_batch(Engine *e, int64_t count, const int32_t *kind, const int32_
                      const int64_t *high, const int32_t *group, int64_t *nanoseconds, int64_t *changed, int32_t *status) {
     int64_t i = 0;
     for (*status = OK; i < count; i++) {
-        int32_t before;
+        Applied applied;
         int64_t begin = now();
-        *status = engine_apply(e, kind[i], at[i], low[i], high[i], group[i], &before);
+        *status = engine_apply(e, kind[i], at[i], low[i], high[i], group[i], &applied);
         if (*status) break;
         nanoseconds[i] = now() - begin;
         changed[i] = e->records;
     }
     return i;
-}
-
-int64_t engine_records(const Engine *e, const Record **record) {
-    *record = e->record;
-    return e->records;
 }
 
 static int fast_room(Fast **fast, int64_t *room, int64_t wanted) {

@@ -3,7 +3,8 @@
  * One Engine is one network; nothing is global. Every function that takes an Engine may be called by one thread at a
  * time. A failed allocation sets `error`; the engine is then of no use but to be freed.
  *
- *   list.c    sorted lists of segments in chunks: find, split, set, remove in O(log n)
+ *   list.c    sorted lists of segments in chunks: find, split, insert, remove in O(log n)
+ *   list_set.c  one value for an interval of a list
  *   nodes.c   the hash-consed graph of outcomes
  *   places.c  what is known of places while walking
  *   walk.c    from a place and a label to an outcome, memoised; loops
@@ -32,53 +33,15 @@
 #include <stdint.h>
 
 #include "hubs.h"
+#include "input.h"
 #include "list.h"
+#include "nodes.h"
 
-#define ENGINE_ABI 6
+#define ENGINE_ABI 7
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
 #define FILTERED (INT32_MIN + 1)
 #define SPLITS (INT32_MIN + 2)
-
-/* ---- nodes ---- */
-enum { DROP, LOOP, UNKNOWN, DELIVER, FILTER, EITHER, BRANCH_FILTER, BRANCH_RULE, REWRITE };
-enum { CONDITIONAL = 1, MAYBE_UNREAD = 2 };
-enum { NODE_COLUMNS = 4 };
-enum { ENDS_FLAGS, ENDS_COUNT, ENDS_ZONES };
-typedef struct Ends { /* of a node: zones that may get something, ascending; CONDITIONAL: more decides than the destination;
-                       * MAYBE_UNREAD: UNKNOWN is below */
-    int32_t flags, count;
-    const int32_t *zone;
-} Ends;
-
-typedef struct Nodes {
-    Ints kind, a, first, children; /* first has one more */
-    int32_t *lent[NODE_COLUMNS];   /* where Python reads these four: memory that is given back last */
-    void **kept;                   /* such memory that nodes have outgrown */
-    int64_t kept_count, kept_room;
-    Ints ends, known;              /* known.at[ends.at[n]]: the ends of node n (Ends); a node shares its child's */
-    int32_t *table;                /* hash table of node + 1 */
-    int64_t slots;
-} Nodes;
-
-/* ---- input: arrays that Python owns and keeps alive as long as the engine lives ---- */
-typedef struct Input {
-    int64_t tables, ports, groups, routes, filters, rules, translations, policies, attachments, zones, hops;
-    const int32_t *route_table, *route_group;
-    const int64_t *route_low, *route_high;
-    const uint8_t *route_length;
-    const int32_t *group_first, *hop_kind, *hop_target;
-    const int32_t *port_table, *port_peer, *port_zone, *port_context; /* context 0: no match names the port */
-    const uint8_t *port_up;
-    const int32_t *ingress_first, *ingress_kind, *ingress_index, *egress_first, *egress_kind, *egress_index;
-    const int32_t *variant_first, *named_first, *named; /* variants of filter f: one, and one per named context */
-    const uint8_t *variant_unread; /* something in it is not understood: it may end a packet's way as unknown */
-    const int32_t *translation_first, *rule_kind, *rule_context, *rule_length, *rule_to_port;
-    const int64_t *rule_low, *rule_high; /* destinations that rule r may match */
-    const int64_t *map_first, *map_start, *map_target; /* destination rules: rewritten label from start on */
-    const int32_t *policy_first, *policy_filter, *policy_group;
-    const int32_t *attachment_port, *attachment_zone;
-} Input;
 
 typedef struct Route {
     int64_t low, high;
@@ -123,6 +86,12 @@ typedef struct Record { /* one changed answer: attachment, [low, high), node bef
     int64_t low, high;
     int32_t attachment, before, after;
 } Record;
+
+typedef struct Applied { /* what a change did, until the next one */
+    const Record *record;
+    int64_t records;
+    int32_t before; /* the group that a removed or replaced route had; 1 or 0 for a port that was up or down */
+} Applied;
 
 typedef struct Found { /* an attachment's answer that is to be put into its list, and the next one of this attachment */
     int64_t low, high;
@@ -173,9 +142,10 @@ typedef struct Engine {
     int32_t *chain;
     bool sweeping;
     Cursor *hint;                            /* [tables]: where the last label was, while labels ascend */
+    Cursor put_at;                           /* where the last answer was put */
     bool ascending;
     int32_t apart;                           /* a table whose routes do not bound how far an answer holds */
-    int64_t apart_end, same_end;             /* same_end, same_group: see answer_at in update.c */
+    int64_t apart_end, same_end;             /* same_end, same_group: see answer_at in answers.c */
     uint64_t passes;
     int32_t same_group, override_table, override_group;
     int32_t watched, watched_node;           /* the table that ways are to pass, and its outcome where that is known */
@@ -305,14 +275,13 @@ enum { ADD_ROUTE, REMOVE_ROUTE, REPLACE_ROUTE, PORT_DOWN, PORT_UP };
 int32_t engine_abi(void);
 Engine *engine_new(const Input *input, int32_t *status);
 void engine_free(Engine *e);
-int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, int32_t *before);
+int32_t engine_apply(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, Applied *applied);
 void engine_patience(Engine *e, int64_t steps);
 int32_t engine_hubs(Engine *e, int64_t every);
 int32_t engine_restore(Engine *e, int32_t kind, int32_t at, int64_t low, int64_t high, int32_t group, const Record *record,
                        int64_t records);
 int64_t engine_batch(Engine *e, int64_t count, const int32_t *kind, const int32_t *at, const int64_t *low,
                      const int64_t *high, const int32_t *group, int64_t *nanoseconds, int64_t *changed, int32_t *status);
-int64_t engine_records(const Engine *e, const Record **record);
 int32_t engine_group(Engine *e, const int32_t *kind, const int32_t *target, int32_t count);
 int32_t engine_maps(Engine *e, const int64_t *first, const int64_t *start, const int64_t *target);
 int32_t engine_promise(Engine *e, const uint8_t *allowed);

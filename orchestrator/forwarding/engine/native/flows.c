@@ -28,8 +28,8 @@ static int64_t place_at(const FlowRows *rows, int32_t attachment, int64_t label)
 }
 
 /* An update has been applied that gave these answers: flows that hang on them are marked, and those that the walker
- * decides, as other ways may lead to the same end over other memories. OK or NO_MEMORY. */
-int32_t flows_changed(Flows *flows, const Record *record, int64_t records) {
+ * decides, as other ways may lead to the same end over other memories. How many are marked now, or an error. */
+int64_t flows_changed(Flows *flows, const Record *record, int64_t records) {
     const FlowRows *rows = &flows->rows;
     for (int64_t i = 0; i < records; i++) {
         int64_t place = place_at(rows, record[i].attachment, record[i].low);
@@ -39,7 +39,7 @@ int32_t flows_changed(Flows *flows, const Record *record, int64_t records) {
     }
     for (int32_t flow = 0; flow < rows->flows && flows->slow; flow++)
         if (flows->verdict[flow] == FLOW_SLOW && mark(flows, flow)) return NO_MEMORY;
-    return OK;
+    return flows->queue.count;
 }
 
 int flow_meets(Flows *flows, int32_t flow, int32_t filter) {
@@ -58,18 +58,18 @@ int flow_meets(Flows *flows, int32_t flow, int32_t filter) {
     return OK;
 }
 
-static bool within(const int64_t *box, int64_t source, int64_t destination) {
-    return box[0] <= source && source < box[1] && box[2] <= destination && destination < box[3];
-}
+static bool within(int64_t label, int64_t low, int64_t high) { return low <= label && label < high; }
 
-/* An entry for these labels (sources [0], [1]; destinations [2], [3]) came to a filter or went: flows that meet the
+/* An entry for these labels, [low, high) of sources and of destinations, came to a filter or went: flows that meet the
  * filter with such a header are marked. OK or NO_MEMORY. */
-int32_t flows_entry(Flows *flows, int32_t filter, const int64_t *box) {
+int32_t flows_entry(Flows *flows, int32_t filter, int64_t low, int64_t high, int64_t to_low, int64_t to_high) {
     const FlowRows *rows = &flows->rows;
     for (int32_t i = flows->of_filter[filter]; i >= 0; i = flows->meeting[i].other) {
         int32_t flow = flows->meeting[i].flow;
         int64_t here = rows->source[flow], there = rows->destination[flow];
-        if ((within(box, here, there) || within(box, there, here)) && mark(flows, flow)) return NO_MEMORY;
+        bool goes = within(here, low, high) && within(there, to_low, to_high);
+        bool comes = within(there, low, high) && within(here, to_low, to_high);
+        if ((goes || comes) && mark(flows, flow)) return NO_MEMORY;
     }
     return OK;
 }

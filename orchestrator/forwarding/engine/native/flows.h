@@ -59,8 +59,8 @@ int flow_meets(Flows *flows, int32_t flow, int32_t filter);
 /* ---- what Python calls ---- */
 Flows *flows_new(const Engine *engine, const FlowRows *rows, int64_t filters);
 void flows_free(Flows *flows);
-int32_t flows_changed(Flows *flows, const Record *record, int64_t records);
-int32_t flows_entry(Flows *flows, int32_t filter, const int64_t *within);
+int64_t flows_changed(Flows *flows, const Record *record, int64_t records);
+int32_t flows_entry(Flows *flows, int32_t filter, int64_t low, int64_t high, int64_t to_low, int64_t to_high);
 int64_t flows_judge(Flows *flows, const filter_view *view, const int32_t **told);
 
 #endif

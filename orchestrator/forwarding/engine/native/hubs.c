@@ -126,19 +126,10 @@ static int32_t answer_number(Hubs *h, Kept kept) {
     return h->slot[at] - 1;
 }
 
-static Cursor segment_at(Hubs *h, int32_t hub, int64_t label) {
-    const List *list = &h->list[hub];
-    Cursor at = h->hint[hub];
-    bool near = at.chunk < list->count && at.at < list_chunk(list, at.chunk)->count &&
-                list_chunk(list, at.chunk)->start[at.at] <= label;
-    for (int tries = 0; near && label >= list_end(list, at); tries++) near = tries < 3 && list_next(list, &at);
-    return h->hint[hub] = near ? at : list_find(list, label);
-}
-
 /* The hub's outcome at the label at hand, where it is known and may be read; else NOBODY. */
 int32_t hub_read(Engine *e, int32_t hub) {
     Hubs *h = &e->hubs;
-    Cursor at = segment_at(h, hub, e->here);
+    Cursor at = h->hint[hub] = list_near(&h->list[hub], h->hint[hub], e->here);
     int32_t number = value_at(&h->list[hub], at);
     if (number < 0) return NOBODY;
     const Kept *kept = &h->answer[number];

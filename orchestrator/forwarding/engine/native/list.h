@@ -1,4 +1,4 @@
-/* Sorted lists of segments in chunks, and arrays that grow; what functions of the engine answer. See list.c. */
+/* Sorted lists of segments in chunks, and arrays that grow; what functions of the engine answer. See list.c and list_set.c. */
 #ifndef ONEFOLD_LIST_H
 #define ONEFOLD_LIST_H
 
@@ -42,9 +42,18 @@ typedef struct Arena {
 
 static inline Chunk *list_chunk(const List *list, int32_t i) { return list->chunk ? list->chunk[i] : list->only; }
 
+static inline bool list_next(const List *list, Cursor *at) {
+    if (++at->at < list_chunk(list, at->chunk)->count) return true;
+    at->at = 0;
+    return ++at->chunk < list->count;
+}
+
+static inline int64_t list_end(const List *list, Cursor at) { /* where the segment ends */
+    return list_next(list, &at) ? list_chunk(list, at.chunk)->start[at.at] : LABEL_END;
+}
+
 Cursor list_find(const List *list, int64_t label); /* the last segment that begins at or before label */
-bool list_next(const List *list, Cursor *at);
-int64_t list_end(const List *list, Cursor at); /* where the segment ends */
+Cursor list_near(const List *list, Cursor at, int64_t label); /* the same, looked for from a cursor on that may not hold */
 int list_append(Arena *arena, List *list, int64_t start, int32_t owner, int32_t value); /* behind all others */
 int list_build(Arena *arena, List *list, const int64_t *start, const int32_t *owner, const int32_t *value, int64_t n);
 int list_split(Arena *arena, List *list, int64_t label); /* a segment begins at label */

@@ -172,6 +172,12 @@ int nodes_expect(Engine *e, int64_t more) {
     return OK;
 }
 
+static int32_t node_of(Engine *e, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
+    Shape shape = {kind, a, count, children};
+    int64_t slot = slot_of(&e->nodes, &shape, false);
+    return e->nodes.table[slot] ? e->nodes.table[slot] - 1 : node_add(e, slot, &shape);
+}
+
 /* The node of this shape; what says no more than DROP is DROP. Children must be nodes; EITHER's are ascending. */
 int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, int32_t count) {
     Nodes *n = &e->nodes;
@@ -180,10 +186,15 @@ int32_t node_make(Engine *e, int32_t kind, int32_t a, const int32_t *children, i
     if (kind == REWRITE && children[0] == LOOP) return LOOP;
     bool branch = kind == BRANCH_FILTER || kind == BRANCH_RULE;
     if (branch && children[0] == children[1] && !unread(e, kind, a)) return children[0];
-    Shape shape = {kind, a, count, children};
-    int64_t slot = slot_of(n, &shape, false);
-    if (n->table[slot]) return n->table[slot] - 1;
-    return node_add(e, slot, &shape);
+    if (!count || count > 2) return node_of(e, kind, a, children, count);
+    uint32_t one = (uint32_t)children[0], two = (uint32_t)(count > 1 ? children[1] : NOBODY);
+    uint32_t mixed = (one * 0x9e3779b1u ^ two * 0x85ebca77u) + (uint32_t)a * 0xc2b2ae3du + (uint32_t)kind * 0x27d4eb2fu;
+    Made *made = &n->made[(mixed >> 16 ^ mixed) % MADE];
+    if (made->node && made->kind == kind && made->a == a && made->one == (int32_t)one && made->two == (int32_t)two)
+        return made->node;
+    int32_t node = node_of(e, kind, a, children, count);
+    *made = (Made){kind, a, (int32_t)one, (int32_t)two, node};
+    return node;
 }
 
 int nodes_start(Engine *e) {

@@ -14,14 +14,7 @@
 /* The segment of a label. While labels ascend it is mostly where the table's last one was, or next to it. */
 static Cursor segment_at(const Engine *e, int32_t table, int64_t label) {
     const List *list = &e->table[table];
-    Cursor at = e->hint[table];
-    if (!e->ascending) return list_find(list, label);
-    bool near = at.chunk < list->count && at.at < list_chunk(list, at.chunk)->count &&
-                list_chunk(list, at.chunk)->start[at.at] <= label;
-    for (int tries = 0; near && label >= list_end(list, at); tries++) near = tries < 3 && list_next(list, &at);
-    if (!near) at = list_find(list, label);
-    e->hint[table] = at;
-    return at;
+    return e->ascending ? (e->hint[table] = list_near(list, e->hint[table], label)) : list_find(list, label);
 }
 
 int32_t group_at(const Engine *e, int32_t table, int64_t label, int64_t *end) {
