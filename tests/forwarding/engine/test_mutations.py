@@ -272,8 +272,8 @@ CHANGE_BREAKS = {
     "of what is kept nothing is forgotten": ("hubs.c", "if (found && list_set(", "if (0 && list_set("),
     "of what is kept all is read while a change is answered": (
         "hubs.c",
-        "if (hidden->low <= e->here) return NOBODY;",
-        "if (hidden->low <= e->here) continue;",
+        "if (hidden->low <= label) return NULL;",
+        "if (hidden->low <= label) continue;",
     ),
     "of what is kept the way through a changed table is kept, too": (
         "hubs.c",
@@ -281,6 +281,11 @@ CHANGE_BREAKS = {
         "",
     ),
     "of what is kept a hub beyond is not named": ("hubs.c", "e->passes |= kept->passed;", ""),
+    "of what is kept a table's next hops read only one": (
+        "own.c",
+        "        add_outcome(e, base, node);",
+        "        return node;",
+    ),
     "of what is kept nobody gets to a change through a hub": ("behind.c", "behind |= hub_bit(hub)", ""),
     "of what some keep nobody gets to a change before a hub": ("behind.c", "|| e->hubs.near[table]", ""),
 }

@@ -145,9 +145,10 @@ typedef struct Engine {
     Cursor put_at;                           /* where the last answer was put */
     bool ascending;
     int32_t apart;                           /* a table whose routes do not bound how far an answer holds */
-    int64_t apart_end, same_end;             /* same_end, same_group: see answer_at in answers.c */
+    int64_t same_end;                        /* same_...: see answer_at in answers.c */
     uint64_t passes;
-    int32_t same_group, override_table, override_group;
+    int32_t same_group;
+    int32_t override_table, override_group;  /* a table that is known to have this group at the label at hand */
     int32_t watched, watched_node;           /* the table that ways are to pass, and its outcome where that is known */
     int32_t depth;
     Ints way, open, scratch, seen; /* open: places of loops that are not closed yet; seen: (table, group) pairs of this walk, while `seeing` */

@@ -126,23 +126,29 @@ static int32_t answer_number(Hubs *h, Kept kept) {
     return h->slot[at] - 1;
 }
 
-/* The hub's outcome at the label at hand, where it is known and may be read; else NOBODY. */
-int32_t hub_read(Engine *e, int32_t hub) {
-    Hubs *h = &e->hubs;
-    Cursor at = h->hint[hub] = list_near(&h->list[hub], h->hint[hub], e->here);
+/* What the hub answers at a label, where that is known and may be read, else NULL; narrows `end` to where it holds. */
+const Kept *hub_answer(Hubs *h, int32_t hub, int64_t label, int64_t *end) {
+    Cursor at = h->hint[hub] = list_near(&h->list[hub], h->hint[hub], label);
     int32_t number = value_at(&h->list[hub], at);
-    if (number < 0) return NOBODY;
+    if (number < 0) return NULL;
     const Kept *kept = &h->answer[number];
-    int64_t end = list_end(&h->list[hub], at);
+    int64_t found = list_end(&h->list[hub], at);
     for (int64_t i = 0; h->hidden & kept->passed && i < h->now.count; i++) {
         const Hidden *hidden = &h->now.at[i];
-        if (!(hidden->hubs & kept->passed) || hidden->high <= e->here || hidden->low >= end) continue;
-        if (hidden->low <= e->here) return NOBODY;
-        end = hidden->low;
+        if (!(hidden->hubs & kept->passed) || hidden->high <= label || hidden->low >= found) continue;
+        if (hidden->low <= label) return NULL;
+        found = hidden->low;
     }
-    e->work++;
+    if (found < *end) *end = found;
     h->reads++;
-    if (end < e->end) e->end = end;
+    return kept;
+}
+
+/* The hub's outcome at the label at hand, where it is known and may be read; else NOBODY. */
+int32_t hub_read(Engine *e, int32_t hub) {
+    const Kept *kept = hub_answer(&e->hubs, hub, e->here, &e->end);
+    if (!kept) return NOBODY;
+    e->work++;
     e->passes |= kept->passed;
     return kept->node;
 }

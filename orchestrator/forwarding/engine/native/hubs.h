@@ -50,6 +50,7 @@ static inline uint64_t hub_bit(int32_t hub) { return (uint64_t)16 << hub; } /* F
 
 int hubs_begin(struct Engine *e, int32_t table);
 int hubs_forget(struct Engine *e, int32_t table);
+const Kept *hub_answer(Hubs *hubs, int32_t hub, int64_t label, int64_t *end);
 int32_t hub_read(struct Engine *e, int32_t hub);
 void hub_keep(struct Engine *e, int32_t hub, int32_t node, uint64_t passes);
 int hubs_ask(struct Engine *e, int32_t table);

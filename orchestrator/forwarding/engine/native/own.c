@@ -2,7 +2,7 @@
  *
  * Whoever is upstream gets what the table gets; where its outcome is what it was, nobody's answer has changed.
  */
-#include "core.h"
+#include "walk.h"
 
 #include <string.h>
 
@@ -16,20 +16,48 @@ typedef struct Own { /* the outcome at the last label, and how far it holds but 
  * may have another answer where the table's is the same. A loop that nothing leaves is one for everybody in it. */
 static bool turns(const Own *own) { return own->loops && own->node != LOOP; }
 
+/* What a hop leads to, where that is known or the next table is a hub; else NOBODY. Narrows `end` to where it holds. */
+static int32_t hop_read(Engine *e, const Fast *hop, int64_t label, int64_t *end) {
+    if (hop->node >= 0) return hop->node;
+    int32_t next = hop->behind >= 0 ? hop->behind : hop->next;
+    if (next < 0 || hop->context > 0 || e->hubs.of[next] < 0) return NOBODY;
+    const Kept *kept = hub_answer(&e->hubs, e->hubs.of[next], label, end);
+    return !kept ? NOBODY : hop->behind >= 0 ? behind_filters(e, hop, kept->node) : kept->node;
+}
+
+/* The outcome of a group whose hops all lead to hubs at once; else NOBODY. What may be read of a hub does not lead back to
+ * the table that is changed. */
+static int32_t group_read(Engine *e, int32_t group, int64_t label, int64_t *end) {
+    if (!e->hubs.on || group < 0) return NOBODY;
+    int64_t base = e->scratch.count;
+    for (int32_t hop = e->group_first.at[group]; hop < e->group_first.at[group + 1]; hop++) {
+        int32_t node = hop_read(e, &e->hop_fast[hop], label, end);
+        if (node < 0) {
+            e->scratch.count = base;
+            return NOBODY;
+        }
+        add_outcome(e, base, node);
+    }
+    e->work += 2;
+    return either_of(e, base);
+}
+
 /* The table's own outcome at a label; narrows `end` to where it holds. With `edit` it still has the group of before. */
 static int32_t own_outcome(Engine *e, int32_t table, int64_t label, const Edit *edit, Own *own, int64_t *end) {
     int32_t group = edit ? edit->before : group_at(e, table, label, end);
     if (label >= own->end || group != own->group) {
-        if (edit) {
-            e->override_table = table;
-            e->override_group = group;
-        }
-        e->apart = table;
+        own->end = LABEL_END;
+        own->group = group;
+        own->loops = false;
+        own->node = group_read(e, group, label, &own->end);
+    }
+    if (own->node < 0) {
+        e->apart = e->override_table = table;
+        e->override_group = group;
         walk_begin(e, label);
         own->node = walk_table(e, table, label);
         own->loops = e->passes & MET_APART;
         own->end = e->end;
-        own->group = group;
         e->apart = e->override_table = NOBODY;
     }
     if (own->end < *end) *end = own->end;

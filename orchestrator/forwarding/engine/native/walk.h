@@ -21,13 +21,11 @@ int32_t variant_of(const Engine *e, int32_t filter, int32_t context);
 /* The group that a table has for a label; narrows `end` when it is the label at hand. */
 static inline int32_t lookup(Engine *e, int32_t table, int64_t label) {
     e->work++;
-    if (label != e->here) {
-        int64_t unused = LABEL_END;
-        return group_at(e, table, label, &unused);
-    }
-    int64_t *end = table == e->apart ? &e->apart_end : &e->end;
-    int32_t group = e->sweeping ? e->current[table] : group_at(e, table, label, end);
-    if (table == e->override_table) group = e->override_group;
+    int64_t unused = LABEL_END;
+    if (label != e->here) return group_at(e, table, label, &unused);
+    int32_t group = e->override_group;
+    if (table != e->override_table)
+        group = e->sweeping ? e->current[table] : group_at(e, table, label, table == e->apart ? &unused : &e->end);
     if (e->seeing && (ints_push(&e->seen, table) || ints_push(&e->seen, group))) e->error = NO_MEMORY;
     return group;
 }
