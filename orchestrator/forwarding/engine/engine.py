@@ -248,9 +248,7 @@ class Engine:
         group = NONE if isinstance(update, RemoveRoute) else self._groups.number(update.hops)
         kind = KINDS[type(update)]
         applied = self._core.apply(kind, update.table, low, high, group)
-        line = self._lines.made(update.table, update.prefix)
-        if not isinstance(update, RemoveRoute):
-            self._lines.put(update.table, update.prefix, update.line)
+        line = self._lines.brought(update)
         self._updates.append(update)
         old = () if applied.before < 0 else self._groups.hops(applied.before)
         native = (INVERSE[kind], update.table, low, high, applied.before)

@@ -46,6 +46,7 @@ class FilterRows:
         self.start, self.count, self._room = start, count, count.copy()
         self._used = len(columns["action"])
         self._values, self._old = _VALUES(), _VALUES()
+        self._both = tuple(address(ctypes.addressof(values)) for values in (self._values, self._old))
         room = SPARE + self._used // 2  # columns move hardly ever: that takes milliseconds
         self._set({name: _with_room(columns[name], room) for name in NAMES})
 
@@ -60,7 +61,7 @@ class FilterRows:
         if values:
             self._values[:] = list(values)
         begin = int(self.start[number])
-        self._change(self._pointers, kind, begin + position, begin + count, self._values, self._old)
+        self._change(self._pointers, kind, begin + position, begin + count, *self._both)
         if kind != RowChange.REPLACED:
             self.count[number] = count + (1 if comes else -1)
         return moved, None if comes else tuple(self._old)

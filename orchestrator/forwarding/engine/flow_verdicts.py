@@ -85,7 +85,8 @@ class FlowVerdicts:
         if not self._handle:
             raise NativeError(_NO_MEMORY)
         self._here = _POINTER(self._handle)  # made once: updates are many
-        self._marked = len(rows.source)
+        self._marked, self._touched = len(rows.source), False
+        self._slow = set[int]()
 
     def __del__(self) -> None:
         """Give the memory back."""
@@ -96,6 +97,9 @@ class FlowVerdicts:
     def changed(self, records: NDArray[Any]) -> None:
         """Mark flows that hang on changed answers (core.RECORD), and those that a walker decides."""
         count = len(records)
+        if not (count or self._touched or self._slow):
+            return
+        self._touched = False
         self._marked = self._library.flows_changed(self._here, records.ctypes.data if count else None, count)
         self._check(self._marked)
 
@@ -104,6 +108,7 @@ class FlowVerdicts:
 
         `changed` is to be told of the same update afterwards.
         """
+        self._touched = True
         self._check(self._library.flows_entry(self._here, number, *area))
 
     def judge(self) -> list[list[int]]:
@@ -119,6 +124,8 @@ class FlowVerdicts:
         found: list[list[int]] = (
             np.frombuffer(ctypes.string_at(self._told.value or 0, 8 * count), np.int32).reshape(-1, 2).tolist()
         )
+        for flow, verdict in found:
+            (self._slow.add if verdict == Verdict.SLOW else self._slow.discard)(flow)
         return found
 
     @staticmethod

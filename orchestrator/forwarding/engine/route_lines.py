@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.network import NONE, Network
 from orchestrator.forwarding.engine.tables import Compiled
-from orchestrator.forwarding.engine.updates import Prefix
+from orchestrator.forwarding.engine.updates import Prefix, RemoveRoute, RouteUpdate
 
 
 class RouteLines:
@@ -27,6 +27,14 @@ class RouteLines:
     def made(self, table: int, prefix: Prefix) -> int | None:
         """The line that the last update for this prefix said; None when there was none."""
         return self._made.get((table, prefix))
+
+    def brought(self, update: RouteUpdate) -> int | None:
+        """A route has changed: the line that the last update for its prefix said, and this one says its own."""
+        key = update.table, update.prefix
+        said = self._made.get(key)
+        if not isinstance(update, RemoveRoute):
+            self._made[key] = update.line
+        return said
 
     def put(self, table: int, prefix: Prefix, line: int | None) -> None:
         """An update says a line; None: as if no update had."""
