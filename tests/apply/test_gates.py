@@ -9,7 +9,7 @@ from orchestrator.errors import RefusedError
 from orchestrator.model.estate import Edit
 from orchestrator.model.plan import Step, Wave
 from orchestrator.model.policy import Freeze
-from tests.apply.test_run import START, policy
+from tests.apply.memory_world import START, policy
 
 STEP = Step(
     name="release.line", title="release", why="w", kind="record", edits=(), mode="manual", checklist=("write", "wait")

@@ -1,155 +1,42 @@
-"""The loop of a run: batches in order, canary first, resume after a kill at every journal point, rollback.
+"""The loop of a run: batches in order, canary first, resume after a kill at every journal point.
 
 The world here is a dictionary (a test aid); the real one is in tests/lab/test_district.py.
 """
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime, time
-from ipaddress import IPv4Interface
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from network_models.district import now
 from orchestrator.apply.crew import Crew, StepNotes
-from orchestrator.apply.hands import Hands, Notes
 from orchestrator.apply.outcome import Checked, NoProber, Options
-from orchestrator.apply.resume import direction_of, resume
-from orchestrator.apply.rollback import by_hand, rollback
-from orchestrator.apply.run import carry_on, forward_again, opening
+from orchestrator.apply.rollback import by_hand
+from orchestrator.apply.run import carry_on, opening
 from orchestrator.errors import (
-    ApprovalError,
-    DeviceError,
     InputError,
     PartlyAppliedError,
     RefusedError,
-    StaleError,
     SurpriseError,
 )
-from orchestrator.model.estate import Edit, Estate, difference
+from orchestrator.model.estate import Edit, Estate
 from orchestrator.model.finding import Finding
-from orchestrator.model.network import Interface
-from orchestrator.model.plan import Plan, Step, Wave
-from orchestrator.model.policy import Numbering, Policy, Window
+from orchestrator.model.plan import Plan
 from orchestrator.records.journal import Journal
 from orchestrator.records.runs import Records, Run
-
-START = now()
-OPTIONS = Options(who="li", rehearsal=True)
-LAST_STEP_DONE = 1 + 4 * 4 + 2
-"""Number of that event: the run's intent, four events a step, a note of the check after each batch before the last."""
-
-
-def port(device: str, name: str, last: int) -> Interface:
-    return Interface(device=device, name=name, address=IPv4Interface(f"198.18.240.{last}/30"))
-
-
-def steps() -> tuple[Step, ...]:
-    rows = [port("cz1", "up0", 1), port("cz2", "up0", 5), port("cz3", "up0", 9), port("mz1", "up0", 13)]
-    made = []
-    for row in rows:
-        edits = difference(START, START.with_nouns(row))
-        made.append(
-            Step(name=f"step-{row.device}", title="t", why="w", kind="network", edits=edits, devices=(row.device,))
-        )
-    return tuple(made)
-
-
-def plan() -> Plan:
-    wave = Wave(
-        number=1,
-        title="w",
-        night=date(2018, 1, 9),
-        window="night",
-        batches=(("step-cz1",), ("step-cz2", "step-cz3"), ("step-mz1",)),
-    )
-    target = START
-    for step in steps():
-        target = target.apply(step.edits)
-    return Plan(
-        project="p",
-        author="a",
-        built_from=START.digest,
-        leads_to=target.digest,
-        policy_version="1",
-        policy_digest="d",
-        steps=steps(),
-        waves=(wave,),
-    )
-
-
-def policy(**more: Any) -> Policy:
-    from ipaddress import IPv4Network
-
-    night = Window(name="night", weekdays=(1,), start=time(22), end=time(5))
-    fields: dict[str, Any] = {
-        "version": "1",
-        "t_zero": date(2017, 12, 1),
-        "planned_from": date(2018, 1, 8),
-        "extranet_pool": IPv4Network("198.18.0.0/15"),
-        "zones": (),
-        "windows": (night,),
-        "numbering": Numbering(autonomous_system=65000),
-    }
-    return Policy.model_validate({**fields, **more})
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing of ours may catch it."""
-
-
-class World(Hands):
-    """A world in memory: rows per device; two parts a step; counts what is done twice."""
-
-    def __init__(self) -> None:
-        self.rows = {device: dict[str, Any]() for device in START.devices}
-        self.twice: list[str] = []
-        self.order: list[str] = []
-        self.refuse = ""
-
-    def perform(self, step: Step, before: Estate, after: Estate, notes: Notes, *, resuming: bool) -> dict[str, Any]:
-        device = step.devices[0]
-        want = {key: row for key, row in after.interfaces.items() if row.device == device}
-        notes.write(f"device:{device}", "started", {})
-        if step.name == self.refuse:
-            raise DeviceError(f"{device} refused a line")
-        if self.rows[device] == want and not resuming:
-            self.twice.append(step.name)
-        self.rows[device] = want
-        self.order.append(step.name)
-        notes.write(f"device:{device}", "done", {"lines": 1})
-        return {f"device:{device}": {"lines": 1}}
-
-
-def matches(world: World, estate: Estate) -> bool:
-    return all(
-        world.rows[device] == {k: r for k, r in estate.interfaces.items() if r.device == device}
-        for device in ("cz1", "cz2", "cz3", "mz1")
-        if world.rows[device]
-    )
-
-
-def begun(folder: Path) -> tuple[Records, Run]:
-    records = Records(folder)
-    return records, records.begin(plan(), START, "li", rehearsal=True)
-
-
-def killing(journal: Journal, at: int) -> Callable[..., Any]:
-    """Let the journal die right after event `at` is on disk."""
-    record = journal.record
-
-    def recording(*arguments: Any, **named: Any) -> Any:
-        event = record(*arguments, **named)
-        if event.number == at:
-            raise Killed
-        return event
-
-    return recording
-
-
-def target() -> Estate:
-    return plan().target(START)
+from tests.apply.memory_world import (
+    LAST_STEP_DONE,
+    OPTIONS,
+    START,
+    Killed,
+    World,
+    begun,
+    killing,
+    matches,
+    plan,
+    policy,
+    steps,
+    target,
+)
 
 
 def test_steps_are_done_in_order_with_the_canary_first(tmp_path: Path) -> None:
@@ -270,87 +157,6 @@ def test_a_failing_step_stops_the_run_and_says_what_stands(tmp_path: Path) -> No
     assert status.state == "under way"
     world.refuse = ""
     assert carry_on(run, policy(), world, NoProber(), records, OPTIONS).left == ()
-
-
-class Suspicious:
-    """A prober whose packets go astray once a port is there."""
-
-    def check(self, estate: Estate, /) -> Checked:
-        bad = "cz3/up0/198.18.240.9/30" in estate.interfaces
-        found = (Finding(subject="probe", result="fail", what="citizen reaches cz-db"),) if bad else ()
-        return Checked(probes=10, findings=found)
-
-
-def test_a_surprise_takes_the_batch_back_and_stops(tmp_path: Path) -> None:
-    records, run = begun(tmp_path)
-    world = World()
-    with pytest.raises(SurpriseError) as caught:
-        carry_on(run, policy(), world, Suspicious(), records, OPTIONS)
-    assert str(caught.value) == (
-        "after step-cz2, step-cz3: citizen reaches cz-db; the batch was taken back: "
-        "look there, then resume or roll back"
-    )
-    assert records.status(run.name).done == ("step-cz1",)
-    assert direction_of(run, records) == "forward"
-    assert world.rows["cz2"] == {k: r for k, r in START.interfaces.items() if r.device == "cz2"}
-
-
-def test_the_way_back_undoes_in_reverse_order(tmp_path: Path) -> None:
-    records, run = begun(tmp_path)
-    world = World()
-    carry_on(run, policy(), world, NoProber(), records, OPTIONS)
-    world.order.clear()
-    records.journal.record(run.name, "intent", direction="back")
-    assert direction_of(run, records) == "back"
-    crew = Crew(run, world, records.journal, "back", OPTIONS, lambda _: None)
-    for batch in reversed(run.plan.batches()):
-        crew.undo_batch([run.plan.step_of[name] for name in batch])
-    assert [world.order[0], {*world.order[1:3]}, world.order[3]] == ["step-mz1", {"step-cz2", "step-cz3"}, "step-cz1"]
-    assert crew.estate.digest == START.digest
-    assert records.status(run.name).state == "partly applied", "nobody has compared the world with the snapshot"
-    records.journal.record(run.name, "undone", direction="back")
-    assert records.status(run.name).state == "rolled back"
-
-
-def test_a_run_that_goes_forward_again_is_not_turned_round_by_its_resume(tmp_path: Path) -> None:
-    records, run = begun(tmp_path)
-    records.journal.record(run.name, "intent", direction="back")
-    assert forward_again(run, records, OPTIONS) == run
-    assert direction_of(run, records) == "forward"
-    events = len(records.journal.events(run.name))
-    forward_again(run, records, OPTIONS)
-    assert len(records.journal.events(run.name)) == events
-
-
-def test_a_way_back_without_its_snapshot_is_never_told_as_the_same_world(tmp_path: Path) -> None:
-    records, run = begun(tmp_path)
-    with pytest.raises(StaleError, match=r"snapshot\.json is not what the journal says was read"):
-        rollback(run, World(), NoProber(), records, OPTIONS)
-    assert records.status(run.name).state == "partly applied"
-
-
-APPROVERS = {
-    "required": ["security_admin"],
-    "people": [{"name": "an", "role": "security_admin", "public_key": "A" * 43 + "="}],
-}
-
-
-def test_a_resume_goes_on_under_the_policy_and_the_signatures_it_was_begun_with(tmp_path: Path) -> None:
-    records = Records(tmp_path)
-    for allowed, error, message in (
-        (policy(), None, ""),
-        (policy(version="2"), StaleError, "was approved under policy 1 .* the folder holds 2 .*: put that one back"),
-        (policy(approvals=APPROVERS), ApprovalError, "is not signed by security_admin"),
-    ):
-        of = policy() if error is StaleError else allowed
-        run = records.begin(plan().model_copy(update={"policy_digest": of.digest}), START, "li", rehearsal=True)
-        if error is None:
-            assert resume(run, allowed, World(), NoProber(), records, OPTIONS).left == ()
-            continue
-        world = World()
-        with pytest.raises(error, match=message):
-            resume(run, allowed, world, NoProber(), records, OPTIONS)
-        assert world.order == []
 
 
 def test_outside_its_window_a_wave_is_refused_and_a_rehearsal_is_not(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from orchestrator.model.base import canonical
 from orchestrator.records import journal as journals
 from orchestrator.records.audit import Audit
 from orchestrator.records.runs import Records
-from tests.apply.test_run import START, plan
+from tests.apply.memory_world import START, plan
 
 SNAPSHOT = {"texts": {}, "hosts": {}}
 
