@@ -280,6 +280,11 @@ CHANGE_BREAKS = {
         "passes & (PASSES_APART | MET_APART) ||",
         "",
     ),
+    "of what is kept answers that were put are forgotten": (
+        "answers.c",
+        "        e->found_last[attachment] = NOBODY;\n",
+        "",
+    ),
     "of what is kept a hub beyond is not named": ("hubs.c", "e->passes |= kept->passed;", ""),
     "of what is kept a table's next hops read only one": (
         "own.c",
