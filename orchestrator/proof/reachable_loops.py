@@ -16,7 +16,6 @@ from orchestrator.forwarding.engine.difference import families
 from orchestrator.forwarding.engine.endings import Endings
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.labels import END
-from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.packets import Interval, PacketSet, apart
 from orchestrator.forwarding.engine.restated import restated
 
@@ -37,7 +36,7 @@ class Loops:
 
     def _reset(self) -> None:
         self._generation = self.engine.generation
-        self._endings = Endings(self.engine.decider, Outcome.LOOP)
+        self._endings = Endings(self.engine.decider)
         self._before = {zone: restated(found, self.engine.table) for zone, found in self._before.items()}
         self._zone = self.engine.attachments.zone.tolist()
         self._sources: dict[int, list[Interval]] = {}

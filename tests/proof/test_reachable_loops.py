@@ -10,7 +10,6 @@ import pytest
 from orchestrator.forwarding.engine.endings import Endings
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import Network
-from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.packets import PacketSet
 from orchestrator.forwarding.engine.restated import restated
 from orchestrator.forwarding.engine.updates import Update
@@ -23,7 +22,7 @@ from tests.laws import FIRST, examples, told
 def going_round(engine: Engine) -> dict[int, PacketSet]:
     """The packets of each zone that go round: class by class of destinations."""
     classes, decider, found = engine.classes(), engine.decider, dict[int, PacketSet]()
-    services, endings = decider.table.services, Endings(decider, Outcome.LOOP)
+    services, endings = decider.table.services, Endings(decider)
     for attachment, zone in enumerate(engine.attachments.zone.tolist()):
         nodes, sources = classes.nodes(attachment), engine.sources(attachment)
         for row in np.flatnonzero(endings.leads[nodes]).tolist():

@@ -97,18 +97,18 @@ def filters_of(entries: Sequence[Entry]) -> Filters:
     )
 
 
-def _joined(one: Columns, two: Columns) -> Columns:
+def joined_columns(one: Columns, two: Columns) -> Columns:
     """Columns of columns, one behind the other."""
     made = [
-        _joined(mine, yours) if isinstance(mine, tuple) else np.concatenate([mine, yours])
+        joined_columns(mine, yours) if isinstance(mine, tuple) else np.concatenate([mine, yours])
         for mine, yours in zip(one, two, strict=True)
     ]
     return type(one)(*made)
 
 
-def _chosen(columns: Columns, rows: NDArray[Any]) -> Columns:
+def chosen_columns(columns: Columns, rows: NDArray[Any]) -> Columns:
     """Some rows of columns of columns."""
-    return type(columns)(*(_chosen(part, rows) if isinstance(part, tuple) else part[rows] for part in columns))
+    return type(columns)(*(chosen_columns(part, rows) if isinstance(part, tuple) else part[rows] for part in columns))
 
 
 def row_of(network: Network, table: int, prefix: Prefix) -> int | None:
@@ -216,7 +216,7 @@ class _Change:
             np.concatenate([base.groups.target, np.array([hop.target for group in hops for hop in group], np.int32)]),
         )
         lines = np.concatenate([base.route_line[keep], np.array([value[1] for _key, value in new], np.int32)])
-        return _joined(_chosen(base.routes, keep), added), lines, groups
+        return joined_columns(chosen_columns(base.routes, keep), added), lines, groups
 
     def _filters(self) -> Filters:
         old = self.base.filters
@@ -226,7 +226,7 @@ class _Change:
             for number in range(len(sizes))
         ]
         entries = [entry for number in sorted(self.filters) for entry in self.filters[number]]
-        match = _joined(old.match, _matches([entry.match for entry in entries]))
+        match = joined_columns(old.match, _matches([entry.match for entry in entries]))
         action = np.concatenate([old.action, np.array([entry.action for entry in entries], np.int32)])
         line = np.concatenate([old.line, np.array([entry.line for entry in entries], np.int32)])
         behind = len(old.action)
@@ -236,4 +236,4 @@ class _Change:
             sizes[number] = len(self.filters[number])
         order = np.concatenate([part for part in rows if part is not None]).astype(np.int64)
         first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-        return Filters(first, old.default, old.stateful, _chosen(match, order), action[order], line[order])
+        return Filters(first, old.default, old.stateful, chosen_columns(match, order), action[order], line[order])

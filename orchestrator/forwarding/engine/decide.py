@@ -120,7 +120,7 @@ class Decider:
         return self.between(node, sources, destinations, NO_ANSWER, every_path=False)
 
     def delivered(self, node: int, packets: PacketSet, zone: int, every_path: bool) -> PacketSet:
-        """The packets of a set that `node` delivers to a zone (or ANY_ZONE, NO_ANSWER, GOES_ROUND, IS_LOST)."""
+        """The packets of a set that `node` delivers to a zone (or ANY_ZONE, NO_ANSWER, GOES_ROUND)."""
         return self.reached(node, packets, zone, EVERY_PATH if every_path else 0)
 
     def reached(self, node: int, packets: PacketSet, zone: int, flags: int) -> PacketSet:

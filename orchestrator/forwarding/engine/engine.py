@@ -17,10 +17,11 @@ from orchestrator.forwarding.engine.difference import Difference, difference
 from orchestrator.forwarding.engine.digest import digest_of
 from orchestrator.forwarding.engine.entries import Entries
 from orchestrator.forwarding.engine.filter_table import FilterTable
-from orchestrator.forwarding.engine.findings import Findings, findings
+from orchestrator.forwarding.engine.findings import Findings, holes, loops
 from orchestrator.forwarding.engine.hop_groups import HopGroups
 from orchestrator.forwarding.engine.inverse import INVERSE, KINDS, PORTS, ROUTES, inverse
 from orchestrator.forwarding.engine.labels import Labels, LabelsError
+from orchestrator.forwarding.engine.losses import delivering
 from orchestrator.forwarding.engine.matrix import Matrix
 from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes, Outcomes, Variants
@@ -187,9 +188,14 @@ class Engine:
         return difference(self, change)
 
     def findings(self, pairs: NDArray[np.bool_] | None = None) -> Findings:
-        """Packets that go round, and zones' addresses that others' packets do not get to by routes (findings.py)."""
+        """Packets that go round, and zones' addresses that others' packets do not get to by routes (findings.py).
+
+        `pairs` [source, owner]: zones whose packets and addresses are looked at for the latter, None: all.
+        """
         self._sound.pairs(pairs)
-        return findings(self, pairs)
+        asked = np.ones(len(self._base.zone_names), np.bool_) if pairs is None else np.array(pairs.any(axis=0))
+        losses = delivering(self.network, asked)
+        return Findings(loops(self), holes(Engine(losses.network), losses, pairs))
 
     def sources(self, attachment: int) -> list[Interval]:
         """What a zone sends with at an attachment, as positions (packets.py)."""

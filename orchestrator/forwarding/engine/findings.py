@@ -2,8 +2,8 @@
 
     for loop in engine.findings().loops: ...
 
-The packets come from the engine's answers. Where they go round or get lost is told by examples of every class of
-destinations, walked by the plain walker; tables and lines are those of that walk.
+The packets are the engine's answers: what is lost is delivered, place by place, in a network made for this question
+(losses.py). Where packets go round is told by examples of every class of destinations, walked by the plain walker.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.forwarding.engine.endings import Endings
+from orchestrator.forwarding.engine.endings import NOT_YET, Endings, leading_to
+from orchestrator.forwarding.engine.losses import PORT_DOWN, Loss, Losses
 from orchestrator.forwarding.engine.network import NONE, HopKind, OperationKind, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.packets import Interval, PacketSet, combined, union_of
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.forwarding.engine.engine import Engine
 
 MOST_WALKS = 2_000
-"""Examples walked in one question; what is left then is told without its place, zone by zone."""
-MOST_TRIES = 16
-"""Examples of one class that are walked to tell what filters deny from what is lost."""
+"""Examples walked in one question; what is left then is told without its cycle, zone by zone."""
 
 
 class Loop(NamedTuple):
@@ -46,12 +45,10 @@ class Loop(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """Packets of a zone to addresses of other zones that routes lose on some branch, and where.
+    """Packets of a zone to addresses of other zones that routes lose on some branch, all at one place. All exact.
 
-    `packets`: exact where filters alone stand on the way; behind translations and policies also those that a filter
-    denies before they would be lost.
-
-    `what`: "no route", "null route", "no cable" or "the port is down" ("" with `table` when it was not walked).
+    `what`: "no route", "null route", "no cable" or "the port is down". `table`: where they were looked up last, or
+    whose port is down. `line`: "file:line" of the route taken there, "" without one or when it is not known.
     """
 
     zone: int
@@ -69,42 +66,35 @@ class Findings(NamedTuple):
     holes: tuple[Hole, ...]
 
 
-class Place(NamedTuple):
-    """Where an example goes round (`tables`, `lines`), or where and why it is lost (`what`, one table and line)."""
+class Cycle(NamedTuple):
+    """Where an example goes round."""
 
-    what: str
     tables: tuple[str, ...]
     lines: tuple[str, ...]
 
 
-NOWHERE = Place("", (), ())
+NOWHERE = Cycle((), ())
 
 
 def loops(engine: Engine) -> tuple[Loop, ...]:
     """Packets that may go round, by zone and cycle."""
-    found = _Search(engine, Outcome.LOOP).run(None)
-    return tuple(Loop(zone, packets, place.tables, place.lines, one) for zone, place, packets, one in found)
+    return tuple(_Rounds(engine).run())
 
 
-def holes(engine: Engine, pairs: NDArray[np.bool_] | None = None) -> tuple[Hole, ...]:
-    """Packets to other zones' addresses that routes lose. `pairs` [source, owner]: zones to look at, None: all."""
-    found = _Search(engine, Outcome.DROP).run(_owned(engine, pairs))
-    return tuple(
-        Hole(zone, packets, place.what, next(iter(place.tables), ""), next(iter(place.lines), ""), one)
-        for zone, place, packets, one in found
-    )
+def holes(engine: Engine, losses: Losses, pairs: NDArray[np.bool_] | None = None) -> tuple[Hole, ...]:
+    """Packets to other zones' addresses that routes lose. `engine`: of `losses.network` (losses.py).
+
+    `pairs` [source, owner]: zones to look at, None: all.
+    """
+    return tuple(_Lost(engine, losses).run(_owned(engine, losses.first, pairs)))
 
 
-def findings(engine: Engine, pairs: NDArray[np.bool_] | None = None) -> Findings:
-    """Both; `pairs` as in `holes`."""
-    return Findings(loops(engine), holes(engine, pairs))
-
-
-def _owned(engine: Engine, pairs: NDArray[np.bool_] | None) -> list[tuple[Interval, ...]]:
-    """Per zone the addresses (positions, ascending) of the other zones that it is asked about, without its own."""
-    own: list[list[Interval]] = [[] for _name in engine.base.zone_names]
+def _owned(engine: Engine, zones: int, pairs: NDArray[np.bool_] | None) -> list[tuple[Interval, ...]]:
+    """For the first zones the addresses (positions, ascending) of those that each is asked about, without its own."""
+    own: list[list[Interval]] = [[] for _zone in range(zones)]
     for row, zone in enumerate(engine.attachments.zone.tolist()):
-        own[zone] += engine.sources(row)
+        if zone < zones:
+            own[zone] += engine.sources(row)
     found = []
     for zone, mine in enumerate(own):
         asked = range(len(own)) if pairs is None else np.flatnonzero(pairs[zone]).tolist()
@@ -131,28 +121,74 @@ def _inside(intervals: Iterable[Interval], targets: tuple[Interval, ...]) -> lis
     return found
 
 
-class _Search:
-    """One question about one kind of end."""
+class _Lost:
+    """What an engine delivers to zones that stand for losses."""
 
-    def __init__(self, engine: Engine, end: Outcome) -> None:
+    def __init__(self, engine: Engine, losses: Losses) -> None:
+        self._engine, self._losses, self._decider = engine, losses, engine.decider
+        outcomes = self._decider.slicer.outcomes
+        asked = (outcomes.kind == Outcome.DELIVER) & (outcomes.a >= losses.first)
+        self._leads, self._classes = leading_to(outcomes, asked, NOT_YET), engine.classes()
+
+    def run(self, owned: list[tuple[Interval, ...]]) -> Iterator[Hole]:
+        """Zone by zone, for these destinations of each, and place by place."""
+        network = self._losses.network
+        for zone, goals in enumerate(owned):
+            found: dict[Loss, PacketSet] = {}
+            for attachment in np.flatnonzero(self._engine.attachments.zone == zone).tolist():
+                for loss, packets in self._sets(attachment, goals):
+                    found[loss] = found[loss] | packets if loss in found else packets
+            for loss, packets in sorted(found.items()):
+                if (example := packets.example()) is not None:
+                    line = "" if loss.line == NONE else network.lines[loss.line]
+                    yield Hole(zone, packets, loss.what, network.tables[loss.table], line, example)
+
+    def _sets(self, attachment: int, goals: tuple[Interval, ...]) -> Iterator[tuple[Loss, PacketSet]]:
+        """What of the packets that enter by an attachment is lost where."""
+        services, sources = self._decider.table.services, self._engine.sources(attachment)
+
+        def packets_to(destinations: Iterable[Interval]) -> PacketSet:
+            return PacketSet.product(services, sources, destinations, services.everything)
+
+        port, up = int(self._engine.attachments.port[attachment]), self._losses.network.ports.up
+        if up is not None and not up[port]:
+            yield Loss(PORT_DOWN, int(self._losses.network.ports.table[port]), NONE), packets_to(goals)
+            return
+        classes, nodes = self._classes, self._classes.nodes(attachment)
+        for node in np.unique(nodes[self._leads[nodes]]).tolist():
+            rows = np.flatnonzero(nodes == node).tolist()
+            parts = np.concatenate([np.arange(classes.first[row], classes.first[row + 1]) for row in rows])
+            inside = union_of(self._decider.intervals(classes.low[parts].tolist(), classes.high[parts].tolist()))
+            asked = packets_to(_inside(inside, goals))
+            for place in sorted(self._decider.zones(node)) if asked else ():
+                if place >= self._losses.first:
+                    packets = self._decider.delivered(node, asked, place, every_path=False)
+                    yield self._losses.places[place - self._losses.first], packets
+
+
+class _Rounds:
+    """One question about packets that go round."""
+
+    def __init__(self, engine: Engine) -> None:
         self._engine, self._decider = engine, engine.decider
-        self._endings = Endings(self._decider, end)
-        self._end = end
-        self._classes = engine.classes()
+        self._endings, self._classes = Endings(self._decider), engine.classes()
         self._walks = 0
 
-    def run(self, owned: list[tuple[Interval, ...]] | None) -> Iterator[tuple[int, Place, PacketSet, Packet]]:
-        """(zone, place, packets, example) of all that ends so, for these destinations (None: all) of each zone."""
+    def run(self) -> Iterator[Loop]:
+        """Zone by zone, and cycle by cycle as examples show them."""
         for zone in range(len(self._engine.base.zone_names)):
-            found: dict[Place, tuple[PacketSet, Packet]] = {}
-            for packets in self._sets(zone, None if owned is None else owned[zone]):
-                for place, told, example in self._told(zone, packets):
-                    known = found.get(place)
-                    found[place] = (told, example) if known is None else (known[0] | told, known[1])
-            yield from ((zone, place, packets, example) for place, (packets, example) in found.items())
+            found: dict[Cycle, tuple[PacketSet, Packet]] = {}
+            for packets in self._sets(zone):
+                if (example := packets.example()) is None:
+                    continue
+                cycle = self._shown(zone, example)
+                known = found.get(cycle)
+                found[cycle] = (packets, example) if known is None else (known[0] | packets, known[1])
+            for cycle, (packets, example) in found.items():
+                yield Loop(zone, packets, cycle.tables, cycle.lines, example)
 
-    def _sets(self, zone: int, owned: tuple[Interval, ...] | None) -> Iterator[PacketSet]:
-        """The packets of a zone that end so: those of one class of destinations and one attachment after another."""
+    def _sets(self, zone: int) -> Iterator[PacketSet]:
+        """The packets of a zone that go round: those of one class of destinations and one attachment after another."""
         classes, services = self._classes, self._decider.table.services
         for attachment in np.flatnonzero(self._engine.attachments.zone == zone).tolist():
             sources = self._engine.sources(attachment)
@@ -160,81 +196,28 @@ class _Search:
             for row in np.flatnonzero(self._endings.leads[nodes]).tolist():
                 stretch = slice(int(classes.first[row]), int(classes.first[row + 1]))
                 goals = self._decider.intervals(classes.low[stretch].tolist(), classes.high[stretch].tolist())
-                asked = PacketSet.product(
-                    services, sources, goals if owned is None else _inside(goals, owned), services.everything
-                )
-                found = self._endings.packets(int(nodes[row]), asked)
-                if found:
-                    yield found
+                asked = PacketSet.product(services, sources, goals, services.everything)
+                yield self._endings.packets(int(nodes[row]), asked)
 
-    def _told(self, zone: int, packets: PacketSet) -> Iterator[tuple[Place, PacketSet, Packet]]:
-        """The packets of one class by where examples of them end, without those that filters deny before that."""
-        for _try in range(MOST_TRIES):
-            example = packets.example()
-            if example is None:
-                return
-            trails = self._trails(zone, example)
-            ended = [(place, trail) for trail in trails if (place := self._place(trail)) is not None]
-            if self._end == Outcome.LOOP or not trails or not all(map(_only_filters, trails)):
-                yield ended[0][0] if ended else NOWHERE, packets, example
-                return
-            rest = PacketSet(packets.services)
-            for trail in trails:
-                if trail.end.reason in ("denied", "unknown entry"):  # others may pass and be lost behind it
-                    rest |= self._passing(packets, trail)
-            for place, trail in ended:
-                told = self._passing(packets, trail)
-                rest -= told
-                yield place, told, example
-            packets = rest
-        if (example := packets.example()) is not None:
-            yield NOWHERE, packets, example
-
-    def _trails(self, zone: int, example: Packet) -> list[Trail]:
-        """The branches of an example; none when there are too many, or enough was walked."""
+    def _shown(self, zone: int, example: Packet) -> Cycle:
+        """The cycle that an example shows; nowhere when it has too many branches, or enough was walked."""
         self._walks += 1
         try:
-            return self._engine.path(zone, example) if self._walks <= MOST_WALKS else []
+            trails = self._engine.path(zone, example) if self._walks <= MOST_WALKS else []
         except TooManyTrailsError:
-            return []
+            return NOWHERE
+        return next((self._cycle(trail) for trail in trails if trail.end.ending == Ending.LOOP), NOWHERE)
 
-    def _passing(self, packets: PacketSet, trail: Trail) -> PacketSet:
-        """The packets that pass every filter on a branch, also the one that may have ended it for the example."""
-        variants = self._engine.variants
-        for step in trail.steps:
-            for one in step.passed:
-                mine = variants.filter == one.number
-                exact = mine & (variants.in_port == step.in_port)
-                (variant,) = np.flatnonzero(exact if exact.any() else mine & (variants.in_port == NONE)).tolist()
-                packets = self._decider.split(variant, packets)[0]
-        return packets
-
-    def _place(self, trail: Trail) -> Place | None:
-        """Where a branch ends, when it ends as asked."""
-        if self._end == Outcome.LOOP:
-            return self._cycle(trail) if trail.end.ending == Ending.LOOP else None
-        if trail.end.ending != Ending.DROPPED or trail.end.reason == "denied":
-            return None
-        return Place(trail.end.reason, *self._named(trail.steps[-1:]))
-
-    def _cycle(self, trail: Trail) -> Place:
+    def _cycle(self, trail: Trail) -> Cycle:
         """The part of a branch that repeats, beginning with its first table in the order of tables."""
         steps = trail.steps[_begin(self._engine, trail) :]
         turn = min(range(len(steps)), key=lambda at: steps[at].table)
-        return Place("loop", *self._named((*steps[turn:], *steps[:turn])))
-
-    def _named(self, steps: Iterable[Step]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         base, line_of = self._engine.base, self._engine.walker.rows.line_of
-        numbers = [(step.table, line_of(step.route)) for step in steps]
-        return (
+        numbers = [(step.table, line_of(step.route)) for step in (*steps[turn:], *steps[:turn])]
+        return Cycle(
             tuple(base.tables[table] for table, _line in numbers),
             tuple(base.lines[line] if line != NONE else "" for _table, line in numbers),
         )
-
-
-def _only_filters(trail: Trail) -> bool:
-    """Whether filters alone were met: then packets of one class differ in nothing but what those say."""
-    return all(one.kind == OperationKind.FILTER for step in trail.steps for one in step.passed)
 
 
 def _begin(engine: Engine, trail: Trail) -> int:

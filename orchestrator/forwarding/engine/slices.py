@@ -42,7 +42,6 @@ Whole = NDArray[np.int32]
 ANY_ZONE: Final = -1
 NO_ANSWER: Final = -2
 GOES_ROUND: Final = -3
-IS_LOST: Final = -4
 UPPER: Final = 1
 EVERY_PATH: Final = 2
 LIMIT: Final = 1 << 28  # words of one answer: 2 GiB
@@ -183,7 +182,7 @@ class Slicer:
         """Per key (services some packet has that gets through, services between all addresses), numbers of `sets`.
 
         Key k: packets from units[unit[k]] to destinations[k] at node[k], delivered to zone[k] (or ANY_ZONE, NO_ANSWER,
-        GOES_ROUND, IS_LOST).
+        GOES_ROUND).
         Addresses of a key are of one family. Graphs with translations are refused: Raises TooManyPiecesError.
         """
         keys = len(node)
@@ -219,7 +218,7 @@ class Slicer:
     ) -> PacketSet:
         """The packets (positions) that one filter variant permits, or that node `node` delivers to `zone`.
 
-        `zone` may be one of the four names that are none: ANY_ZONE, NO_ANSWER, GOES_ROUND, IS_LOST.
+        `zone` may be one of the three names that are none: ANY_ZONE, NO_ANSWER, GOES_ROUND.
         """
         result = PacketSet(self.table.services)
         ones, others = union_of(sources), union_of(destinations)

@@ -2,85 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from ipaddress import ip_address
 from random import Random
 
 import numpy as np
+from numpy.typing import NDArray
 
-from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder
+from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder, Translation
 from orchestrator.forwarding.engine.core import AnswerError
 from orchestrator.forwarding.engine.engine import Engine
-from orchestrator.forwarding.engine.findings import Hole, Loop
-from orchestrator.forwarding.engine.network import NONE, Action, HopKind, Network, OperationKind, Packet
+from orchestrator.forwarding.engine.network import (
+    NONE,
+    Action,
+    HopKind,
+    Network,
+    OperationKind,
+    Packet,
+    TranslationKind,
+)
 from orchestrator.forwarding.engine.plain import Plain, TooManyTrailsError
 from orchestrator.forwarding.engine.rows import holds
 from orchestrator.forwarding.engine.trail import Ending
-from orchestrator.forwarding.engine.updates import AddRoute, Hop, Prefix
+from orchestrator.forwarding.engine.updates import AddRoute, Hop, PortDown, PortUp, Prefix
 from tests.forwarding.engine.networks import random_network
 from tests.forwarding.engine.points import some_packets
-from tests.laws import examples, told
+from tests.laws import FIRST, examples, told
 
+Pairs = NDArray[np.bool_]
+SEVERAL_WAYS = (1689, 1935, 2018, 2424)
+"""Networks in which destinations are lost on several ways, and filters deny some packets on some of them."""
 LOST = {"no route", "null route", "no cable", "the port is down"}
 
 
-def lost(plain: Plain, zone: int, packet: Packet) -> bool:
-    """Whether routes lose a packet on some branch."""
-    return any(end.ending == Ending.DROPPED and end.reason in LOST for end in plain.ends(zone, packet))
+def lost(engine: Engine, zone: int, packet: Packet) -> set[tuple[str, str, str]]:
+    """Where routes lose a packet on some branch: why, the table, and the line of the route."""
+    base, line_of = engine.base, engine.walker.rows.line_of
+    found = set()
+    for trail in engine.path(zone, packet):
+        if trail.end.ending == Ending.DROPPED and trail.end.reason in LOST:
+            line = line_of(trail.steps[-1].route)
+            found.add((trail.end.reason, base.tables[trail.steps[-1].table], base.lines[line] if line != NONE else ""))
+    return found
 
 
-def open_everywhere(network: Network) -> Network:
-    """The network with filters that permit everything, but for those that policies look at."""
-    kept = np.isin(np.arange(len(network.filters.default)), network.policies.match)
-    rows = np.repeat(kept, np.diff(network.filters.first))
-    action = np.where(rows, network.filters.action, Action.PERMIT).astype(np.int32)
-    default = np.where(kept, network.filters.default, Action.PERMIT).astype(np.int32)
-    return replace(network, filters=network.filters._replace(action=action, default=default))
-
-
-def owned(plain: Plain, zone: int, packet: Packet) -> bool:
-    """Whether another zone sends with the packet's destination and this one does not."""
+def owned(plain: Plain, zone: int, packet: Packet, asked: Pairs) -> bool:
+    """Whether another zone that is asked about sends with the packet's destination, and this one does not."""
     owners = {
         number
         for number, rows in enumerate(plain.rows.senders)
         if any(holds(source, packet.family, packet.destination) for _port, source in rows)
     }
-    return bool(owners) and zone not in owners
+    return zone not in owners and any(asked[zone, owner] for owner in owners)
 
 
-def found_for(found: Iterable[Loop] | Iterable[Hole], zone: int, packet: Packet) -> bool:
-    """Whether a packet of a zone is in one of the findings."""
-    return any(one.zone == zone and one.packets.holds(packet) for one in found)
+def some_pairs(network: Network, random: Random) -> Pairs:
+    """Pairs of zones that are asked about: all of them, or a third."""
+    share, zones = random.choice((1.0, 0.33)), range(len(network.zone_names))
+    return np.array([[random.random() < share for _other in zones] for _zone in zones], np.bool_)
 
 
 def deviations(seed: int, packets: int) -> Iterator[str]:
     """Packets about which findings and plain walks disagree, and examples that do not show what they are to show."""
     random = Random(seed)
     network = random_network(random)
-    plain, opened = Plain(network), Plain(open_everywhere(network))
-    found = Engine(network).findings()
-    exact = not len(network.translations.kind) and not len(network.policies.match)
+    plain, engine = Plain(network), Engine(network)
+    asked = some_pairs(network, random)
+    found = engine.findings(asked)
     for zone, packet in some_packets(network, random, packets):
-        ends = plain.ends(zone, packet)
-        if any(end.ending == Ending.LOOP for end in ends) != found_for(found.loops, zone, packet):
-            yield f"network {seed}: {packet} from {zone} loops for one of the two only: {ends}"
-        here = owned(plain, zone, packet)
-        least = here and lost(plain, zone, packet)
-        most = least if exact else here and lost(opened, zone, packet)
-        if not least <= found_for(found.holes, zone, packet) <= most:
-            yield f"network {seed}: {packet} from {zone}: a hole for one of the two only: {ends}"
+        loops = any(end.ending == Ending.LOOP for end in plain.ends(zone, packet))
+        if loops != any(one.zone == zone and one.packets.holds(packet) for one in found.loops):
+            yield f"network {seed}: {packet} from {zone} loops for one of the two only"
+        told = {
+            (one.what, one.table, one.line) for one in found.holes if one.zone == zone and one.packets.holds(packet)
+        }
+        walked = lost(engine, zone, packet) if owned(plain, zone, packet, asked) else set()
+        if told != walked:
+            yield f"network {seed}: {packet} from {zone} is lost at {walked}, and told at {told}"
     for loop in found.loops:
         if loop.tables and not any(end.ending == Ending.LOOP for end in plain.ends(loop.zone, loop.example)):
             yield f"network {seed}: {loop.example} does not go round"
     for hole in found.holes:
-        if hole.table and not lost(plain, hole.zone, hole.example):
-            yield f"network {seed}: {hole.example} is not lost"
+        if (hole.what, hole.table, hole.line) not in lost(engine, hole.zone, hole.example):
+            yield f"network {seed}: {hole.example} is not lost at {hole.table}"
 
 
 def test_findings_are_what_plain_walks_find() -> None:
     refused = 0
-    for seed in told("findings", range(examples(300, 10_000))):
+    for seed in told("findings", [*SEVERAL_WAYS, *range(FIRST, FIRST + examples(300, 10_000))]):
         try:
             assert not list(deviations(seed, 20))
         except (AnswerError, TooManyTrailsError):
@@ -159,3 +168,47 @@ def test_what_a_filter_denies_before_is_no_hole() -> None:
             (hole,) = holes
             assert hole.example.protocol != 6
             assert {box.service.protocol for box in hole.packets.boxes()} == {(0, 5), (7, 255)}
+
+
+def test_what_is_lost_on_several_ways_is_told_for_each() -> None:
+    made = NetworkBuilder()
+    made.attach("a", made.port("r1/x"), "198.18.1.0/24")
+    made.attach("b", made.port("r4/x"), "198.18.2.0/24")
+    ways = {}
+    for other, protocol in (("r2", 6), ("r3", 17)):
+        ways[other], _back = made.link("r1/x", f"{other}/x")
+        denied = made.filter([Entry(Match(protocol=(protocol, protocol)), Action.DENY)], Action.PERMIT)
+        made.egress(ways[other], OperationKind.FILTER, denied)
+    made.route("r1/x", "198.18.2.0/24", *((HopKind.PORT, port) for port in ways.values()))
+    made.route("r3/x", "198.18.0.0/16", (HopKind.DROP, NONE), line="r3.conf:1")
+    holes = {hole.table: hole for hole in Engine(made.build()).findings().holes if hole.zone == 0}
+    assert {(hole.table, hole.what, hole.line) for hole in holes.values()} == {
+        ("r2/x", "no route", ""),
+        ("r3/x", "null route", "r3.conf:1"),
+    }
+    for protocol, tables in ((1, {"r2/x", "r3/x"}), (6, {"r3/x"}), (17, {"r2/x"})):
+        asked = Packet(4, int(ip_address("198.18.1.9")), int(ip_address("198.18.2.9")), protocol, 0, 0)
+        assert {table for table, hole in holes.items() if hole.packets.holds(asked)} == tables
+
+
+def test_a_port_that_is_down_is_told_on_either_side() -> None:
+    made, ports = three()
+    network = made.build()
+    for down, table, line in (("r2r3", "r2/x", "r2.conf:1"), ("r3r2", "r3/x", ""), ("a", "r1/x", "")):
+        engine = Engine(network)
+        engine.apply(PortDown(ports[down]))
+        (hole,) = (hole for hole in engine.findings().holes if hole.zone == 0)
+        assert (hole.what, hole.table, hole.line) == ("the port is down", table, line)
+    engine.apply(PortUp(ports["a"]))
+    assert not [hole for hole in engine.findings().holes if hole.zone == 0]
+
+
+def test_what_is_lost_behind_a_translation_is_told_there() -> None:
+    made, ports = three()
+    rule = Translation(Match(destination="198.18.2.0/25"), TranslationKind.DESTINATION, "203.0.113.9/32")
+    made.ingress(ports["r2r1"], OperationKind.TRANSLATE, made.translation([rule]))
+    made.route("r2/x", "203.0.113.0/24", (HopKind.PORT, ports["r2r3"]), line="r2.conf:2")
+    made.route("r3/x", "203.0.113.0/24", (HopKind.DROP, NONE), line="r3.conf:2")
+    (hole,) = (hole for hole in Engine(made.build()).findings().holes if hole.zone == 0)
+    assert (hole.what, hole.table, hole.line) == ("null route", "r3/x", "r3.conf:2")
+    assert str(next(hole.packets.boxes())).endswith("-> 198.18.2.0-198.18.2.127")

@@ -7,9 +7,9 @@
 
 enum { FILTERS_FINE = 0, FILTERS_NO_MEMORY = 1, FILTERS_TOO_LARGE = 2, FILTERS_REWRITES = 3 };
 /* UPPER: whatever is unknown may permit. EVERY_PATH: equal-cost paths have to agree. The zone asked for may be ANY_ZONE,
-   NO_ANSWER: packets one of whose ways ends in something unknown, GOES_ROUND: in a loop, IS_LOST: in a drop. */
+   NO_ANSWER: packets one of whose ways ends in something unknown, GOES_ROUND: in a loop */
 enum { FILTERS_UPPER = 1, FILTERS_EVERY_PATH = 2 };
-enum { ANY_ZONE = -1, NO_ANSWER = -2, GOES_ROUND = -3, IS_LOST = -4 };
+enum { ANY_ZONE = -1, NO_ANSWER = -2, GOES_ROUND = -3 };
 enum { NODE_DROP, NODE_LOOP, NODE_UNKNOWN, NODE_DELIVER, NODE_FILTER, NODE_EITHER, NODE_BRANCH_FILTER,
        NODE_BRANCH_RULE, NODE_REWRITE };
 enum { ACTION_DENY = 0, ACTION_PERMIT = 1, ACTION_UNKNOWN = 2 };

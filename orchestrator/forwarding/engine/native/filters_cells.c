@@ -92,8 +92,6 @@ static int ends_as_asked(const scratch *s, const local_node *node)
         return s->zone == ANY_ZONE || node->zone == s->zone;
     case NODE_LOOP:
         return s->zone == GOES_ROUND;
-    case NODE_DROP:
-        return s->zone == IS_LOST;
     default:
         return 0;
     }
