@@ -5,12 +5,13 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given, reject
+from hypothesis import example, given, reject
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import StaleError
 from orchestrator.forwarding.engine.core import AnswerError
+from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.plain import TooManyTrailsError
 from orchestrator.proof.reachable import Mode, StatesProof, Step, prove_states
 from orchestrator.proof.reachable_audit import audit
@@ -42,6 +43,7 @@ def test_an_audit_by_plain_walks_agrees_with_a_proof_by_the_engine(seed: int) ->
 
 
 @given(st.integers(0, 2**32))
+@example(297045943)  # entries that went leave source ports apart, and ways too many
 @hypothesis_settings(max_examples=examples(30, 3_000), deadline=None)
 def test_the_walker_over_changing_rows_is_the_walker_over_new_arrays(seed: int) -> None:
     random = Random(seed)
@@ -51,11 +53,21 @@ def test_the_walker_over_changing_rows_is_the_walker_over_new_arrays(seed: int) 
         fresh = Walker(rows.arrays())
         for zone, packet in some_packets(network, random, 8):
             assert zones(walker, zone, packet) == zones(fresh, zone, packet)
-            assert walker.works(zone, packet) == fresh.works(zone, packet)
+            works = walker.works(zone, packet)
+            assert works == fresh.works(zone, packet) or (works is None and too_many(walker, zone, packet))
         update = line(rows, random, lambda _row: True)
         if update is not None:
             rows.apply(update)
             walker.apply(update)
+
+
+def too_many(walker: Walker, zone: int, packet: Packet) -> bool:
+    """Whether a packet has too many branches; entries that went still tell source ports apart, new arrays do not."""
+    try:
+        walker._plain.trails(zone, packet)
+    except TooManyTrailsError:
+        return True
+    return False
 
 
 def zones(walker: Walker, zone: int, packet: object) -> set[object]:
