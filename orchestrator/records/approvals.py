@@ -89,10 +89,14 @@ def sign(plan: Plan, policy: Policy, person: str, key: Ed25519PrivateKey, at: da
 def check(plan: Plan, policy: Policy, approvals: Sequence[Approval]) -> tuple[str, ...]:
     """Names of the people whose signatures let this plan be applied.
 
-    Raises ApprovalError when a required role has not signed, or any signature is forged, stale, foreign, by the
-    author, or one person's under two roles.
+    Raises ApprovalError when a required role has not signed, no role is required, or any signature is forged, stale,
+    foreign, by the author, or one person's under two roles.
     """
     _check_people(policy)
+    if not policy.approvals.required:
+        raise ApprovalError(
+            f"policy {policy.version} asks nobody to sign: name the roles under approvals.required in policy.yaml"
+        )
     for approval in approvals:
         _check_approval(plan, policy, approval)
     missing = [role for role in policy.approvals.required if role not in {approval.role for approval in approvals}]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orchestrator.apply.crew import Crew
 from orchestrator.apply.outcome import Checked, NoProber
@@ -16,6 +17,7 @@ from orchestrator.errors import (
 )
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding
+from orchestrator.records import approvals
 from orchestrator.records.runs import Records
 from tests.apply.memory_world import (
     OPTIONS,
@@ -84,21 +86,31 @@ def test_a_way_back_without_its_snapshot_is_never_told_as_the_same_world(tmp_pat
     assert records.status(run.name).state == "partly applied"
 
 
+KEY = Ed25519PrivateKey.generate()
 APPROVERS = {
     "required": ["security_admin"],
-    "people": [{"name": "an", "role": "security_admin", "public_key": "A" * 43 + "="}],
+    "people": [{"name": "zhao", "role": "security_admin", "public_key": approvals.public_text(KEY)}],
 }
 
 
 def test_a_resume_goes_on_under_the_policy_and_the_signatures_it_was_begun_with(tmp_path: Path) -> None:
     records = Records(tmp_path)
-    for allowed, error, message in (
-        (policy(), None, ""),
-        (policy(version="2"), StaleError, "was approved under policy 1 .* the folder holds 2 .*: put that one back"),
-        (policy(approvals=APPROVERS), ApprovalError, "is not signed by security_admin"),
+    asking = policy(approvals=APPROVERS)
+    for allowed, signs, error, message in (
+        (asking, True, None, ""),
+        (
+            policy(version="2"),
+            True,
+            StaleError,
+            "was approved under policy 1 .* the folder holds 2 .*: put that one back",
+        ),
+        (asking, False, ApprovalError, "is not signed by security_admin"),
+        (policy(), False, ApprovalError, "policy 1 asks nobody to sign: name the roles under approvals.required"),
     ):
-        of = policy() if error is StaleError else allowed
-        run = records.begin(plan().model_copy(update={"policy_digest": of.digest}), START, "li", rehearsal=True)
+        of = asking if error is StaleError else allowed
+        mine = plan().model_copy(update={"policy_digest": of.digest})
+        signed = (approvals.sign(mine, of, "zhao", KEY),) if signs else ()
+        run = records.begin(mine, START, "li", rehearsal=True, signed=signed)
         if error is None:
             assert resume(run, allowed, World(), NoProber(), records, OPTIONS).left == ()
             continue
