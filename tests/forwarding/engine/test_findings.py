@@ -88,13 +88,13 @@ def deviations(seed: int, packets: int) -> Iterator[str]:
 
 
 def test_findings_are_what_plain_walks_find() -> None:
-    refused = 0
-    for seed in told("findings", [*SEVERAL_WAYS, *range(FIRST, FIRST + examples(300, 10_000))]):
+    refused, seeds = 0, [*SEVERAL_WAYS, *range(FIRST, FIRST + examples(300, 10_000))]
+    for seed in told("findings", seeds):
         try:
             assert not list(deviations(seed, 20))
         except (AnswerError, TooManyTrailsError):
             refused += 1
-    assert refused <= 5
+    assert refused <= 5 + len(seeds) // 500
 
 
 def three() -> tuple[NetworkBuilder, dict[str, int]]:
