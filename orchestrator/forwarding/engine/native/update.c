@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define LEAST_SEARCH 500 /* steps to look for everybody upstream, in however small a network */
-#define NEAR 200    /* steps to look for somebody upstream before anything else is done */
+#define NEAR 50     /* steps to look for somebody upstream before anything else is done: mostly found within 30, or far off */
 #define FAR 8000    /* the same before many pieces of edits are looked at */
 #define PIECES 64   /* pieces of edits to look at before it is known who is upstream */
 #define MANY 16384  /* the same where walks end at hubs */
