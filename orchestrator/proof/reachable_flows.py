@@ -47,9 +47,8 @@ class Flows:
         """What an update made other: answers of the engine, or a filter's entries."""
         if self._generation != self.engine.generation:
             return  # everything is judged anew when somebody asks
-        for row in change.rows or ():
-            if row is not None:
-                self._verdicts.entry(change.filter, row[:4])
+        if change.rows is not None:
+            self._verdicts.entries(change.filter, [row for row in change.rows if row is not None])
         self._verdicts.changed(change.records)
 
     def refresh(self) -> None:

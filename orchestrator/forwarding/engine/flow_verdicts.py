@@ -7,14 +7,16 @@ or devices' memories decide is SLOW: for a walker to decide, after every update.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import IntEnum
+from struct import Struct
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.core import Core
+from orchestrator.forwarding.engine.filter_rows import Row
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.native import NativeError, library, pointer
 
@@ -22,11 +24,12 @@ _NO_MEMORY: Final = "no memory is left to judge flows: ask about a smaller netwo
 _POINTER = ctypes.c_void_p
 _LONG = ctypes.c_int64
 _INT = ctypes.c_int32
+_AREA: Final = Struct("<4q")  # Area of native/flows.h
 _SIGNATURES: Final = {
     "flows_new": (_POINTER, (_POINTER, _POINTER, _LONG)),
     "flows_free": (None, (_POINTER,)),
     "flows_changed": (_LONG, (_POINTER, _POINTER, _LONG)),
-    "flows_entry": (_INT, (_POINTER, _INT, _LONG, _LONG, _LONG, _LONG)),
+    "flows_entries": (_LONG, (_POINTER, _INT, _POINTER, _LONG)),
     "flows_judge": (_LONG, (_POINTER, _POINTER, _POINTER)),
 }
 _Long = NDArray[np.int64]
@@ -85,7 +88,7 @@ class FlowVerdicts:
         if not self._handle:
             raise NativeError(_NO_MEMORY)
         self._here = _POINTER(self._handle)  # made once: updates are many
-        self._marked, self._touched = len(rows.source), False
+        self._marked = len(rows.source)
         self._slow = set[int]()
 
     def __del__(self) -> None:
@@ -97,19 +100,19 @@ class FlowVerdicts:
     def changed(self, records: NDArray[Any]) -> None:
         """Mark flows that hang on changed answers (core.RECORD), and those that a walker decides."""
         count = len(records)
-        if not (count or self._touched or self._slow):
+        if not (count or self._slow):
             return
-        self._touched = False
         self._marked = self._library.flows_changed(self._here, records.ctypes.data if count else None, count)
         self._check(self._marked)
 
-    def entry(self, number: int, area: Sequence[int]) -> None:
-        """Mark flows that meet filter `number` with a header of these labels: [low, high) of sources, destinations.
+    def entries(self, number: int, rows: Iterable[Row]) -> None:
+        """Mark flows that meet filter `number` with a header that one of these entries is about.
 
         `changed` is to be told of the same update afterwards.
         """
-        self._touched = True
-        self._check(self._library.flows_entry(self._here, number, *area))
+        areas = b"".join([_AREA.pack(*row[:4]) for row in rows])
+        self._marked = self._library.flows_entries(self._here, number, areas, len(areas) // _AREA.size)
+        self._check(self._marked)
 
     def judge(self) -> list[list[int]]:
         """Judge what is marked: [flow, Verdict] of those with another one, and of all of them that are slow."""

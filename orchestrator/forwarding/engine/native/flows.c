@@ -42,6 +42,24 @@ int64_t flows_changed(Flows *flows, const Record *record, int64_t records) {
     return flows->queue.count;
 }
 
+/* A row behind those of a filter: they move to the end, with twice the room, when there is none. NULL: no memory. */
+static Met *met_push(Flows *flows, MetBy *by) {
+    if (by->count == by->room) {
+        int32_t room = by->room * 2 + 8;
+        if (flows->mets + room > flows->met_room) {
+            int64_t wider = flows->met_room * 2 + room + 1024;
+            Met *more = realloc(flows->met, (size_t)wider * sizeof *more);
+            if (!more) return NULL;
+            flows->met = more;
+            flows->met_room = wider;
+        }
+        if (by->count) memcpy(flows->met + flows->mets, flows->met + by->first, (size_t)by->count * sizeof *flows->met);
+        *by = (MetBy){flows->mets, by->count, room};
+        flows->mets += room;
+    }
+    return &flows->met[by->first + by->count++];
+}
+
 int flow_meets(Flows *flows, int32_t flow, int32_t filter) {
     for (int32_t i = flows->of_flow[flow]; i >= 0; i = flows->meeting[i].next)
         if (flows->meeting[i].filter == filter) return OK;
@@ -52,26 +70,33 @@ int flow_meets(Flows *flows, int32_t flow, int32_t filter) {
         flows->meeting = more;
         flows->meeting_room = room;
     }
-    int32_t number = (int32_t)flows->meetings++;
-    flows->meeting[number] = (Meeting){filter, flow, flows->of_flow[flow], flows->of_filter[filter]};
-    flows->of_flow[flow] = flows->of_filter[filter] = number;
+    Met *met = met_push(flows, &flows->of_filter[filter]);
+    if (!met) return NO_MEMORY;
+    *met = (Met){flows->rows.source[flow], flows->rows.destination[flow], flow};
+    flows->meeting[flows->meetings] = (Meeting){filter, flows->of_flow[flow]};
+    flows->of_flow[flow] = (int32_t)flows->meetings++;
     return OK;
 }
 
 static bool within(int64_t label, int64_t low, int64_t high) { return low <= label && label < high; }
 
-/* An entry for these labels, [low, high) of sources and of destinations, came to a filter or went: flows that meet the
- * filter with such a header are marked. OK or NO_MEMORY. */
-int32_t flows_entry(Flows *flows, int32_t filter, int64_t low, int64_t high, int64_t to_low, int64_t to_high) {
-    const FlowRows *rows = &flows->rows;
-    for (int32_t i = flows->of_filter[filter]; i >= 0; i = flows->meeting[i].other) {
-        int32_t flow = flows->meeting[i].flow;
-        int64_t here = rows->source[flow], there = rows->destination[flow];
-        bool goes = within(here, low, high) && within(there, to_low, to_high);
-        bool comes = within(there, low, high) && within(here, to_low, to_high);
-        if ((goes || comes) && mark(flows, flow)) return NO_MEMORY;
+static bool concerns(const Area *area, int64_t source, int64_t destination) {
+    return within(source, area->low, area->high) && within(destination, area->to_low, area->to_high);
+}
+
+/* Entries for these labels came to a filter or went: flows that meet the filter with such a header are marked. How many are
+ * marked now, or NO_MEMORY. */
+int64_t flows_entries(Flows *flows, int32_t filter, const Area *area, int64_t areas) {
+    const MetBy *by = &flows->of_filter[filter];
+    for (int32_t i = 0; i < by->count; i++) {
+        const Met *one = &flows->met[by->first + i];
+        for (int64_t k = 0; k < areas; k++) {
+            bool goes = concerns(&area[k], one->source, one->destination);
+            bool comes = concerns(&area[k], one->destination, one->source);
+            if ((goes || comes) && mark(flows, one->flow)) return NO_MEMORY;
+        }
     }
-    return OK;
+    return flows->queue.count;
 }
 
 static int tell(Flows *flows, int32_t flow, uint8_t verdict) {
@@ -105,12 +130,11 @@ Flows *flows_new(const Engine *engine, const FlowRows *rows, int64_t filters) {
     *flows = (Flows){.engine = engine, .rows = *rows, .filters = filters,
                      .verdict = malloc((size_t)rows->flows + 1), .marked = calloc((size_t)rows->flows + 1, 1),
                      .of_flow = malloc(((size_t)rows->flows + 1) * sizeof *flows->of_flow),
-                     .of_filter = malloc(((size_t)filters + 1) * sizeof *flows->of_filter)};
+                     .of_filter = calloc((size_t)filters + 1, sizeof *flows->of_filter)};
     bool fine = flows->verdict && flows->marked && flows->of_flow && flows->of_filter;
     if (fine) {
         memset(flows->verdict, FLOW_NEW, (size_t)rows->flows);
         memset(flows->of_flow, 0xff, (size_t)rows->flows * sizeof *flows->of_flow);
-        memset(flows->of_filter, 0xff, (size_t)filters * sizeof *flows->of_filter);
     }
     for (int32_t flow = 0; flow < rows->flows && fine; flow++) fine = mark(flows, flow) == OK;
     if (fine) return flows;
@@ -128,5 +152,6 @@ void flows_free(Flows *flows) {
     free(flows->meeting);
     free(flows->of_flow);
     free(flows->of_filter);
+    free(flows->met);
     free(flows);
 }

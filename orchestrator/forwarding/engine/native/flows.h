@@ -31,9 +31,19 @@ typedef struct Known { /* what becomes of a header at a node, in the question `s
     int32_t fate;
 } Known;
 
-typedef struct Meeting { /* a flow whose headers meet a filter; `next` of the flow's, `other` of the filter's */
-    int32_t filter, flow, next, other;
+typedef struct Meeting { /* a filter that a flow's headers meet, and the flow's next one */
+    int32_t filter, next;
 } Meeting;
+
+typedef struct Met { /* a flow whose headers meet a filter: those of one filter side by side, as they are all looked at */
+    int64_t source, destination;
+    int32_t flow;
+} Met;
+
+typedef struct MetBy { /* rows of Flows.met from `first` on; `room` for so many */
+    int64_t first;
+    int32_t count, room;
+} MetBy;
 
 typedef struct Flows {
     const Engine *engine;
@@ -48,7 +58,10 @@ typedef struct Flows {
     uint32_t now;
     Meeting *meeting;
     int64_t meetings, meeting_room;
-    int32_t *of_flow, *of_filter; /* first meeting, or NOBODY */
+    int32_t *of_flow; /* [flows]: first meeting, or NOBODY */
+    MetBy *of_filter; /* [filters] */
+    Met *met;
+    int64_t mets, met_room;
     int64_t filters;
     int error;
 } Flows;
@@ -57,10 +70,14 @@ int flow_judge(Flows *flows, int32_t flow); /* FLOW_WORKS ... FLOW_SLOW, or NO_M
 int flow_meets(Flows *flows, int32_t flow, int32_t filter);
 
 /* ---- what Python calls ---- */
+typedef struct Area { /* labels that an entry is about: [low, high) of sources, [to_low, to_high) of destinations */
+    int64_t low, high, to_low, to_high;
+} Area;
+
 Flows *flows_new(const Engine *engine, const FlowRows *rows, int64_t filters);
 void flows_free(Flows *flows);
 int64_t flows_changed(Flows *flows, const Record *record, int64_t records);
-int32_t flows_entry(Flows *flows, int32_t filter, int64_t low, int64_t high, int64_t to_low, int64_t to_high);
+int64_t flows_entries(Flows *flows, int32_t filter, const Area *area, int64_t areas);
 int64_t flows_judge(Flows *flows, const filter_view *view, const int32_t **told);
 
 #endif
