@@ -21,8 +21,20 @@ ACTION: Final = NAMES.index("action")
 IN_PORT: Final = NAMES.index("in_port")
 Row = tuple[int, ...]
 """One entry's numbers, as in NAMES."""
-_POINTERS = ctypes.c_void_p * len(NAMES)
-_VALUES = ctypes.c_int64 * len(NAMES)
+_WIDTH: Final = len(NAMES)
+_NO_ROOM: Final = 1  # as in native/filters_rows.c
+_NO_ROW: Final = 2
+
+
+class _Native(ctypes.Structure):
+    """`filter_rows` of native/filters.h."""
+
+    _fields_ = (
+        ("column", ctypes.c_void_p * _WIDTH),
+        *((name, ctypes.c_void_p) for name in ("start", "count", "room")),
+        ("values", ctypes.c_int64 * _WIDTH),
+        ("old", ctypes.c_int64 * _WIDTH),
+    )
 
 
 class RowChange(IntEnum):
@@ -39,32 +51,35 @@ class FilterRows:
     def __init__(self, columns: dict[str, Column], start: Long, count: Long) -> None:
         """`columns`: one for every name of NAMES, all of one length; addresses int64, the others int32."""
         self._change, self._move = library().filters_row, library().filters_move
-        self._change.restype = self._move.restype = None
         long, address = ctypes.c_int64, ctypes.c_void_p
-        self._change.argtypes = (address, ctypes.c_int32, long, long, address, address)
+        self._change.restype, self._move.restype = ctypes.c_int32, None
+        self._change.argtypes = (address, ctypes.c_int32, long, ctypes.c_int32)
         self._move.argtypes = (address, long, long, long)
         self.start, self.count, self._room = start, count, count.copy()
         self._used = len(columns["action"])
-        self._values, self._old = _VALUES(), _VALUES()
-        self._both = tuple(address(ctypes.addressof(values)) for values in (self._values, self._old))
+        self._native = _Native(start=start.ctypes.data, count=count.ctypes.data, room=self._room.ctypes.data)
+        self._here = address(ctypes.addressof(self._native))
         room = SPARE + self._used // 2  # columns move hardly ever: that takes milliseconds
         self._set({name: _with_room(columns[name], room) for name in NAMES})
 
     def _set(self, columns: dict[str, Column]) -> None:
         self.columns = columns
-        self._pointers = _POINTERS(*(columns[name].ctypes.data for name in NAMES))
+        self._native.column[:] = [columns[name].ctypes.data for name in NAMES]
 
     def change(self, number: int, position: int, kind: RowChange, values: Row | None) -> tuple[bool, Row | None]:
-        """One entry of a filter comes, goes or is replaced: whether the columns are new ones, and what went."""
-        count, comes = int(self.count[number]), kind == RowChange.COMES
-        moved = comes and count == self._room[number] and self._make_room(number, count)
+        """One entry of a filter comes, goes or is replaced: whether the columns are new ones, and what went.
+
+        Raises IndexError when the filter has no such place.
+        """
         if values:
-            self._values[:] = list(values)
-        begin = int(self.start[number])
-        self._change(self._pointers, kind, begin + position, begin + count, *self._both)
-        if kind != RowChange.REPLACED:
-            self.count[number] = count + (1 if comes else -1)
-        return moved, None if comes else tuple(self._old)
+            self._native.values[:] = values
+        moved, status = False, self._change(self._here, number, position, kind)
+        if status == _NO_ROOM:
+            moved = self._make_room(number, int(self.count[number]))
+            self._change(self._here, number, position, kind)
+        elif status == _NO_ROW:
+            raise IndexError(f"filter {number} has no place {position}")
+        return moved, None if kind == RowChange.COMES else tuple(self._native.old)
 
     def _make_room(self, number: int, count: int) -> bool:
         """The filter's rows move to the end, half as many free ones behind them; whether the columns are new ones."""
@@ -75,7 +90,7 @@ class FilterRows:
         if new:
             self._set({name: _with_room(column, to + room) for name, column in self.columns.items()})
         if not at_end:
-            self._move(self._pointers, begin, to, count)
+            self._move(self._here, begin, to, count)
         self.start[number], self._room[number], self._used = to, room, to + room
         return new
 

@@ -172,12 +172,17 @@ class FilterTable:
 
         Columns move only when room is used up. Raises UpdateError as `check` does.
         """
-        self.check(update)
+        if not 0 <= update.filter < self.filters:
+            self.check(update)
         came, kind = None, RowChange.GOES
         if not isinstance(update, RemoveEntry):
             came = self._values(update.entry, bool(self.stateful[update.filter]))
             kind = RowChange.COMES if isinstance(update, InsertEntry) else RowChange.REPLACED
-        moved, went = self._rows.change(update.filter, update.position, kind, came)
+        try:
+            moved, went = self._rows.change(update.filter, update.position, kind, came)
+        except IndexError:
+            self.check(update)
+            raise
         if moved:
             self._view = None
         self.version += 1

@@ -14,7 +14,7 @@ from orchestrator.errors import OnefoldError
 
 LIBRARY: Final = Path(__file__).parent / "native" / "libforwarding.so"
 OTHER_LIBRARY: Final = "ONEFOLD_ENGINE_LIBRARY"  # path of another build (tests load broken ones to see them noticed)
-ABI: Final = 8
+ABI: Final = 9
 
 
 class NativeError(OnefoldError):

@@ -28,6 +28,7 @@ class Sound:
     def __init__(self, network: Network) -> None:
         self._ports, self._zones = len(network.ports.table), len(network.zone_names)
         self._lines = len(network.lines)
+        self._known: set[tuple[object, ...]] = set()  # what entries ask of packets but for their addresses
         self._targets = {
             HopKind.PORT: (0, self._ports),
             HopKind.TABLE: (0, len(network.tables)),
@@ -53,6 +54,9 @@ class Sound:
         """Raise UpdateError for an entry that arrays could not hold."""
         match = entry.match
         _addresses(match)
+        rest = match[2:], entry.action, entry.line
+        if rest in self._known:
+            return
         _ranges(match)
         if match.established not in _FLAGS or match.fragment not in _FLAGS:
             raise UpdateError(f"established and fragment are {NONE} (any packet) or 1 (only such): correct them")
@@ -61,6 +65,7 @@ class Sound:
         if entry.action not in _ACTIONS:
             raise UpdateError(f"{entry.action} is no action: give DENY (0), PERMIT (1) or UNKNOWN (2)")
         self.line(entry.line)
+        self._known.add(rest)
 
     def pairs(self, pairs: NDArray[np.bool_] | None) -> None:
         """Raise QuestionError when there is not one truth value for each pair of zones."""

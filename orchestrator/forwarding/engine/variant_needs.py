@@ -14,11 +14,12 @@ def suffices(compiled: Compiled, entries: Entries, number: int, readings: list[t
 
     `readings`: actions of the entries that came and went, and the ports that they name.
     """
-    if Action.UNKNOWN in [action for action, _port in readings]:
+    actions, ports = {action for action, _port in readings}, {port for _action, port in readings}
+    if Action.UNKNOWN in actions:
         first = int(compiled.arrays["variant_first"][number])
         if entries.unread(number) != bool(compiled.arrays["variant_unread"][first]):
             return False
-    if {port for _action, port in readings} <= _NO_PORT:
+    if ports <= _NO_PORT:
         return True
     named = compiled.variants.in_port[compiled.variants.filter == number]
     return entries.named(number) == set(named.tolist()) - {NONE}

@@ -37,7 +37,7 @@
 #include "list.h"
 #include "nodes.h"
 
-#define ENGINE_ABI 8
+#define ENGINE_ABI 9
 #define NOBODY (-1)
 #define BRANCHES INT32_MIN
 #define FILTERED (INT32_MIN + 1)

@@ -84,9 +84,17 @@ int32_t filters_inspect(const filter_view *view, int32_t variant, int64_t begin,
                         int64_t high, uint8_t *met, uint8_t *spare, int32_t *takers);
 
 /* One row of the eight columns (addresses, action, match, in_port, line) comes, goes or is replaced; see filters_rows.c. */
-void filters_row(void *const *column, int32_t kind, int64_t at, int64_t end, const int64_t *values, int64_t *old);
+enum { ROW_COLUMNS = 8 };
+typedef struct { /* rows start[f] .. start[f] + count[f] of the columns are filter f's, and there is `room` for so many */
+    void *column[ROW_COLUMNS];
+    const int64_t *start;
+    int64_t *count;
+    const int64_t *room;
+    int64_t values[ROW_COLUMNS], old[ROW_COLUMNS];
+} filter_rows;
+int32_t filters_row(filter_rows *rows, int32_t filter, int64_t position, int32_t kind);
 /* `count` rows of all columns are copied to where none of them is. */
-void filters_move(void *const *column, int64_t from, int64_t to, int64_t count);
+void filters_move(const filter_rows *rows, int64_t from, int64_t to, int64_t count);
 
 /* Per node: the zone it delivers to (-1 none, -2 several), and whether translations are below it. */
 void filters_reach(const graph_view *graph, int32_t *zone, uint8_t *rewrites);

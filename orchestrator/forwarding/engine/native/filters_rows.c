@@ -3,35 +3,57 @@
 
 #include <string.h>
 
-enum { ADDRESSES = 4, COLUMNS = 8 };      /* 64-bit columns, then 32-bit ones */
+enum { ADDRESSES = 4 }; /* columns of 64 bits; the others have 32 */
 enum { ROW_COMES, ROW_GOES, ROW_REPLACED };
+enum { DONE, NO_ROOM, NO_ROW };
 
-/* What happens at row `at` of a filter that ends before row `end`; for a row that comes there is room behind the end. A row
- * that goes or is replaced is told in `old`. */
-void filters_row(void *const *column, int32_t kind, int64_t at, int64_t end, const int64_t *values, int64_t *old)
+static void take(filter_rows *rows, int64_t at)
 {
-    size_t behind = (size_t)(kind == ROW_GOES ? end - at - 1 : kind == ROW_COMES ? end - at : 0);
-    int64_t from = kind == ROW_GOES ? at + 1 : at, to = kind == ROW_COMES ? at + 1 : at;
-    for (int i = 0; i < COLUMNS; i++) {
-        size_t width = i < ADDRESSES ? sizeof(int64_t) : sizeof(int32_t);
-        char *rows = column[i];
-        if (kind != ROW_COMES)
-            old[i] = i < ADDRESSES ? ((int64_t *)column[i])[at] : ((int32_t *)column[i])[at];
-        memmove(rows + (size_t)to * width, rows + (size_t)from * width, behind * width);
-        if (kind == ROW_GOES)
-            continue;
+    for (int i = 0; i < ROW_COLUMNS; i++)
+        rows->old[i] = i < ADDRESSES ? ((int64_t *)rows->column[i])[at] : ((int32_t *)rows->column[i])[at];
+}
+
+static void put(const filter_rows *rows, int64_t at)
+{
+    for (int i = 0; i < ROW_COLUMNS; i++) {
         if (i < ADDRESSES)
-            ((int64_t *)column[i])[at] = values[i];
+            ((int64_t *)rows->column[i])[at] = rows->values[i];
         else
-            ((int32_t *)column[i])[at] = (int32_t)values[i];
+            ((int32_t *)rows->column[i])[at] = (int32_t)rows->values[i];
     }
 }
 
-void filters_move(void *const *column, int64_t from, int64_t to, int64_t count)
+static void shift(const filter_rows *rows, int64_t to, int64_t from, int64_t count)
 {
-    for (int i = 0; i < COLUMNS; i++) {
+    for (int i = 0; i < ROW_COLUMNS; i++) {
         size_t width = i < ADDRESSES ? sizeof(int64_t) : sizeof(int32_t);
-        char *rows = column[i];
-        memcpy(rows + (size_t)to * width, rows + (size_t)from * width, (size_t)count * width);
+        char *column = rows->column[i];
+        memmove(column + (size_t)to * width, column + (size_t)from * width, (size_t)count * width);
     }
 }
+
+/* The row at `position` of a filter goes, is replaced by `values`, or they come before it; what was there is in `old`. NO_ROOM:
+ * there is none behind the filter's rows; NO_ROW: it has no such place. Nothing is changed then. */
+int32_t filters_row(filter_rows *rows, int32_t filter, int64_t position, int32_t kind)
+{
+    int64_t *count = &rows->count[filter], at = rows->start[filter] + position, behind = *count - position;
+    if (position < 0 || behind < (kind != ROW_COMES))
+        return NO_ROW;
+    if (kind == ROW_COMES) {
+        if (*count == rows->room[filter])
+            return NO_ROOM;
+        shift(rows, at + 1, at, behind);
+        ++*count;
+    } else {
+        take(rows, at);
+    }
+    if (kind == ROW_GOES) {
+        shift(rows, at, at + 1, behind - 1);
+        --*count;
+        return DONE;
+    }
+    put(rows, at);
+    return DONE;
+}
+
+void filters_move(const filter_rows *rows, int64_t from, int64_t to, int64_t count) { shift(rows, to, from, count); }
