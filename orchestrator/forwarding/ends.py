@@ -7,6 +7,7 @@ single addresses. A set of classes of ports is a number, one bit for each.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from orchestrator.forwarding.engine.deep import Asking, answered
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import NONE, Action
 from orchestrator.forwarding.engine.outcomes import Outcome
@@ -75,9 +76,14 @@ class Graph:
 
     def filters_below(self, node: int) -> frozenset[int]:
         """Filters that packets may meet at a node or behind it."""
+        return answered(node, self._filters_below)
+
+    def _filters_below(self, node: int) -> Asking[int, frozenset[int]]:
         known = self._below.get(node)
         if known is None:
-            known = frozenset().union(*(self.filters_below(child) for child in self.children(node)))
+            known = frozenset()
+            for child in self.children(node):
+                known |= yield child
             if self._kind[node] in (Outcome.FILTER, Outcome.BRANCH_FILTER):
                 known |= {int(self.engine.variants.filter[self._a[node]])}
             self._below[node] = known
@@ -85,6 +91,10 @@ class Graph:
 
     def ends(self, node: int, flow: Flow) -> Ends:
         """Where the packets end that a node is in charge of."""
+        return answered((node, flow), self._ends)
+
+    def _ends(self, asked: tuple[int, Flow]) -> Asking[tuple[int, Flow], Ends]:
+        node, flow = asked
         if not flow.classes:
             return {}
         kind, argument = self._kind[node], self._a[node]
@@ -94,16 +104,19 @@ class Graph:
             return {_BARE[kind]: flow.classes}
         children = self.children(node)
         if kind == Outcome.EITHER:
-            return _joined(*(self.ends(child, flow) for child in children))
+            found: Ends = {}
+            for child in children:
+                found = _joined(found, (yield child, flow))
+            return found
         if kind == Outcome.REWRITE:
-            return self.ends(children[0], _rewritten(self._rules[argument], flow))
+            return (yield children[0], _rewritten(self._rules[argument], flow))
         if kind == Outcome.BRANCH_RULE:
             taken, unknown = self._meets(_test(self._rules[argument]), flow), 0
         else:
             taken, unknown = self._permitted(argument, flow)
         others = flow.classes & ~taken & ~unknown
-        rest = {DROPPED: others} if kind == Outcome.FILTER else self.ends(children[1], flow._replace(classes=others))
-        return _joined(self.ends(children[0], flow._replace(classes=taken)), rest, {UNKNOWN: unknown})
+        rest = {DROPPED: others} if kind == Outcome.FILTER else (yield children[1], flow._replace(classes=others))
+        return _joined((yield children[0], flow._replace(classes=taken)), rest, {UNKNOWN: unknown})
 
     def _permitted(self, variant: int, flow: Flow) -> tuple[int, int]:
         """Classes that a filter permits, and those of which it cannot be told."""

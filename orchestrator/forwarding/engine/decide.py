@@ -8,10 +8,11 @@ asks what any of them delivers, True what all of them do. What is unknown is a s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
+from functools import partial
 from operator import and_, or_
 from typing import Final
 
+from orchestrator.forwarding.engine.deep import Asking, answered
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Labels
 from orchestrator.forwarding.engine.network import NONE, Action, Network
@@ -21,6 +22,8 @@ from orchestrator.forwarding.engine.rewriting import Rewrite, Rewriter
 from orchestrator.forwarding.engine.slices import EVERY_PATH, NO_ANSWER, UPPER, Slicer, positions
 
 LABEL_FAMILIES: Final = ((0, V4_END), (V6_FIRST, END))
+_Asked = tuple[int, PacketSet]
+"""A node, and the packets that get there."""
 
 
 class Decider:
@@ -130,12 +133,16 @@ class Decider:
         return self._value(node, packets.lifted(self.table.services), zone, flags)
 
     def _value(self, node: int, packets: PacketSet, zone: int, flags: int) -> PacketSet:
+        return answered((node, packets), partial(self._asked, zone, flags))
+
+    def _asked(self, zone: int, flags: int, asked: _Asked) -> Asking[_Asked, PacketSet]:
+        node, packets = asked
         if not packets:
             return packets
         key = node, packets, zone, flags
         if key not in self._known:
             if self.translates(node):
-                self._known[key] = self._translated(node, packets, zone, flags)
+                self._known[key] = yield from self._translated(node, packets, zone, flags)
             else:
                 found = self.slicer.permitted(
                     packets.sources(), packets.destinations(), node=node, zone=zone, flags=flags
@@ -143,27 +150,29 @@ class Decider:
                 self._known[key] = found & packets
         return self._known[key]
 
-    def _translated(self, node: int, packets: PacketSet, zone: int, flags: int) -> PacketSet:
+    def _translated(self, node: int, packets: PacketSet, zone: int, flags: int) -> Asking[_Asked, PacketSet]:
         kind, argument = self.slicer.outcomes.kind[node], int(self.slicer.outcomes.a[node])
         children = self.children(node)
         if kind == Outcome.EITHER:
-            answers = [self._value(child, packets, zone, flags) for child in children]
-            return reduce(and_ if flags & EVERY_PATH else or_, answers)
+            together = and_ if flags & EVERY_PATH else or_
+            answer = yield children[0], packets
+            for child in children[1:]:
+                answer = together(answer, (yield child, packets))
+            return answer
         if kind == Outcome.REWRITE:
             rewrite = Rewrite.of(self.network, argument)
-            image = self._rewriter.image(packets, rewrite)
-            answer = self._value(children[0], image, zone, flags)
+            answer = yield children[0], self._rewriter.image(packets, rewrite)
             return self._rewriter.back(answer, rewrite, packets, every=bool(flags & EVERY_PATH))
         variant = argument + (self.table.rule_base if kind == Outcome.BRANCH_RULE else 0)
         through, unknown = self.split(variant, packets)
         refused = packets - through - unknown
         if flags & UPPER:
             through, refused = through | unknown, refused | unknown
-        answer = self._value(children[0], through, zone, flags)
+        answer = yield children[0], through
         if zone == NO_ANSWER:
             answer |= unknown
         if kind != Outcome.FILTER:
-            answer |= self._value(children[1], refused, zone, flags)
+            answer |= yield children[1], refused
         return answer
 
     def split(self, variant: int, packets: PacketSet) -> tuple[PacketSet, PacketSet]:
@@ -175,22 +184,28 @@ class Decider:
 
     def lines(self, node: int, packets: PacketSet) -> frozenset[int]:
         """Lines (index into Network.lines, or NONE) of what nobody could read and some of the packets meet."""
+        return answered((node, packets), self._asked_lines)
+
+    def _asked_lines(self, asked: _Asked) -> Asking[_Asked, frozenset[int]]:
+        node, packets = asked
         if not packets:
             return frozenset()
         kind, argument = self.slicer.outcomes.kind[node], int(self.slicer.outcomes.a[node])
         children = self.children(node)
         if kind == Outcome.UNKNOWN:
             return frozenset({argument})
+        found: frozenset[int] = frozenset()
         if kind == Outcome.EITHER:
-            return frozenset().union(*(self.lines(child, packets) for child in children))
+            for child in children:
+                found |= yield child, packets
         if kind == Outcome.REWRITE:
-            return self.lines(children[0], self._rewriter.exact_image(packets, Rewrite.of(self.network, argument)))
+            found = yield children[0], self._rewriter.exact_image(packets, Rewrite.of(self.network, argument))
         if kind not in (Outcome.FILTER, Outcome.BRANCH_FILTER, Outcome.BRANCH_RULE):
-            return frozenset()
+            return found
         variant = argument + (self.table.rule_base if kind == Outcome.BRANCH_RULE else 0)
         through, unknown = self.split(variant, packets)
-        found = self.unknown_lines(variant, unknown) | self.lines(children[0], through)
-        return found if kind == Outcome.FILTER else found | self.lines(children[1], packets - through - unknown)
+        found = self.unknown_lines(variant, unknown) | (yield children[0], through)
+        return found if kind == Outcome.FILTER else found | (yield children[1], packets - through - unknown)
 
     def unknown_lines(self, variant: int, packets: PacketSet) -> frozenset[int]:
         """Lines of the unknown entries (NONE: the default) that decide about some of the packets."""

@@ -107,7 +107,7 @@ class Plain:
         """
         found: list[Trail] = []
         for start in self.starts(zone, packet):
-            for trail in self._onward(start, memories, ()):
+            for trail in self._onward(start, memories):
                 found.append(trail)
                 if len(found) > MOST_TRAILS:
                     raise TooManyTrailsError(
@@ -115,16 +115,30 @@ class Plain:
                     )
         return found
 
-    def _onward(self, moment: Moment, memories: tuple[Memory, ...], before: tuple[Moment, ...]) -> Iterator[Trail]:
-        if moment in before:
-            yield Trail((), self._loop(moment), ())
-            return
-        for branch in self.branches(moment, memories):
-            if isinstance(branch.then, End):
-                yield Trail((branch.step,), branch.then, branch.memories)
+    def _onward(self, start: Moment, memories: tuple[Memory, ...]) -> Iterator[Trail]:
+        """Depth first, branch by branch; ways may be longer than Python's stack is deep."""
+        way, open_now = [start], [self.branches(start, memories)]
+        before: list[Branch] = []
+        met = {start}
+        while open_now:
+            branch = next(open_now[-1], None)
+            if branch is None:
+                open_now.pop()
+                met.discard(way.pop())
+                del before[-1:]
                 continue
-            for rest in self._onward(branch.then, memories, (*before, moment)):
-                yield Trail((branch.step, *rest.steps), rest.end, (*branch.memories, *rest.memories))
+            then = branch.then
+            if isinstance(then, Moment) and then in met:
+                then = self._loop(then)
+            if isinstance(then, End):
+                steps = (*(one.step for one in before), branch.step)
+                made = (memory for one in (*before, branch) for memory in one.memories)
+                yield Trail(steps, then, tuple(made))
+                continue
+            before.append(branch)
+            way.append(then)
+            met.add(then)
+            open_now.append(self.branches(then, memories))
 
     @staticmethod
     def _loop(moment: Moment) -> End:

@@ -8,11 +8,12 @@ from time import process_time
 
 import pytest
 
-from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder
+from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder, Translation
 from orchestrator.forwarding.engine.core import AnswerError
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.matrix import Matrix
-from orchestrator.forwarding.engine.network import Action, HopKind, OperationKind, Packet
+from orchestrator.forwarding.engine.network import Action, HopKind, OperationKind, Packet, TranslationKind
+from orchestrator.forwarding.engine.packets import PacketSet
 from orchestrator.forwarding.engine.plain import Plain
 from tests.forwarding.engine.answers import Answer, engine_answer, plain_answer
 from tests.forwarding.engine.test_plain import LEFT, RIGHT, WEB, Line
@@ -80,6 +81,37 @@ def test_a_loop_of_thousands_of_tables_and_a_way_through_them() -> None:
         engine = Engine(ring(20_000, closed=closed).build())
         matrix = Matrix(engine.decider, engine.classes(), engine.attachments)
         assert bool(matrix.reaches()[0, 1]) is bool(expected)
+
+
+def test_ways_are_walked_that_are_longer_than_the_stack_of_python_is_deep() -> None:
+    packet = Packet(4, LEFT, RIGHT, 6, 1, 1)
+    for closed, what in ((False, "delivered"), (True, "loop")):
+        engine = Engine(ring(1_200, closed=closed).build())
+        (reason,) = engine.why(0, packet)
+        assert (reason.what, engine.flow(0, packet)) == (what, False)  # nobody has a way back
+        assert bool(engine.findings().loops) == closed
+
+
+def test_what_stands_before_a_translation_is_read_thousands_of_nodes_deep() -> None:
+    made, hops = NetworkBuilder(), 1_200
+    ends = made.port("r0/x"), made.port(f"r{hops}/x")
+    made.attach("left", ends[0], "198.18.0.0/16")
+    made.attach("right", ends[1], "198.19.0.0/16")
+    for at in range(hops):
+        out, _back = made.link(f"r{at}/x", f"r{at + 1}/x")
+        made.route(f"r{at}/x", "198.19.0.0/16", (HopKind.PORT, out))
+        closed = Entry(Match(protocol=(6, 6), destination_port=(at, at)), Action.DENY)
+        made.egress(out, OperationKind.FILTER, made.filter([closed], Action.PERMIT))
+    made.route(f"r{hops}/x", "198.19.0.0/16", (HopKind.PORT, ends[1]))
+    moved = Translation(Match(destination="198.19.0.0/17"), TranslationKind.DESTINATION, "198.19.128.0/17")
+    made.egress(ends[1], OperationKind.TRANSLATE, made.translation([moved]))
+    engine = Engine(made.build())
+    for port, gets in ((hops - 1, False), (hops, True)):
+        packet = Packet(4, LEFT, RIGHT, 6, 1, port)
+        asked = PacketSet.of(engine.table.services, packet)
+        node = engine.core.at(0, packet.destination)
+        assert bool(engine.decider.delivered(node, asked, 1, every_path=True)) == gets
+        assert engine.decider.lines(node, asked) == frozenset()
 
 
 def test_a_filter_at_each_of_many_hops_is_answered_or_refused_in_one_line() -> None:
