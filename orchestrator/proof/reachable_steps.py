@@ -42,12 +42,23 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `outage`: flows (indexes into Policy.flows) that may fail while it has begun and is not finished."""
+    """One step. `outage`: flows (indexes into Policy.flows) that may fail while it has begun and is not finished.
+
+    A mode may be given as its text. Raises PlanError for what is no mode.
+    """
 
     name: str
     lines: tuple[Update, ...]
     mode: Mode = Mode.LINES
     outage: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Make the text of a mode the mode: states are counted by which one it is."""
+        try:
+            object.__setattr__(self, "mode", Mode(self.mode))
+        except ValueError as error:
+            modes = ", ".join(f"'{mode}'" for mode in Mode)
+            raise PlanError(f"step {self.name} has the mode {self.mode!r}: give one of {modes}") from error
 
 
 def states_of(step: Step) -> int:

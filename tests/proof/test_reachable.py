@@ -263,6 +263,24 @@ def taken_back(step: Step, state: tuple[bool, ...]) -> list[tuple[bool, ...]]:
     return [tuple(done and index != line for index, done in enumerate(state)) for line in lines]
 
 
+def test_a_mode_in_words_is_the_mode_and_nothing_else_is_one() -> None:
+    square = Square()
+    lines = (square.to_b("r2", "r3"), square.to_b("r3", "r4"))
+    for mode in MODES:
+        said, meant = (Step("detour", lines, mode=one) for one in (str(mode), mode))
+        assert said == meant
+        assert states_of(said) == states_of(meant)
+        proofs = [prove_states(square.network, [[step]], square.policy, square.world()) for step in (said, meant)]
+        assert proofs[0].record == proofs[1].record
+        assert proofs[0].result == ("pass" if mode == Mode.ATOMIC else "fail")
+    for wrong in ("LINES", "zzz", "", None, 1):
+        with pytest.raises(PlanError) as caught:
+            Step("detour", lines, mode=wrong)  # type: ignore[arg-type]  # what is no mode is refused
+        assert str(caught.value) == (
+            f"step detour has the mode {wrong!r}: give one of 'atomic', 'line by line', 'converging'"
+        )
+
+
 def test_two_steps_of_a_batch_may_not_change_the_same_row() -> None:
     square = Square()
     steps = [Step("one", (square.to_b("r2", "r3"),)), Step("two", (square.to_b("r2", "r1"),))]
