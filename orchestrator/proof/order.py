@@ -9,11 +9,12 @@ nothing, not even over others, never meet and are ordered apart. Method and mean
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
+from orchestrator.errors import PlanError
 from orchestrator.proof.order_conflict import Conflict, smallest_conflict
-from orchestrator.proof.order_nogoods import Nogood, Pair, Verifier, Violation
+from orchestrator.proof.order_nogoods import Nogood, Pair, Verifier, Violation, cycle
 from orchestrator.proof.order_search import BudgetError, Component, Walker
 
-__all__ = ["Conflict", "Nogood", "Ordered", "Verifier", "Violation", "components", "safe_order"]
+__all__ = ["Conflict", "Nogood", "Ordered", "Verifier", "Violation", "components", "keepable", "safe_order"]
 
 MOST_CALLS = 50_000
 """Verifier calls spent on one component's search, and again on its smallest conflict."""
@@ -46,10 +47,11 @@ def safe_order(
 ) -> Ordered:
     """Order the steps; `after` holds (before, after) pairs that must be kept in any case.
 
-    The verifier stands at the state before all steps. Raises PlanError when its answers contradict the footprints.
+    The verifier stands at the state before all steps. Raises PlanError when its answers contradict the footprints, or
+    when no order keeps `after`.
     """
+    kept = keepable(after, [f"step {number}" for number in range(len(footprints))])
     walker = Walker(verifier)
-    kept = tuple(after)
     groups = components(footprints, kept)
     needed = _by_group(groups, kept)
     orders: list[tuple[int, ...]] = []
@@ -77,6 +79,20 @@ def safe_order(
         walker.existing,
         walker.refused,
     )
+
+
+def keepable(after: Iterable[Pair], names: Sequence[str]) -> tuple[Pair, ...]:
+    """The pairs (before, after) as given; `names` of the steps. Raises PlanError when no order keeps them all."""
+    kept = tuple(after)
+    for pair in kept:
+        numbers = pair if isinstance(pair, tuple | list) else ()
+        if len(numbers) != 2 or not all(isinstance(one, int) and 0 <= one < len(names) for one in numbers):
+            raise PlanError(f"after has {pair!r}: give pairs of step numbers, (before, after); there are {len(names)}")
+    circle = cycle(kept)
+    if circle:
+        shown = ", then ".join(names[step] for step in (circle[0][0], *(later for _before, later in circle)))
+        raise PlanError(f"after wants {shown}: no order keeps that; take one of these pairs out")
+    return kept
 
 
 def components(footprints: Sequence[Collection[Hashable]], after: Iterable[Pair] = ()) -> list[tuple[int, ...]]:

@@ -25,7 +25,7 @@ from orchestrator.forwarding.engine.updates import (
     Update,
 )
 from orchestrator.proof.collector import seldom_collected
-from orchestrator.proof.order import MOST_CALLS, Conflict, Ordered, safe_order
+from orchestrator.proof.order import MOST_CALLS, Conflict, Ordered, keepable, safe_order
 from orchestrator.proof.order_nogoods import Pair, Violation
 from orchestrator.proof.order_reasons import Reasons
 from orchestrator.proof.order_two_phase import Batches, MakeWorld, TwoPhase, two_phase
@@ -147,10 +147,11 @@ def order_steps(
 
     `make` builds worlds (EngineWorld does): with it a two-phase plan is constructed and proved where there is no order.
     The world stands at the state before all steps, and afterwards where the order leads. Raises PlanError when a line
-    does not fit, two steps change the same row, or the world is another one.
+    does not fit, two steps change the same row or have one name, no order keeps `after`, or the world is another one;
+    InputError when the policy does not fit.
     """
-    fits(network, policy, world, steps)
-    kept = tuple(after)
+    fits(network, policy, world, [steps])
+    kept = keepable(after, [step.name for step in steps])
     result, verifier = _order(network, steps, policy, world, kept, most_calls)
     apart = {step for conflict in result.conflicts for step in conflict.steps if _divisible(steps[step])}
     chosen = tuple(steps)

@@ -122,10 +122,10 @@ class OrderSolver:
         while self._solver.solve(assumptions=chosen):
             true = {literal for literal in self._solver.get_model() if literal > 0}
             pairs = [pair for pair, variable in self._variable.items() if variable in true]
-            cycle = _cycle(pairs)
-            if not cycle:
+            circle = cycle(pairs)
+            if not circle:
                 return frozenset(pairs)
-            self._solver.add_clause([-self._variable[pair] for pair in cycle])
+            self._solver.add_clause([-self._variable[pair] for pair in circle])
         return None
 
     def _literal(self, pair: Pair) -> int:
@@ -143,7 +143,7 @@ class OrderSolver:
         return self._count
 
 
-def _cycle(pairs: Iterable[Pair]) -> list[Pair]:
+def cycle(pairs: Iterable[Pair]) -> list[Pair]:
     """The pairs of one cycle, or nothing."""
     after: dict[int, list[int]] = {}
     for one, other in pairs:

@@ -87,9 +87,10 @@ def prove_states(
 ) -> StatesProof:
     """Hold every reachable state to the policy; `world` is the network with that policy, and ends in the target.
 
-    Raises PlanError when a line does not fit, two steps of one batch change the same row, or the world is another one.
+    Raises PlanError when a line does not fit, two steps of one batch change the same row or have one name, or the world
+    is another one; InputError when the policy does not fit.
     """
-    fits(network, policy, world, (step for steps in batches for step in steps))
+    fits(network, policy, world, batches)
     started = monotonic()
     prover = _Prover(network, policy, world, most_asked)
     for steps in batches:

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from numbers import Integral
+from typing import Literal, TypeVar
 
 from orchestrator.errors import PlanError
 from orchestrator.forwarding.engine.updates import (
@@ -29,6 +30,7 @@ from orchestrator.proof.reachable_base import EVERY_ADDRESS, Base, Interval, int
 from orchestrator.proof.reachable_groups import Spans, grouped, overlap
 from orchestrator.proof.reachable_rows import Condition, FilterRow, Item, PortRow, RouteRow, Rows, Unit, conflict
 
+Each = TypeVar("Each")
 RowKey = tuple[int, Prefix] | tuple[Literal["port", "filter"], int]
 
 
@@ -44,7 +46,7 @@ class Mode(StrEnum):
 class Step:
     """One step. `outage`: flows (indexes into Policy.flows) that may fail while it has begun and is not finished.
 
-    A mode may be given as its text. Raises PlanError for what is no mode.
+    A mode may be given as its text, lines and flows in any collection. Raises PlanError for what is none of these.
     """
 
     name: str
@@ -53,12 +55,33 @@ class Step:
     outage: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
-        """Make the text of a mode the mode: states are counted by which one it is."""
+        """Take what is meant: states are counted by the mode, and digests by values of one kind."""
+        for field, taken in (("mode", self._mode()), ("lines", self._lines()), ("outage", self._outage())):
+            object.__setattr__(self, field, taken)
+
+    def _mode(self) -> Mode:
         try:
-            object.__setattr__(self, "mode", Mode(self.mode))
+            return Mode(self.mode)
         except ValueError as error:
             modes = ", ".join(f"'{mode}'" for mode in Mode)
             raise PlanError(f"step {self.name} has the mode {self.mode!r}: give one of {modes}") from error
+
+    def _lines(self) -> tuple[Update, ...]:
+        lines = _each(self.lines)
+        if lines is None or not all(isinstance(line, Update) for line in lines):
+            raise PlanError(f"step {self.name} has {self.lines!r} for lines: give a tuple of updates")
+        return lines
+
+    def _outage(self) -> frozenset[int]:
+        flows = _each(self.outage)
+        if flows is None or not all(isinstance(flow, Integral) and not isinstance(flow, bool) for flow in flows):
+            raise PlanError(f"step {self.name} has {self.outage!r} for outage: give a set of the flows' numbers")
+        return frozenset(map(int, flows))
+
+
+def _each(given: Collection[Each]) -> tuple[Each, ...] | None:
+    """The members of a collection; None where it is none, or a text."""
+    return tuple(given) if isinstance(given, Collection) and not isinstance(given, str) else None
 
 
 def states_of(step: Step) -> int:

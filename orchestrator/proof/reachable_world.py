@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from orchestrator.errors import PlanError
@@ -77,15 +77,25 @@ class Promises(NamedTuple):
         return self.fail | self.unknown
 
 
-def fits(network: Network, policy: Policy, world: World, steps: Iterable[Step]) -> None:
+def fits(network: Network, policy: Policy, world: World, batches: Iterable[Sequence[Step]]) -> None:
     """Raise InputError or PlanError when what a proof is given does not belong together: it would prove something else.
 
-    A world that was used already, or made of another network; an outage for a flow that nobody registered.
+    A world that was used already, or made of another network; an outage for a flow that nobody registered; two steps of
+    one batch with one name, by which findings tell them.
     """
     policy.check(network)
     if isinstance(world, Standing) and not world.stands_at(network, policy):
         raise PlanError("the world is not this network with this policy before any step: make one anew for each call")
+    for steps in batches:
+        _fit(steps, policy)
+
+
+def _fit(steps: Sequence[Step], policy: Policy) -> None:
+    seen = set[str]()
     for step in steps:
+        if step.name in seen:
+            raise PlanError(f"two steps of one batch are named {step.name}: findings tell them by name; rename one")
+        seen.add(step.name)
         wrong = [flow for flow in step.outage if not 0 <= flow < len(policy.flows)]
         if wrong:
             flows = f"the policy has {len(policy.flows)} flows, counted from 0"

@@ -8,6 +8,7 @@ import pytest
 from orchestrator.errors import InputError, PlanError
 from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.policy import Flow, Policy
+from orchestrator.forwarding.engine.updates import PortDown
 from orchestrator.proof.order_network import order_steps
 from orchestrator.proof.reachable import Step, prove_states
 from orchestrator.proof.reachable_engine import EngineWorld
@@ -35,6 +36,49 @@ def test_an_outage_of_a_flow_that_nobody_registered_is_refused() -> None:
             prove_states(square.network, [[step]], square.policy, square.world())
         with pytest.raises(PlanError, match=f"step r3 declares an outage of flow {outage}"):
             order_steps(square.network, [step], square.policy, square.world())
+
+
+def test_a_step_of_other_things_than_lines_and_flows_is_refused() -> None:
+    line = PortDown(0)
+    for lines in (line, "down", ["down"], (None,), None):
+        with pytest.raises(PlanError, match=r"^step r3 has .* for lines: give a tuple of updates$"):
+            Step("r3", lines)  # type: ignore[arg-type]  # what are no lines is refused
+    for outage in ("x", "", {"0"}, 0, [0.0], {True}, None):
+        with pytest.raises(PlanError) as caught:
+            Step("r3", (line,), outage=outage)  # type: ignore[arg-type]  # what are no flows is refused
+        assert str(caught.value) == f"step r3 has {outage!r} for outage: give a set of the flows' numbers"
+    assert Step("r3", [line], outage=[np.int64(0)]) == Step("r3", (line,), outage=frozenset({0}))  # type: ignore[arg-type]  # lists will do
+
+
+def test_two_steps_of_one_name_in_a_batch_are_refused() -> None:
+    square = Square()
+    steps = [Step("turn", (square.to_b("r3", "r4"),)), Step("turn", (square.to_b("r2", "r3"),))]
+    told = "^two steps of one batch are named turn: findings tell them by name; rename one$"
+    with pytest.raises(PlanError, match=told):
+        prove_states(square.network, [steps], square.policy, square.world())
+    with pytest.raises(PlanError, match=told):
+        order_steps(square.network, steps, square.policy, square.world())
+    assert prove_states(square.network, [steps[:1], steps[1:]], square.policy, square.world()).result == "pass"
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ([(0, 7)], "after has (0, 7): give pairs of step numbers, (before, after); there are 2"),
+        ([(-1, 0)], "after has (-1, 0): give pairs of step numbers, (before, after); there are 2"),
+        ([("r3", "r2")], "after has ('r3', 'r2'): give pairs of step numbers, (before, after); there are 2"),
+        ([0], "after has 0: give pairs of step numbers, (before, after); there are 2"),
+        ([(0, 1), (1, 0)], "after wants r3, then r2, then r3: no order keeps that; take one of these pairs out"),
+        ([(1, 1)], "after wants r2, then r2: no order keeps that; take one of these pairs out"),
+    ],
+)
+def test_pairs_that_no_order_can_keep_are_refused(after: list[tuple[int, int]], told: str) -> None:
+    square = Square()
+    steps = [Step("r3", (square.to_b("r3", "r4"),)), Step("r2", (square.to_b("r2", "r3"),))]
+    with pytest.raises(PlanError) as caught:
+        order_steps(square.network, steps, square.policy, square.world(), after)
+    assert str(caught.value) == told
+    assert order_steps(square.network, steps, square.policy, square.world(), [(0, 1)]).result.order == (0, 1)
 
 
 def test_a_policy_of_numbers_or_of_packets_that_cannot_be_is_refused() -> None:
