@@ -117,11 +117,11 @@ def test_the_smallest_sets_are_those_of_all_ways(seed: int) -> None:
 def route_steps(rows: Rows, random: Random, flows: Sequence[Flow]) -> list[Step]:
     """Steps that send packets of flows another way, each one table's, all of other routes."""
     found: dict[tuple[int, Prefix], Step] = {}
-    for _turn in range(12 if flows else 0):
+    for turn in range(12 if flows else 0):
         packet = random.choice(flows).packet
         update = another_way(rows, random, packet.family, random.choice(packet[1:3]))
         if update:
-            found[update.table, update.prefix] = Step(str(len(found)), (update,))
+            found[update.table, update.prefix] = Step(str(turn), (update,))
     return list(found.values())
 
 
