@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from orchestrator.errors import PlanError
+from orchestrator.errors import InputError, PlanError
 from orchestrator.forwarding.engine.network import Network
+from orchestrator.forwarding.engine.packets import position, text_at
 from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
 from orchestrator.forwarding.engine.updates import Update
+from orchestrator.proof.reachable_senders import Senders
 from orchestrator.proof.reachable_steps import Step
 
 
@@ -81,13 +83,22 @@ def fits(network: Network, policy: Policy, world: World, batches: Iterable[Seque
     """Raise InputError or PlanError when what a proof is given does not belong together: it would prove something else.
 
     A world that was used already, or made of another network; an outage for a flow that nobody registered; two steps of
-    one batch with one name, by which findings tell them.
+    one batch with one name, by which findings tell them; a flow that its zone cannot begin in any state.
     """
     policy.check(network)
+    _begin(network, policy)
     if isinstance(world, Standing) and not world.stands_at(network, policy):
         raise PlanError("the world is not this network with this policy before any step: make one anew for each call")
     for steps in batches:
         _fit(steps, policy)
+
+
+def _begin(network: Network, policy: Policy) -> None:
+    senders = Senders(network)
+    for number, (zone, packet) in enumerate(policy.flows):
+        if zone not in senders.zones(packet.family, packet.source):
+            name, source = network.zone_names[zone], text_at(position(packet.family, packet.source))
+            raise InputError(f"flow {number} comes from {source}, with which {name} does not send: correct the flow")
 
 
 def _fit(steps: Sequence[Step], policy: Policy) -> None:

@@ -81,6 +81,31 @@ def test_pairs_that_no_order_can_keep_are_refused(after: list[tuple[int, int]], 
     assert order_steps(square.network, steps, square.policy, square.world(), [(0, 1)]).result.order == (0, 1)
 
 
+def test_a_policy_of_other_things_than_arrays_and_flows_is_refused() -> None:
+    square = Square()
+    allowed = square.policy.allowed
+    for policy, told in (
+        (Policy([[True] * 2] * 2), "policy.allowed is of list: 2 zones need an array of bool, (2, 2)"),  # type: ignore[arg-type]  # a list is refused
+        (Policy(allowed[:1]), "policy.allowed is bool (1, 2): 2 zones need an array of bool, (2, 2)"),
+        (Policy(allowed, ((0, 1),)), "policy.flows[0] is (0, 1): give Flow(zone, Packet(...))"),  # type: ignore[arg-type]  # pairs, too
+    ):
+        with pytest.raises(InputError) as caught:
+            EngineWorld(square.network, policy)
+        assert str(caught.value) == told
+
+
+def test_a_flow_that_its_zone_cannot_begin_is_refused() -> None:
+    """It fails in every state whatever is planned: whoever reads that should hear why."""
+    square = Square()
+    steps = [Step("r3", (square.to_b("r3", "r4"),))]
+    foreign = Policy(square.policy.allowed, (*square.policy.flows, Flow(1, square.packet)))
+    told = "^flow 1 comes from 198.18.1.5, with which b does not send: correct the flow$"
+    with pytest.raises(InputError, match=told):
+        prove_states(square.network, [steps], foreign, EngineWorld(square.network, foreign))
+    with pytest.raises(InputError, match=told):
+        order_steps(square.network, steps, foreign, EngineWorld(square.network, foreign))
+
+
 def test_a_policy_of_numbers_or_of_packets_that_cannot_be_is_refused() -> None:
     square = Square()
     numbers = Policy(square.policy.allowed.astype(np.int32))  # ~1 is -2: pairs were counted wrongly

@@ -41,10 +41,14 @@ class Policy:
     def check(self, network: Network) -> None:
         """Raise InputError when the policy does not fit the network's zones, or names packets that cannot be."""
         count = len(network.zone_names)
+        needed = f"{count} zones need an array of bool, ({count}, {count})"
+        if not isinstance(self.allowed, np.ndarray):
+            raise InputError(f"policy.allowed is of {type(self.allowed).__name__}: {needed}")
         if self.allowed.shape != (count, count) or self.allowed.dtype != np.bool_:
-            given = f"{self.allowed.dtype} {self.allowed.shape}"
-            raise InputError(f"policy.allowed is {given}: {count} zones need bool ({count}, {count})")
+            raise InputError(f"policy.allowed is {self.allowed.dtype} {self.allowed.shape}: {needed}")
         for index, flow in enumerate(self.flows):
+            if not isinstance(flow, Flow) or not isinstance(flow.packet, Packet):
+                raise InputError(f"policy.flows[{index}] is {flow!r}: give Flow(zone, Packet(...))")
             if not 0 <= flow.zone < count:
                 raise InputError(f"policy.flows[{index}].zone is {flow.zone}: use 0..{count - 1}")
             check_packet(flow.packet)
