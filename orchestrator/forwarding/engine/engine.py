@@ -19,9 +19,10 @@ from orchestrator.forwarding.engine.entries import Entries
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.findings import Findings, holes, loops
 from orchestrator.forwarding.engine.hop_groups import HopGroups
+from orchestrator.forwarding.engine.hygiene import Idle, asked_filters, idle_of
 from orchestrator.forwarding.engine.inverse import INVERSE, KINDS, PORTS, ROUTES, inverse
 from orchestrator.forwarding.engine.labels import Labels, LabelsError
-from orchestrator.forwarding.engine.losses import delivering
+from orchestrator.forwarding.engine.losses import delivering, meeting
 from orchestrator.forwarding.engine.matrix import Matrix
 from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes, Outcomes, Variants
@@ -196,6 +197,14 @@ class Engine:
         asked = np.ones(len(self._base.zone_names), np.bool_) if pairs is None else np.array(pairs.any(axis=0))
         losses = delivering(self.network, asked)
         return Findings(loops(self), holes(Engine(losses.network), losses, pairs))
+
+    def idle_entries(self, number: int | None = None) -> tuple[Idle, ...]:
+        """Filter entries that are shadowed, redundant or unused: of one filter, or (None) of all; see hygiene.py.
+
+        Raises QuestionError for a filter that the network does not have.
+        """
+        asked = asked_filters(len(self._base.filters.default), number)
+        return idle_of(Engine(meeting(self.network)), asked)
 
     def sources(self, attachment: int) -> list[Interval]:
         """What a zone sends with at an attachment, as positions (packets.py)."""

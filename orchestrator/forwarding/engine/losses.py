@@ -4,6 +4,8 @@ The engine merges everything that nobody gets, whoever drops it. Of the network 
 are lost where: whatever stands before a loss (filters, translations, policies, equal-cost ways) decides as before any
 other delivery. A place is why, the table, and the line of the route that led there. Routes that lead to none of the
 asked zones' addresses, nor to one that a translation makes of them, are left out: most places are of no account then.
+
+`meeting` makes the network in which every filter stays on the ways of the packets that meet it, wherever they are lost.
 """
 
 from __future__ import annotations
@@ -35,8 +37,6 @@ NULL_ROUTE: Final = "null route"
 NO_CABLE: Final = "no cable"
 PORT_DOWN: Final = "the port is down"
 
-_DEFAULTS: Final = (Prefix(4, 0, 0), Prefix(6, 0, 0))
-
 
 class Loss(NamedTuple):
     """Why, in which table, and the line of the route taken there (index into Network.lines, NONE: none, or unknown)."""
@@ -44,6 +44,11 @@ class Loss(NamedTuple):
     what: str
     table: int
     line: int
+
+
+_LOST: Final = Loss("lost", NONE, NONE)
+_TAKEN: Final = Loss("taken by a policy", NONE, NONE)
+_DEFAULTS: Final = (Prefix(4, 0, 0), Prefix(6, 0, 0))
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,15 @@ def delivering(network: Network, asked: NDArray[np.bool_]) -> Losses:
     return _Made(less, [default for default in _DEFAULTS if default.family in families]).losses()
 
 
+def meeting(network: Network) -> Network:
+    """The network in which packets meet the filters that they meet in this one, and none of them is left out.
+
+    The engine leaves out a filter before a loss, and one whose packets a policy sends where they go anyhow. Here all
+    that is lost is delivered, to one zone, and what a policy takes to another one as well, on an equal-cost path.
+    """
+    return _Made(network, list(_DEFAULTS), apart=False).losses().network
+
+
 def _merged(low: Label, high: Label) -> tuple[Label, Label]:
     """Intervals as disjoint ones, ascending."""
     order = np.argsort(low, kind="stable")
@@ -81,13 +95,14 @@ def _merged(low: Label, high: Label) -> tuple[Label, Label]:
 
 @dataclass
 class _Made:
-    """What comes behind the rows of a network: next hops, ports and zones."""
+    """What comes behind the rows of a network: next hops, ports and zones. `apart`: a zone for each place."""
 
     network: Network
     defaults: list[Prefix]
+    apart: bool = True
     zone: dict[Loss, int] = field(default_factory=dict)
     port: dict[tuple[Loss, int], int] = field(default_factory=dict)  # behind the egress operations of a port, or NONE
-    hops: list[list[tuple[int, int]]] = field(default_factory=list)
+    hops: dict[tuple[tuple[int, int], ...], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ports, groups = self.network.ports, self.network.groups
@@ -155,12 +170,12 @@ class _Made:
         for row in np.flatnonzero(ports.ingress_kind == OperationKind.POLICY).tolist():
             key = policy, place = int(index[row]), int(table[row])
             mine = slice(first[policy], first[policy + 1])
-            if not any(self._lossy[group[mine]]):
+            if self.apart and not any(self._lossy[group[mine]]):
                 continue
             if key not in known:
                 known[key] = len(first) - 1
                 match += match[mine]
-                group += [self._delivering(one, place, NONE) if self._lossy[one] else one for one in group[mine]]
+                group += [self._taking(one, place) for one in group[mine]]
                 first.append(len(match))
             index[row] = known[key]
         columns = (np.array(column, np.int32) for column in (first, match, group))
@@ -170,9 +185,19 @@ class _Made:
 
     def _delivering(self, group: int, table: int, line: int) -> int:
         """A group like another one, in which no next hop of packets in this table loses any."""
+        return self._group(self._hops(group, table, line))
+
+    def _taking(self, group: int, table: int) -> int:
+        """The same for a policy of the table; what it takes is told from what it leaves unless places are `apart`."""
+        if not self.apart:
+            return self._group([*self._hops(group, table, NONE), (HopKind.PORT, self._to(_TAKEN))])
+        return self._delivering(group, table, NONE) if self._lossy[group] else group
+
+    def _hops(self, group: int, table: int, line: int) -> list[tuple[int, int]]:
         groups = self.network.groups
         rows = range(int(groups.first[group]), int(groups.first[group + 1]))
-        return self._group([self._hop(int(groups.kind[row]), int(groups.target[row]), table, line) for row in rows])
+        hops = [self._hop(int(groups.kind[row]), int(groups.target[row]), table, line) for row in rows]
+        return list(dict.fromkeys(hops))
 
     def _hop(self, kind: int, target: int, table: int, line: int) -> tuple[int, int]:
         ports = self.network.ports
@@ -188,12 +213,13 @@ class _Made:
 
     def _to(self, loss: Loss, behind: int = NONE) -> int:
         """The port that delivers to a place's zone, behind the egress operations of port `behind`."""
+        if not self.apart and loss != _TAKEN:
+            loss = _LOST
         self.zone.setdefault(loss, len(self.network.zone_names) + len(self.zone))
         return self.port.setdefault((loss, behind), len(self.network.ports.table) + len(self.port))
 
     def _group(self, hops: list[tuple[int, int]]) -> int:
-        self.hops.append(hops)
-        return len(self.network.groups.first) - 2 + len(self.hops)
+        return self.hops.setdefault(tuple(hops), len(self.network.groups.first) - 1 + len(self.hops))
 
     # ---- as arrays ----
 
