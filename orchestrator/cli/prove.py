@@ -46,6 +46,7 @@ def _told(session: Session, checked: Rechecked) -> None:
     for difference in checked.differences[:20]:
         session.say(f"audit: {difference}: do not apply this plan, report both walks")
     session.say(
-        f"audit: {checked.packets} packets in {len(checked.states)} states walked again by an independent walker, "
+        f"audit: {checked.packets} packets in {len(checked.states)} of {checked.reachable} states walked again by an "
+        "independent walker, "
         f"{len(checked.differences)} differ"
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
-from orchestrator.errors import StaleError
+from orchestrator.errors import InputError, StaleError
 from orchestrator.forwarding.engine.network import Network, Packet, Prefixes
 from orchestrator.forwarding.engine.policy import Policy
 from orchestrator.forwarding.engine.trail import Ending
@@ -38,9 +38,12 @@ def audit(
 ) -> Audit:
     """Walk through `number` reachable states drawn with this seed, and through those that the proof blames.
 
-    In each at most FLOWS registered flows and PACKETS packets from zones to touched or forbidden destinations. Raises
-    StaleError when the proof is of another network, plan or policy.
+    In each at most FLOWS registered flows and PACKETS packets from zones to touched or forbidden destinations; a state
+    may be drawn twice. Raises StaleError when the proof is of another network, plan or policy, InputError for a number
+    below 0 (0: only the states blamed).
     """
+    if number < 0:
+        raise InputError(f"an audit of {number} states cannot be drawn: ask for 0 or more")
     for said, found in (
         (proof.network, network_digest(network)),
         (proof.plan, plan_digest(batches)),

@@ -32,9 +32,13 @@ NOWHERE, ROUND = ("dropped", ""), ("round", "")
 
 
 class Rechecked(Noun):
-    """What an audit compared: labels of the states, packets, and each packet that went two ways."""
+    """What an audit compared: labels of the states, packets, and each packet that went two ways.
+
+    `reachable`: how many states there are; no more than those can be compared.
+    """
 
     states: tuple[str, ...]
+    reachable: int
     packets: int
     differences: tuple[str, ...] = ()
 
@@ -48,7 +52,7 @@ def recheck(
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Rechecked:
-    """Compare `number` states (the first and the last always among them), chosen by `seed`.
+    """Compare `number` states (the first and the last always among them), chosen by `seed`; all where it is more.
 
     Raises InputError for a number below 1.
     """
@@ -60,7 +64,8 @@ def recheck(
     packets = 0
     differences: list[str] = []
     labels: list[str] = []
-    sampled = _sampled(list(states(now, plan, policy.planned_from)), number, seed)
+    every = list(states(now, plan, policy.planned_from))
+    sampled = _sampled(every, number, seed)
     judge = EngineMatrix.of(now, classes, lines, [state.estate for state in sampled])
     for state in sampled:
         progress(f"audit of {len(labels) + 1} of {len(sampled)}: {state.label}")
@@ -69,7 +74,7 @@ def recheck(
         compared = list(_compared(judge))
         packets += len(compared)
         differences += [f"{state.label}: {text}" for text in compared if text]
-    return Rechecked(states=tuple(labels), packets=packets, differences=tuple(differences))
+    return Rechecked(states=tuple(labels), reachable=len(every), packets=packets, differences=tuple(differences))
 
 
 def _sampled(every: list[State], number: int, seed: int) -> list[State]:

@@ -53,6 +53,16 @@ def test_planning_to_proving(onefold: Onefold, office: Path) -> None:
     ]
 
 
+def test_an_audit_says_how_many_states_there_are(onefold: Onefold, office: Path, planned: Path) -> None:
+    """Asked for more than there are, it takes them all, and says so."""
+    for number, looked in ((1, 1), (50, 2)):
+        said = onefold("-C", office, "prove", planned, "--audit", number)
+        told = f"in {looked} of 2 states walked again by an independent walker, 0 differ"
+        assert (said.code, told in said.out) == (0, True), said.out
+    checked = onefold("-C", office, "prove", planned, "--audit", 50, "--json").json["audit"]
+    assert (len(checked["states"]), checked["reachable"]) == (2, 2)
+
+
 def test_show_of_one_wave_and_of_one_thing(onefold: Onefold, planned: Path) -> None:
     title = f"retire.{SYSTEM}"
     assert title in onefold("show", planned, "--wave", 1).out

@@ -9,7 +9,7 @@ from hypothesis import example, given, reject
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orchestrator.errors import StaleError
+from orchestrator.errors import InputError, StaleError
 from orchestrator.forwarding.engine.core import AnswerError
 from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.plain import TooManyTrailsError
@@ -109,3 +109,10 @@ def test_a_proof_of_another_plan_is_refused() -> None:
         audit(square.network, [], square.policy, proof, 1, 1)
     assert proof.result == "pass"
     assert proof.states == 2
+
+
+def test_an_audit_of_less_than_nothing_is_refused() -> None:
+    square, batches, proof = detour(Mode.ATOMIC)
+    with pytest.raises(InputError, match=r"^an audit of -1 states cannot be drawn: ask for 0 or more$"):
+        audit(square.network, batches, square.policy, proof, -1, 1)
+    assert audit(square.network, batches, square.policy, proof, 0, 1).states == 0
