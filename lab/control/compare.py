@@ -215,14 +215,18 @@ def _answers(plain: Plain, zones: tuple[str, ...], cases: list[Case], seen: list
     for case, found in zip(cases, seen, strict=True):
         if case.probe.packet.protocol != PROTOCOLS["udp"] or len(found) != 1 or found[0].host == case.probe.host:
             continue
+        answer = answer_to(found[0].packet)
+        if answer is None:
+            continue
         place = zones.index(found[0].host)
         trails = plain.trails(zones.index(case.probe.host), case.probe.packet)
         ends = frozenset(
             end for trail in trails
             if _delivers(trail.end) and _same(trail.end, found[0], zones)
-            for end in plain.ends(place, answer_to(trail.end.packet), trail.memories)
+            if (back := answer_to(trail.end.packet)) is not None
+            for end in plain.ends(place, back, trail.memories)
         )  # fmt: skip
-        yield Case(Probe(found[0].host, answer_to(found[0].packet)), ends)
+        yield Case(Probe(found[0].host, answer), ends)
 
 
 def _judge(case: Case, found: list[Seen], zones: tuple[str, ...]) -> Iterator[str]:

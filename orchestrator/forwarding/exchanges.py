@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from orchestrator.forwarding.engine.engine import Engine
-from orchestrator.forwarding.engine.network import NONE, Action, OperationKind, Packet
+from orchestrator.forwarding.engine.network import ECHO_REQUEST, NONE, Action, OperationKind, Packet
 from orchestrator.forwarding.engine.plain import Branch, Moment, Treated
 from orchestrator.forwarding.engine.plain_flow import works
 from orchestrator.forwarding.engine.rows import WIDTH, Filter, Rows
@@ -112,10 +112,7 @@ class Exchanges:
                 return kept.works
         self.walked += 1
         walker = _Noting(self._rows())
-        packet = Packet(
-            4, header.source, header.destination, PROTOCOLS[header.protocol][0], header.source_port, header.port
-        )
-        answer = works(walker, self.live.zones[zone], packet)
+        answer = works(walker, self.live.zones[zone], _packet(header))
         tables = {table: self.live.state.routes.get(table) for table in walker.tables}
         filters = {index: self.live.entries.get(index) for index in walker.filters}
         self._kept.setdefault((zone, header), []).append(_Kept(answer, tables, filters))
@@ -133,6 +130,12 @@ class Exchanges:
         return all(routes.get(table) is made for table, made in kept.tables.items()) and all(
             entries.get(number) is made for number, made in kept.filters.items()
         )
+
+
+def _packet(header: Header) -> Packet:
+    """A header as the engine's packet; icmp is a ping."""
+    ports = (0, ECHO_REQUEST) if header.protocol == "icmp" else (header.source_port, header.port)
+    return Packet(4, header.source, header.destination, PROTOCOLS[header.protocol][0], *ports)
 
 
 def _match(match: Match) -> MatchRow:

@@ -45,7 +45,8 @@ def flow_rows(engine: Engine, senders: Senders, flows: Sequence[Flow]) -> FlowRo
     for (home, packet), (here, away) in zip(flows, ends.tolist(), strict=True):
         answer = answer_to(packet)
         zones = senders.zones(packet.family, packet.destination)
-        ways.append([way(home, packet, away), *(way(zone, answer, here) for zone in zones)])
+        back = [way(zone, answer, here) for zone in zones] if answer is not None else []
+        ways.append([way(home, packet, away), *back])
     every = [one for found in ways for one in found]
     return FlowRows(
         np.ascontiguousarray(ends[:, 0]),
@@ -108,10 +109,12 @@ def _devices_of_zones(engine: Engine) -> _Int:
 
 
 def atoms(services: Services, flows: Sequence[Flow]) -> _Int:
-    """[flows, 2]: the services that a flow's packet, and its answer, belong to."""
+    """[flows, 2]: the services that a flow's packet, and its answer, belong to; NONE without an answer."""
     known: dict[tuple[int, int, int, bool, bool], int] = {}
 
-    def atom(packet: Packet) -> int:
+    def atom(packet: Packet | None) -> int:
+        if packet is None:
+            return NONE
         key = packet[3:]
         if key not in known:
             known[key] = services.atom(packet)

@@ -1,5 +1,7 @@
 """Laws: an engine taken along by updates says what a new one says, and single cells what its whole matrix says."""
 
+from ipaddress import IPv4Address
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,11 @@ from orchestrator.forwarding.engine_matrix import DisagreementError, EngineMatri
 from orchestrator.forwarding.live import Live, Moved
 from orchestrator.forwarding.lowered_boxes import PROTOCOLS
 from orchestrator.forwarding.points import destinations, guests
+from orchestrator.forwarding.simulator import fits
 from orchestrator.forwarding.walk import Header
 from orchestrator.forwarding.world import World
 from orchestrator.model.estate import Edit, Estate
+from tests.forwarding.test_walks import chain
 from tests.forwarding.toggles import CLASSES, TOGGLES, turned
 from tests.laws import examples
 
@@ -110,6 +114,15 @@ def test_an_engine_that_is_wrong_about_an_answer_stops_the_proof(monkeypatch: py
     monkeypatch.setattr(matrix.judges.exchanges, "works", lambda *_: False)
     with pytest.raises(DisagreementError, match=r"the engine says it fails, the simulator it works"):
         matrix.talk(node, header)
+
+
+def test_a_ping_and_its_answer_are_judged_alike_by_engine_and_simulator() -> None:
+    source, destination = int(IPv4Address("10.1.0.10")), int(IPv4Address("10.2.0.10"))
+    ping = Header(source, destination, "icmp", 40000, 0)
+    for estate, works in ((chain(), True), (chain(right=()), False)):
+        back = EngineMatrix.of(estate, CLASSES).talk("a", ping).back
+        assert back is not None
+        assert fits("a", ping, back) is works
 
 
 def _some_exchange(matrix: EngineMatrix) -> tuple[Header, str]:

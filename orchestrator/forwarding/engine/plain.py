@@ -164,7 +164,8 @@ class Plain:
         packet = at.packet
         known = next((row for row in memories if row.device == device and answer_to(row.left) == packet), None)
         if known is not None:
-            packet = packet._replace(destination=known.came.source, destination_port=known.came.source_port)
+            back = answer_to(known.came) or packet  # what came has no answer: nothing to give back
+            packet = packet._replace(destination=back.destination, destination_port=back.destination_port)
         return at._replace(packet=packet, device=device, came=at.packet, known=known)
 
     @staticmethod
@@ -172,8 +173,8 @@ class Plain:
         """A crossing ends: the device that knows an answer gives it its old source."""
         if at.known is None:
             return at
-        came = at.known.came
-        return at._replace(packet=at.packet._replace(source=came.destination, source_port=came.destination_port))
+        back = answer_to(at.known.came) or at.packet
+        return at._replace(packet=at.packet._replace(source=back.source, source_port=back.source_port))
 
     def _route(self, at: Moment, treated: Treated, memories: tuple[Memory, ...]) -> Iterator[Branch]:
         """Look the packet up, unless a policy took it, and follow every next hop."""

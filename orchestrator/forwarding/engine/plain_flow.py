@@ -10,23 +10,27 @@ from orchestrator.forwarding.engine.trail import Ending, Trail, answer_to
 def works(plain: Plain, zone: int, packet: Packet) -> bool | None:
     """True when every branch of the packet ends in one zone and every branch of each answer comes back as it must.
 
-    False when any branch fails for certain; None when only something unknown stands against it.
+    False when any branch fails for certain, and for a packet that has no answer (trail.answer_to); None when only
+    something unknown stands against it.
     """
+    back = answer_to(packet)
+    if back is None:
+        return False
     trails = plain.trails(zone, packet)
     ends = {trail.end.zone for trail in trails if trail.end.ending == Ending.DELIVERED}
     if not trails or len(ends) > 1:
         return False
-    verdicts = [_branch_works(plain, zone, packet, trail) for trail in trails]
+    verdicts = [_branch_works(plain, zone, back, trail) for trail in trails]
     return False if False in verdicts else None if None in verdicts else True
 
 
-def _branch_works(plain: Plain, zone: int, packet: Packet, trail: Trail) -> bool | None:
+def _branch_works(plain: Plain, zone: int, back: Packet, trail: Trail) -> bool | None:
     if trail.end.ending != Ending.DELIVERED:
         return _verdict(trail.end.ending)
-    ends = plain.ends(trail.end.zone, answer_to(trail.end.packet), trail.memories)
+    answer = answer_to(trail.end.packet)
+    ends = plain.ends(trail.end.zone, answer, trail.memories) if answer is not None else frozenset()
     if not ends:
         return False
-    back = answer_to(packet)
     verdicts = [
         _verdict(end.ending) if end.ending != Ending.DELIVERED else (end.zone, end.packet) == (zone, back)
         for end in ends

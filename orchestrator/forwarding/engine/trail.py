@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from orchestrator.forwarding.engine.network import OperationKind, Packet
+from orchestrator.forwarding.engine.network import ECHO_REQUEST, OperationKind, Packet
+
+_ANSWERED: Final = {
+    (4, 1): {ECHO_REQUEST: 0, 13 << 8: 14 << 8, 15 << 8: 16 << 8, 17 << 8: 18 << 8},
+    (6, 58): {128 << 8: 129 << 8},
+}
+"""By family and protocol: requests and their replies, type * 256 + code (RFC 792, RFC 950; RFC 4443, 4.1 and 4.2)."""
 
 
 class Ending(IntEnum):
@@ -62,12 +68,16 @@ class Trail(NamedTuple):
     memories: tuple[Memory, ...]
 
 
-def answer_to(packet: Packet) -> Packet:
-    """The packet that comes back: ends exchanged, known as an answer."""
-    return packet._replace(
-        source=packet.destination,
-        destination=packet.source,
-        source_port=packet.destination_port,
-        destination_port=packet.source_port,
-        established=True,
-    )
+def answer_to(packet: Packet) -> Packet | None:
+    """The packet that comes back: ends exchanged, known as an answer; None when nothing does.
+
+    A request of ICMP (protocol 1 of IPv4, 58 of IPv6) is answered by the reply of its type: echo and, in IPv4,
+    timestamp, information and address mask, all of code 0. Other messages have no answer. A later fragment has no type
+    to tell.
+    """
+    back = packet._replace(source=packet.destination, destination=packet.source, established=True)
+    replies = _ANSWERED.get((packet.family, packet.protocol))
+    if replies is None or packet.fragment:
+        return back._replace(source_port=packet.destination_port, destination_port=packet.source_port)
+    reply = replies.get(packet.destination_port)
+    return None if reply is None else back._replace(destination_port=reply)

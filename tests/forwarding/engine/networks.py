@@ -33,11 +33,13 @@ AnyNetwork = IPv4Network | IPv6Network
 BASE = {4: 0xC6120000, 6: 0x20010DB8 << 96}
 FREE = 5  # bits of a pool
 WIDTH = {4: 32, 6: 128}
-PROTOCOLS: Sequence[Range] = (EVERY_PROTOCOL, (6, 6), (17, 17), (1, 1), (6, 17), (0, 5), (89, 255))
+PROTOCOLS: Sequence[Range] = (EVERY_PROTOCOL, (6, 6), (17, 17), (1, 1), (58, 58), (6, 17), (0, 5), (89, 255))
 PORTS: Sequence[Range] = (
     *(EVERY_PORT, (443, 443), (0, 1023), (1024, 65535), (80, 443), (53, 53), (65535, 65535), (0, 0)),
     (8 << 8, (8 << 8) + 255),  # of ICMP: echo requests, whatever their code
 )
+TYPES: Sequence[Range] = (*((kind << 8, (kind << 8) + 255) for kind in (8, 0, 128, 129)), EVERY_PORT, (8 << 8, 8 << 8))
+"""Echo requests and replies of ICMP, both families."""
 ACTIONS = (Action.PERMIT, Action.DENY, Action.PERMIT, Action.DENY, Action.PERMIT, Action.DENY, Action.UNKNOWN)
 
 
@@ -237,12 +239,14 @@ def match(maker: Maker, family: int | None = None, *, often: int = 50) -> Match:
     family = maker.family() if family is None else family
     established, fragment = (1 if maker.chance(often // 3) else NONE for _flag in range(2))
     often = often if established == fragment == NONE else often // 3
+    protocol = maker.one(PROTOCOLS) if maker.chance(often) else EVERY_PROTOCOL
+    ports = TYPES if protocol in ((1, 1), (58, 58)) else PORTS
     return Match(
         source=maker.prefix(family) if maker.chance(often) else None,
         destination=maker.prefix(family) if maker.chance(often) else None,
-        protocol=maker.one(PROTOCOLS) if maker.chance(often) else EVERY_PROTOCOL,
+        protocol=protocol,
         source_port=maker.one(PORTS) if maker.chance(often // 2) else EVERY_PORT,
-        destination_port=maker.one(PORTS) if maker.chance(often - often // 5) else EVERY_PORT,
+        destination_port=maker.one(ports) if maker.chance(often - often // 5) else EVERY_PORT,
         established=established,
         fragment=fragment,
         in_port=maker.one(maker.every_port()) if "odd" in maker.features and maker.chance(15) else NONE,

@@ -102,8 +102,16 @@ def some_packets(network: Network, random: Random, count: int) -> list[tuple[int
             random.randint(0, 4) == 4,
             fragment,
         )
-        found.append((zone, packet))
+        found.append((zone, packet if fragment or random.randint(0, 5) < 5 else pinged(packet, random)))
     return found
+
+
+def pinged(packet: Packet, random: Random) -> Packet:
+    """A message of ICMP instead: mostly an echo request, else its reply or one whose answer only IPv4 knows."""
+    echo, reply = (8, 0) if packet.family == 4 else (128, 129)
+    kind = (echo, echo, echo, reply, 13)[random.randint(0, 4)]
+    protocol = 1 if packet.family == 4 else 58
+    return packet._replace(protocol=protocol, source_port=0, destination_port=kind << 8)
 
 
 def _near(random: Random, cuts: list[int], last: int) -> int:

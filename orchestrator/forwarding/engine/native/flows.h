@@ -10,7 +10,7 @@
 typedef struct FlowRows {
     int64_t flows;
     const int64_t *source, *destination;          /* [flows] of the packet; the answer has them swapped */
-    const int32_t *atom;                          /* [flows, 2] services: of the packet, of its answer */
+    const int32_t *atom;                          /* [flows, 2] services: of the packet, of its answer (NOBODY: it has none) */
     const int32_t *way_first;                     /* [flows + 1] */
     const int32_t *way_zone;                      /* [ways] who sends it */
     const int32_t *start_first, *start;           /* [ways + 1]: attachments where it is sent */

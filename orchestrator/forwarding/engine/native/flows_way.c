@@ -134,6 +134,7 @@ int flow_judge(Flows *flows, int32_t flow) {
     int32_t there = rows->way_first[flow], way = there + 1, end = rows->way_first[flow + 1];
     Header packet = {flows,          flow,  rows->atom[2 * flow], rows->source[flow], rows->destination[flow], false, false,
                      NOBODY, NOBODY};
+    if (rows->atom[2 * flow + 1] < 0) return FLOW_FAILS; /* nothing answers such a packet */
     if (ask_anew(flows)) return NO_MEMORY;
     int32_t zone = sent(&packet, there);
     if (zone < 0) return flows->error ? flows->error : verdict_of(zone);
