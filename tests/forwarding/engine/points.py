@@ -91,7 +91,8 @@ def some_packets(network: Network, random: Random, count: int) -> list[tuple[int
         zone, source = senders[random.randint(0, len(senders) - 1)]
         addresses = cells.addresses[source.family]
         mine = [address for address in addresses if holds(source, source.family, address)]
-        fragment = random.randint(0, 9) == 9
+        shape = random.randint(0, 9)
+        fragment = shape == 9
         packet = Packet(
             source.family,
             _near(random, mine, end_of(source) - 1),
@@ -102,14 +103,14 @@ def some_packets(network: Network, random: Random, count: int) -> list[tuple[int
             random.randint(0, 4) == 4,
             fragment,
         )
-        found.append((zone, packet if fragment or random.randint(0, 5) < 5 else pinged(packet, random)))
+        found.append((zone, pinged(packet) if shape == 8 else packet))
     return found
 
 
-def pinged(packet: Packet, random: Random) -> Packet:
+def pinged(packet: Packet) -> Packet:
     """A message of ICMP instead: mostly an echo request, else its reply or one whose answer only IPv4 knows."""
     echo, reply = (8, 0) if packet.family == 4 else (128, 129)
-    kind = (echo, echo, echo, reply, 13)[random.randint(0, 4)]
+    kind = (echo, echo, echo, reply, 13)[packet.destination_port % 5]
     protocol = 1 if packet.family == 4 else 58
     return packet._replace(protocol=protocol, source_port=0, destination_port=kind << 8)
 
