@@ -21,6 +21,7 @@ from orchestrator.forwarding.engine.policy import Broken, Policy
 from orchestrator.model.base import Noun, digest
 from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_base import Base, Interval
+from orchestrator.proof.reachable_findings import State, StateFinding, some
 from orchestrator.proof.reachable_search import Broke, Found, Search
 from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
 from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended, fits
@@ -29,19 +30,6 @@ __all__ = ["Mode", "StateFinding", "StatesProof", "Step", "World", "prove_states
 
 MOST_ASKED = 2_000
 """Questions to the engine about one component's envelopes before the batch has to be split."""
-
-
-class StateFinding(Noun):
-    """A promise that does not hold in some reachable state, with the first such state found."""
-
-    subject: str  # "isolation: ZONE -> ZONE", "flow N", or "loop: packets of ZONE"
-    result: Result
-    batch: int  # 0: before any step; batches count from 1
-    state: str
-    done: tuple[str, ...] = ()  # steps of that batch, finished
-    partial: tuple[tuple[str, int], ...] = ()  # (step, lines done) of steps in their middle
-    existing: bool = False  # broken before any step: told apart
-    fix: str = ""
 
 
 class StatesProof(Noun):
@@ -150,8 +138,7 @@ class _Prover:
                 self._list_of(broke.subject).append(self._finding(batch, broke))
         if found.exhausted:
             names = [batch.steps[member].name for member in component]
-            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            what = f"batch {self.number}: {shown} touch the same packets, and not every mixture of them holds"
+            what = f"batch {self.number}: {some(names, 3)} touch the same packets, and not every mixture of them holds"
             fix = "split the batch: put these steps into batches of their own"
             open_ = [(self._list_of(subject), self.name(subject)) for subject in sorted(found.open, key=self.name)]
             for told, subject in open_ or [(self.findings, "every promise")]:
@@ -161,20 +148,15 @@ class _Prover:
         return self.loops if isinstance(subject, Loop) else self.findings
 
     def _finding(self, batch: Batch, broke: Broke) -> StateFinding:
-        done, partial = [], []
-        for number, step in enumerate(batch.steps):
-            count = sum(_lines_done(step, broke.values.get(unit.number, 0)) for unit in batch.units_of[number])
-            if count == len(step.lines) and count:
-                done.append(step.name)
-            elif count:
-                partial.append((step.name, count))
+        state = State.of(batch, self.number, broke.values)
         return StateFinding(
             subject=self.name(broke.subject),
             result="unknown" if broke.unknown else "fail",
             batch=self.number,
-            state=_text(self.number, done, partial),
-            done=tuple(done),
-            partial=tuple(partial),
+            state=state.text,
+            done=state.done,
+            partial=state.partial,
+            settled=state.settled,
             fix="change the order of the steps, or declare the outage in the step that causes it",
         )
 
@@ -210,19 +192,6 @@ def flow_ends(packet: Packet) -> tuple[Interval, Interval]:
     """Both addresses of a flow."""
     there, back = packet.destination, packet.source
     return (packet.family, there, there + 1), (packet.family, back, back + 1)
-
-
-def _lines_done(step: Step, value: int) -> int:
-    if step.mode is Mode.ATOMIC:
-        return len(step.lines) if value else 0
-    return value
-
-
-def _text(batch: int, done: Sequence[str], partial: Sequence[tuple[str, int]]) -> str:
-    """A state in words."""
-    shown = ", ".join(done[:5]) + (f" and {len(done) - 5} more" if len(done) > 5 else "") or "none"
-    stopped = "".join(f", {name} stopped after {count} lines" for name, count in partial)
-    return f"batch {batch} with {shown} done{stopped}"
 
 
 def _result(findings: Iterable[StateFinding]) -> Result:

@@ -14,10 +14,11 @@ from orchestrator.errors import InputError, StaleError
 from orchestrator.forwarding.engine.network import Network, Packet, Prefixes
 from orchestrator.forwarding.engine.policy import Policy
 from orchestrator.forwarding.engine.trail import Ending
-from orchestrator.proof.reachable import StateFinding, StatesProof, network_digest, plan_digest, policy_digest
+from orchestrator.proof.reachable import StatesProof, network_digest, plan_digest, policy_digest
 from orchestrator.proof.reachable_base import WIDTH, Base, Interval, prefix_at
+from orchestrator.proof.reachable_findings import StateFinding
 from orchestrator.proof.reachable_rows import Unit
-from orchestrator.proof.reachable_steps import Batch, Mode, Step
+from orchestrator.proof.reachable_steps import Batch, Step
 from orchestrator.proof.reachable_walker import Still, Walker
 
 FLOWS = 50
@@ -101,8 +102,6 @@ class _Auditor:
         if not finding.subject.startswith("flow "):
             return
         values = _values(batch, finding)
-        if values is None:
-            return
         flow = self.policy.flows[int(finding.subject.removeprefix("flow "))]
         self.flows += 1
         if self._walker(batch, values).works(flow.zone, flow.packet) is True:
@@ -170,15 +169,16 @@ def _interval(columns: Prefixes, row: int) -> Interval:
     return prefix.family, prefix.address, prefix.address + (1 << (WIDTH[prefix.family] - prefix.length))
 
 
-def _values(batch: Batch, finding: StateFinding) -> dict[int, int] | None:
-    """The values of the units in a blamed state; None where settling lines do not say which are done."""
-    number = {step.name: index for index, step in enumerate(batch.steps)}
+def _values(batch: Batch, finding: StateFinding) -> dict[int, int]:
+    """The values of the units in a blamed state."""
+    units_of = {step.name: units for step, units in zip(batch.steps, batch.units_of, strict=True)}
     values = {unit.number: 0 for unit in batch.units}
     for name in finding.done:
-        values |= {unit.number: unit.top for unit in batch.units_of[number[name]]}
+        values |= {unit.number: unit.top for unit in units_of[name]}
+    settled = dict(finding.settled)
     for name, count in finding.partial:
-        index = number[name]
-        if batch.steps[index].mode is Mode.CONVERGING:
-            return None
-        values |= {unit.number: count for unit in batch.units_of[index]}
+        if name in settled:
+            values |= {units_of[name][line - 1].number: 1 for line in settled[name]}
+        else:
+            values |= {unit.number: count for unit in units_of[name]}
     return values

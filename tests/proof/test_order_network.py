@@ -154,7 +154,7 @@ def test_a_device_that_commits_both_lines_at_once_needs_no_order() -> None:
     assert order_steps(square.network, steps, square.policy, square.world()).split == ()
     settling = [Step("detour", steps[0].lines, Mode.CONVERGING)]
     found = prove_states(square.network, [settling], square.policy, square.world())
-    assert [finding.state for finding in found.findings] == ["batch 1 with none done, detour stopped after 1 lines"]
+    assert [finding.state for finding in found.findings] == ["batch 1 with none done, detour settled in line 1 of 2"]
 
 
 def test_steps_that_exclude_each_other_are_named_with_a_way_out() -> None:

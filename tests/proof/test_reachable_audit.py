@@ -81,10 +81,23 @@ def detour(mode: Mode) -> tuple[Square, list[list[Step]], StatesProof]:
 
 
 def test_a_failing_state_is_walked_through_again() -> None:
-    square, batches, proof = detour(Mode.LINES)
-    assert proof.result == "fail"
-    found = audit(square.network, batches, square.policy, proof, 4, 1)
-    assert (found.states, found.contradictions) == (5, ())
+    for mode in (Mode.LINES, Mode.CONVERGING):
+        square, batches, proof = detour(mode)
+        assert proof.result == "fail"
+        found = audit(square.network, batches, square.policy, proof, 4, 1)
+        assert (found.states, found.contradictions) == (5, ())
+
+
+def test_lines_that_have_settled_are_named_and_a_wrong_one_is_contradicted() -> None:
+    """Routers settle in any order: how many have does not say which state it is."""
+    square, batches, proof = detour(Mode.CONVERGING)
+    (finding,) = proof.findings
+    assert finding.state == "batch 1 with none done, detour settled in line 1 of 2"
+    assert (finding.partial, finding.settled) == ((("detour", 1),), (("detour", (1,)),))
+    wrong = finding.model_copy(update={"settled": (("detour", (2,)),)})
+    lying = proof.model_copy(update={"findings": (wrong,)})
+    found = audit(square.network, batches, square.policy, lying, 0, 1)
+    assert found.contradictions == (f"{wrong.state}: flow 0 is said to fail and works",)
 
 
 def test_a_proof_that_hides_a_failure_is_contradicted() -> None:

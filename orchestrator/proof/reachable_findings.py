@@ -1,0 +1,63 @@
+"""What a proof over raw updates tells of a broken promise: the state in which it does not hold, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from orchestrator.model.base import Noun
+from orchestrator.model.finding import Result
+from orchestrator.proof.reachable_steps import Batch, Mode
+
+SHOWN = 5
+"""Steps, lines of a step and lines of the sources that one finding names; others are counted."""
+
+
+class StateFinding(Noun):
+    """A promise that does not hold in some reachable state, with the first such state found."""
+
+    subject: str  # "isolation: ZONE -> ZONE", "flow N", or "loop: packets of ZONE"
+    result: Result
+    batch: int  # 0: before any step; batches count from 1
+    state: str
+    done: tuple[str, ...] = ()  # steps of that batch, finished
+    partial: tuple[tuple[str, int], ...] = ()  # (step, lines done) of steps in their middle
+    settled: tuple[tuple[str, tuple[int, ...]], ...] = ()  # of converging ones: which lines are done, from 1
+    existing: bool = False  # broken before any step: told apart
+    fix: str = ""
+
+
+class State(NamedTuple):
+    """One state of a batch, as findings hold it."""
+
+    done: tuple[str, ...]
+    partial: tuple[tuple[str, int], ...]
+    settled: tuple[tuple[str, tuple[int, ...]], ...]
+    text: str
+
+    @classmethod
+    def of(cls, batch: Batch, number: int, values: Mapping[int, int]) -> State:
+        """`number` of the batch; `values` of its units, 0 where none is given."""
+        done, partial, settled, texts = list[str](), [], [], []
+        for step, units in zip(batch.steps, batch.units_of, strict=True):
+            reached = [values.get(unit.number, 0) for unit in units]
+            if not any(reached):
+                continue
+            if reached == [unit.top for unit in units]:
+                done.append(step.name)
+                continue
+            partial.append((step.name, sum(reached)))
+            texts.append(f", {step.name} stopped after {sum(reached)} lines")
+            if step.mode == Mode.CONVERGING:
+                lines = tuple(line for line, value in enumerate(reached, start=1) if value)
+                settled.append((step.name, lines))
+                texts[-1] = (
+                    f", {step.name} settled in line{'s' * (len(lines) > 1)} {some(list(map(str, lines)))} of {len(units)}"
+                )
+        text = f"batch {number} with {some(done) or 'none'} done{''.join(texts)}"
+        return cls(tuple(done), tuple(partial), tuple(settled), text)
+
+
+def some(names: Sequence[str], most: int = SHOWN) -> str:
+    """The first few of many."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
