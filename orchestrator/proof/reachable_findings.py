@@ -51,9 +51,8 @@ class State(NamedTuple):
             if step.mode == Mode.CONVERGING:
                 lines = tuple(line for line, value in enumerate(reached, start=1) if value)
                 settled.append((step.name, lines))
-                texts[-1] = (
-                    f", {step.name} settled in line{'s' * (len(lines) > 1)} {some(list(map(str, lines)))} of {len(units)}"
-                )
+                shown = f"line{'s' * (len(lines) > 1)} {some([str(line) for line in lines])}"
+                texts[-1] = f", {step.name} settled in {shown} of {len(units)}"
         text = f"batch {number} with {some(done) or 'none'} done{''.join(texts)}"
         return cls(tuple(done), tuple(partial), tuple(settled), text)
 
