@@ -1,17 +1,32 @@
 """A `Network` put together by name and by hand: tables, ports, routes one after the other, arrays at the end.
 
-For small networks, examples and the readers of an estate. A generator of provinces writes the arrays itself.
+For small networks, examples and the readers of an estate. A generator of provinces writes the arrays itself. A value
+that no network can have is refused where it is given, and nothing is added then; numbers of things that are not there
+are found when the engine looks at the arrays (`check_network`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 import numpy as np
 
+from orchestrator.forwarding.engine.check_values import (
+    BuildError,
+    entry_of,
+    instance,
+    next_hops,
+    one_of,
+    pairs,
+    prefix,
+    prefix_or_any,
+    rule_of,
+    text,
+    whole,
+)
 from orchestrator.forwarding.engine.network import (
     ANY_FAMILY,
     EVERY_PORT,
@@ -36,8 +51,8 @@ from orchestrator.forwarding.engine.network import (
 
 AnyPrefix = IPv4Network | IPv6Network | str | None
 Hop = tuple[HopKind, int]
-Operation = tuple[OperationKind, int]
 Range = tuple[int, int]
+Operation = tuple[OperationKind, int]
 _HALF = (1 << 64) - 1
 
 
@@ -82,7 +97,7 @@ class _Port:
 
 
 class NetworkBuilder:
-    """Every method adds one thing and returns its number."""
+    """Every method adds one thing and returns its number. All raise BuildError for values that cannot be."""
 
     def __init__(self) -> None:
         self._tables: dict[str, int] = {}
@@ -99,71 +114,96 @@ class NetworkBuilder:
 
     def table(self, name: str) -> int:
         """The table of this name ("device/VRF"), made when it is new."""
-        return self._tables.setdefault(name, len(self._tables))
+        return self._tables.setdefault(text("table", name), len(self._tables))
 
     def zone(self, name: str) -> int:
         """The zone of this name, made when it is new."""
-        return self._zones.setdefault(name, len(self._zones))
+        return self._zones.setdefault(text("zone", name), len(self._zones))
 
-    def line(self, text: str) -> int:
+    def line(self, where: str) -> int:
         """The number of a "file:line"; NONE for an empty text."""
-        return self._lines.setdefault(text, len(self._lines)) if text else NONE
+        return self._lines.setdefault(where, len(self._lines)) if text("line", where) else NONE
 
     def port(self, table: str, device: str = "") -> int:
         """A port of a table; `device` (default: the table's name up to the slash) shares connection state."""
-        name = device or table.partition("/")[0]
+        name = text("device", device) or text("table", table).partition("/")[0]
         self._ports.append(_Port(self.table(table), self._devices.setdefault(name, len(self._devices))))
         return len(self._ports) - 1
 
     def connect(self, port: int, peer: int, *, one_way: bool = False) -> None:
-        """A cable between two ports; `one_way`: packets travel from `port` to `peer` only."""
-        self._ports[port].peer = peer
+        """A cable between two ports; `one_way`: packets travel from `port` to `peer` only.
+
+        Raises BuildError for a port that has another cable.
+        """
+        near, far = self._port(port), self._port(peer)
+        if near is far:
+            raise BuildError(f"port {port} is not its own peer: take two ports")
+        for number, end, other in [(port, near, peer), (peer, far, port)][: 1 if one_way else 2]:
+            if end.peer not in (NONE, other):
+                raise BuildError(f"port {number} has a cable to port {end.peer}: take another port")
+        near.peer = peer
         if not one_way:
-            self._ports[peer].peer = port
+            far.peer = port
 
     def link(self, table: str, other: str, *, one_way: bool = False) -> tuple[int, int]:
         """Two new ports and the cable between them."""
+        text("table", other)
         ends = self.port(table), self.port(other)
         self.connect(*ends, one_way=one_way)
         return ends
 
     def ingress(self, port: int, kind: OperationKind, index: int) -> None:
         """Add an operation behind those that packets entering by this port pass already."""
-        self._ports[port].ingress.append((kind, index))
+        self._port(port).ingress.append((one_of("operation", kind, OperationKind), whole("index", index, 0)))
 
     def egress(self, port: int, kind: OperationKind, index: int) -> None:
         """Add an operation behind those that packets leaving by this port pass already."""
-        self._ports[port].egress.append((kind, index))
+        self._port(port).egress.append((one_of("operation", kind, OperationKind), whole("index", index, 0)))
+
+    def _port(self, number: int) -> _Port:
+        if not self._ports:
+            raise BuildError(f"port {number!r} is not made yet: call port() first")
+        return self._ports[whole("port", number, 0, len(self._ports) - 1)]
 
     def group(self, *hops: Hop) -> int:
         """A group of equal-cost next hops."""
-        return self._groups.setdefault(hops, len(self._groups))
+        return self._groups.setdefault(next_hops(hops), len(self._groups))
 
-    def route(self, table: str, prefix: AnyPrefix, *hops: Hop, line: str = "") -> None:
+    def route(self, table: str, destination: AnyPrefix, *hops: Hop, line: str = "") -> None:
         """A route of a table to a group of next hops; no hop is a null route."""
-        group = self.group(*(hops or ((HopKind.DROP, self.line(line)),)))
-        self._routes.append((self.table(table), prefix, group, self.line(line)))
+        goal, asked = prefix("destination", destination), next_hops(hops)
+        text("table", table)
+        number = self.line(line)
+        self._routes.append((self.table(table), goal, self.group(*(asked or ((HopKind.DROP, number),))), number))
 
     def filter(self, entries: Iterable[Entry], default: Action = Action.DENY, *, stateful: bool = True) -> int:
         """An ordered filter."""
-        self._filters.append((tuple(entries), default, stateful))
+        checked = tuple(
+            entry_of(f"entry {row}", instance(f"entry {row}", entry, Entry)) for row, entry in enumerate(entries)
+        )
+        self._filters.append((checked, one_of("default", default, Action), bool(stateful)))
         return len(self._filters) - 1
 
     def translation(self, rules: Iterable[Translation]) -> int:
         """An ordered table of translations."""
-        self._translations.append(tuple(rules))
+        self._translations.append(
+            tuple(rule_of(f"rule {row}", instance(f"rule {row}", rule, Translation)) for row, rule in enumerate(rules))
+        )
         return len(self._translations) - 1
 
     def policy(self, entries: Iterable[tuple[int, int]]) -> int:
         """Policy routing: (filter, group) in order."""
-        self._policies.append(tuple(entries))
+        checked = pairs("entry", entries, "filter, group")
+        self._policies.append(tuple((whole("filter", one, 0), whole("group", other, 0)) for one, other in checked))
         return len(self._policies) - 1
 
     def attach(self, zone: str, port: int, *sources: AnyPrefix) -> None:
-        """A zone behind a port, sending with these source prefixes. Raises ValueError without any."""
+        """A zone behind a port, sending with these source prefixes: at least one."""
         if not sources:
-            raise ValueError(f"zone {zone} is attached without a source prefix: name what it sends with")
-        self._attached += [(self.zone(zone), port, source) for source in sources]
+            raise BuildError(f"zone {zone} is attached without a source prefix: name what it sends with")
+        self._port(port)
+        rows = [prefix("source", source) for source in sources]
+        self._attached += [(self.zone(zone), port, source) for source in rows]
 
     def build(self) -> Network:
         """The arrays."""
@@ -244,14 +284,14 @@ def firsts(lengths: Iterable[int]) -> Int:
 
 
 def prefixes(values: Sequence[AnyPrefix]) -> Prefixes:
-    """Columns of prefixes; None is any address of any family. Raises ValueError for a prefix with host bits."""
-    read = [ip_network(value) if isinstance(value, str) else value for value in values]
-    whole = [0 if prefix is None else int(prefix.network_address) for prefix in read]
+    """Columns of prefixes; None is any address of any family. Raises BuildError for a prefix with host bits."""
+    read = [prefix_or_any("prefix", value) for value in values]
+    base = [0 if one is None else int(one.network_address) for one in read]
     return Prefixes(
-        np.array([ANY_FAMILY if prefix is None else prefix.version for prefix in read], np.uint8),
-        np.array([address >> 64 for address in whole], np.uint64),
-        np.array([address & _HALF for address in whole], np.uint64),
-        np.array([0 if prefix is None else prefix.prefixlen for prefix in read], np.uint8),
+        np.array([ANY_FAMILY if one is None else one.version for one in read], np.uint8),
+        np.array([address >> 64 for address in base], np.uint64),
+        np.array([address & _HALF for address in base], np.uint64),
+        np.array([0 if one is None else one.prefixlen for one in read], np.uint8),
     )
 
 
