@@ -27,6 +27,7 @@ NONE: Final = -1
 ANY_FAMILY: Final = 0
 EVERY_PROTOCOL: Final = (0, 255)
 EVERY_PORT: Final = (0, 65535)
+TCP: Final = 6
 ECHO_REQUEST: Final = 8 << 8
 """The destination port of a ping of IPv4 (type 8, code 0)."""
 
@@ -111,10 +112,10 @@ class Matches(NamedTuple):
     """Header matches, one row each; ranges include both ends.
 
     `destination_port` holds type * 256 + code for ICMP, which has no source port (0). `established`: NONE any packet;
-    1 only answers (a stateless filter sees the ACK or RST flag, a stateful one its connection table). `fragment`: NONE
-    any packet, 1 only later fragments. A later fragment carries no ports: an entry with ports does not match it when it
-    denies, and matches it by the rest of its conditions when it permits. `in_port`: only packets that entered the
-    device by this port (NONE: any).
+    1 only answers: where it has a connection table (stateful) those of its connections, elsewhere packets of TCP with
+    the ACK or RST flag, and no other protocol has one. `fragment`: NONE any packet, 1 only later fragments. A later
+    fragment carries no ports: an entry with ports does not match it when it denies, and matches it by the rest of its
+    conditions when it permits. `in_port`: only packets that entered the device by this port (NONE: any).
     """
 
     source: Prefixes
@@ -194,7 +195,10 @@ class Network:
 
 
 class Packet(NamedTuple):
-    """One concrete packet. Of ICMP `destination_port` is type * 256 + code and `source_port` unused, 0."""
+    """One concrete packet. Of ICMP `destination_port` is type * 256 + code and `source_port` unused, 0.
+
+    `established`: an answer; of TCP it has the ACK or RST flag.
+    """
 
     family: int
     source: int

@@ -9,6 +9,7 @@ from orchestrator.forwarding.engine.network import (
     ANY_FAMILY,
     EVERY_PORT,
     NONE,
+    TCP,
     Action,
     HopKind,
     Int,
@@ -139,13 +140,16 @@ def holds(prefix: Prefix, family: int, address: int) -> bool:
 
 
 def fields_fit(match: Match, packet: Packet, in_port: int, *, ports_must_fit: bool) -> bool:
-    """Whether a packet meets a match; a later fragment has no ports, so they fit only when they need not."""
+    """Whether a packet meets a match; a later fragment has no ports, so they fit only when they need not.
+
+    `established` is read as the flag of TCP: who knows connections does not ask here.
+    """
     return (
         match.in_port in (NONE, in_port)
         and holds(match.source, packet.family, packet.source)
         and holds(match.destination, packet.family, packet.destination)
         and match.protocol[0] <= packet.protocol <= match.protocol[1]
-        and (match.established == NONE or packet.established)
+        and (match.established == NONE or (packet.established and packet.protocol == TCP))
         and (match.fragment == NONE or packet.fragment)
         and _ports_fit(match, packet, ports_must_fit)
     )

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.forwarding.engine.network import Action, Matches
+from orchestrator.forwarding.engine.network import TCP, Action, Matches
 
 PORTS: Final = 65536
 
@@ -20,18 +20,18 @@ def service_keys(match: Matches, action: NDArray[np.int32] | None = None, statef
 
     Columns: protocol, source port, destination port (low, high each), whole packets, later fragments, established.
     `action` decides whether an entry with ports meets later fragments (network.Matches); without one (translations) it
-    does not. In a stateful filter (`stateful` per row) an established match waits for a connection: no first packet
-    meets it, and its row is all zero.
+    does not. An established match means a flag of TCP, so its protocols are TCP alone. In a stateful filter (`stateful`
+    per row) it waits for a connection: no first packet meets it. What no packet meets has a row of zeros.
     """
     low, high = match.source_port_low, match.source_port_high
     first, last = match.destination_port_low, match.destination_port_high
     any_port = (low == 0) & (high == PORTS - 1) & (first == 0) & (last == PORTS - 1)
     later = any_port if action is None else any_port | (action != Action.DENY)
-    whole = match.fragment != 1
-    if stateful is not None:
-        waits = stateful & (match.established == 1)
-        whole, later = whole & ~waits, later & ~waits
-    columns = [match.protocol_low, match.protocol_high, low, high, first, last, whole, later, match.established == 1]
+    flag = match.established == 1
+    lowest, highest = match.protocol_low, match.protocol_high
+    never = flag & ((lowest > TCP) | (highest < TCP) | (False if stateful is None else stateful))
+    whole, later = (match.fragment != 1) & ~never, later & ~never
+    columns = [np.where(flag, TCP, lowest), np.where(flag, TCP, highest), low, high, first, last, whole, later, flag]
     keys = np.stack([np.asarray(column, dtype=np.int32) for column in columns], axis=1)
     keys[~whole, 2:6] = (0, PORTS - 1, 0, PORTS - 1)
     keys[~whole & ~later] = 0

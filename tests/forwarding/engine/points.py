@@ -10,7 +10,7 @@ from itertools import product
 from random import Random
 from typing import NamedTuple
 
-from orchestrator.forwarding.engine.network import Network, Packet
+from orchestrator.forwarding.engine.network import NONE, TCP, Network, Packet
 from orchestrator.forwarding.engine.rows import WIDTH, Match, Prefix, Rows, holds
 
 
@@ -30,10 +30,15 @@ def points(network: Network) -> Points:
     matches += [rule.match for one in rows.translations for rule in one]
     return Points(
         {family: _addresses(rows, matches, family) for family in (4, 6)},
-        _cuts([match.protocol for match in matches], 255),
+        _cuts([_protocols(match) for match in matches], 255),
         _cuts([match.source_port for match in matches], 65535),
         _cuts([match.destination_port for match in matches], 65535),
     )
+
+
+def _protocols(match: Match) -> tuple[int, int]:
+    """The protocols a match is about; whether a flag is set is asked of TCP alone."""
+    return match.protocol if match.established == NONE else (TCP, TCP)
 
 
 def _cuts(ranges: list[tuple[int, int]], last: int) -> list[int]:

@@ -192,6 +192,18 @@ def _established_without_state(match: Matches, action: Column | None = None, sta
     return service_keys(match, action, None if stateful is None else np.zeros(match.established.size, np.bool_))
 
 
+def _established_of_any_protocol(
+    match: Matches, action: Column | None = None, stateful: NDArray[np.bool_] | None = None
+) -> Keys:
+    """Answers of UDP and ICMP have the flag, too."""
+    keys = service_keys(match._replace(established=np.full_like(match.established, NONE)), action, stateful)
+    flag = match.established == 1
+    keys[:, 8] = flag
+    if stateful is not None:
+        keys[flag & stateful] = 0
+    return keys
+
+
 def _fragments_ignored(match: Matches, action: Column | None = None, stateful: NDArray[np.bool_] | None = None) -> Keys:
     """Entries for later fragments are taken as entries for all packets."""
     return service_keys(match._replace(fragment=np.full_like(match.fragment, NONE)), action, stateful)
@@ -211,7 +223,14 @@ def _short_range(match: Matches, action: Column | None = None, stateful: NDArray
 
 
 @pytest.mark.parametrize(
-    "broken", [_established_without_state, _fragments_ignored, _fragments_have_ports, _short_range]
+    "broken",
+    [
+        _established_without_state,
+        _established_of_any_protocol,
+        _fragments_ignored,
+        _fragments_have_ports,
+        _short_range,
+    ],
 )
 def test_a_service_misread_is_noticed(broken: Callable[..., Keys], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filter_table, "service_keys", broken)

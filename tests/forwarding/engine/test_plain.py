@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from orchestrator.forwarding.engine import updates
 from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder, Translation
+from orchestrator.forwarding.engine.changed import changed
 from orchestrator.forwarding.engine.check import check_network
+from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import (
     ECHO_REQUEST,
     Action,
@@ -29,6 +32,8 @@ LEFT_6, RIGHT_6 = 0x20010DB8 << 96 | 1 << 80 | 5, 0x20010DB8 << 96 | 2 << 80 | 5
 OUTSIDE = 0xC0000201  # 192.0.2.1
 WEB = Packet(4, LEFT, RIGHT, 6, 40000, 443)
 HTTPS = Match(protocol=(6, 6), destination_port=(443, 443))
+PING = Packet(4, LEFT, RIGHT, 1, 0, ECHO_REQUEST)
+PING_6 = Packet(6, LEFT_6, RIGHT_6, 58, 0, 128 << 8)
 
 
 class Line:
@@ -144,6 +149,43 @@ def test_a_stateless_filter_sees_the_flag_and_a_stateful_one_only_its_memory() -
         assert works(line.plain(), 0, WEB._replace(destination_port=22)) is False
 
 
+@pytest.mark.parametrize(
+    ("protocol", "asked", "answered"),
+    [
+        ((6, 6), WEB, True),
+        ((0, 255), WEB, True),
+        ((7, 255), WEB, False),
+        ((0, 255), WEB._replace(protocol=17), False),
+        ((17, 17), WEB._replace(protocol=17), False),
+        ((6, 17), WEB._replace(protocol=17), False),
+        ((0, 255), PING, False),
+        ((1, 1), PING, False),
+    ],
+)
+def test_established_is_a_flag_of_tcp_for_a_stateless_filter(
+    protocol: tuple[int, int], asked: Packet, answered: bool
+) -> None:
+    """As walked, as the engine has it when it is built, and when the entry comes later."""
+    line = Line()
+    line.build.ingress(line.a_to_b, FILTER, line.build.filter([], stateful=False))
+    engine = Engine(line.build.build())
+    entry = updates.Entry(updates.Match(protocol=protocol, established=1), PERMIT)
+    network = changed(engine.base, [updates.InsertEntry(0, 0, entry)])
+    back = answer_to(asked)
+    assert back is not None
+    assert works(Plain(network), 0, asked) is answered
+    policy = Policy(np.ones((2, 2), np.bool_), (Flow(0, asked),))
+    assert EngineWorld(network, policy).broken().flows == (frozenset() if answered else {0})
+    world = EngineWorld(engine.base, policy)
+    engine.apply(updates.InsertEntry(0, 0, entry))
+    world.apply(updates.InsertEntry(0, 0, entry))
+    assert world.broken().flows == (frozenset() if answered else {0})
+    for made in (engine, Engine(network)):
+        packets = made.reach().packets(1, 0)
+        assert packets.holds(back) is answered
+        assert packets.is_empty is (protocol[0] > 6 or protocol[1] < 6)
+
+
 def test_a_stateless_filter_without_an_entry_for_answers_stops_them() -> None:
     line = Line()
     line.build.egress(line.a_to_b, FILTER, line.build.filter([Entry(HTTPS, PERMIT)], stateful=False))
@@ -216,10 +258,6 @@ def test_port_forwarding_reaches_the_server_and_its_answer_is_translated_back() 
     assert works(line.plain(), 0, asked) is True
     assert line.end(asked._replace(destination_port=8444)) == DENIED
     assert works(line.plain(), 0, asked._replace(destination_port=8444)) is False
-
-
-PING = Packet(4, LEFT, RIGHT, 1, 0, ECHO_REQUEST)
-PING_6 = Packet(6, LEFT_6, RIGHT_6, 58, 0, 128 << 8)
 
 
 @pytest.mark.parametrize(

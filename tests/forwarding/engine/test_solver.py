@@ -15,7 +15,7 @@ import z3
 
 from orchestrator.forwarding.engine.filter_table import FilterTable
 from orchestrator.forwarding.engine.labels import Labels
-from orchestrator.forwarding.engine.network import ANY_FAMILY, EVERY_PORT, NONE, Action, Network
+from orchestrator.forwarding.engine.network import ANY_FAMILY, EVERY_PORT, NONE, TCP, Action, Network
 from orchestrator.forwarding.engine.outcomes import Outcomes, Variants
 from orchestrator.forwarding.engine.packets import FAMILIES, PacketSet
 from orchestrator.forwarding.engine.rows import WIDTH, Entry, Filter, Prefix, Rows
@@ -62,7 +62,7 @@ def meets(entry: Entry, in_port: int, stateful: bool) -> Any:
         in_prefix(DESTINATION, match.destination),
         within(PROTOCOL, match.protocol, 255),
         z3.If(FRAGMENT, later, z3.And(ports, z3.BoolVal(match.fragment != 1))),
-        z3.BoolVal(True) if match.established == NONE else ESTABLISHED,
+        z3.BoolVal(True) if match.established == NONE else z3.And(ESTABLISHED, PROTOCOL == TCP),
     )
 
 
