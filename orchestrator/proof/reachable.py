@@ -9,7 +9,7 @@ on the way there and on the way back: docs/proof.md, "Reachable states of raw up
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from time import monotonic
 from typing import Any
@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from orchestrator.forwarding.engine.network import Network, Packet
-from orchestrator.forwarding.engine.policy import Broken, Policy
+from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
 from orchestrator.model.base import Noun, digest
 from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_base import Base, Interval
-from orchestrator.proof.reachable_findings import State, StateFinding, some
+from orchestrator.proof.reachable_findings import State, StateFinding, lines_of, some
 from orchestrator.proof.reachable_search import Broke, Found, Search
 from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
-from orchestrator.proof.reachable_world import Loop, Promises, Subject, World, begun, ended, fits
+from orchestrator.proof.reachable_world import Explaining, Loop, Promises, Reason, Subject, World, begun, ended, fits
 
 __all__ = ["Mode", "StateFinding", "StatesProof", "Step", "World", "prove_states"]
 
@@ -112,11 +112,19 @@ class _Prover:
         self.network, self.policy, self.world, self.most_asked = network, policy, world, most_asked
         self.base = Base(network)
         self.flows = [flow_ends(flow.packet) for flow in policy.flows]
+        self.why = self._why_at_first()
         self.first, self.before = begun(world, policy)
         self.findings: list[StateFinding] = []
         self.loops: list[StateFinding] = []
         self._told: set[Subject] = set()
         self.number = self.asked = self.cases = 0
+
+    def _why_at_first(self) -> Mapping[Pair | int, Reason]:
+        """Before `begun`: then no packet is blamed that gets across already."""
+        if not isinstance(self.world, Explaining):
+            return {}
+        broken = self.world.broken()
+        return self.world.why([*broken.isolation, *broken.unknown, *broken.unread])
 
     def batch(self, steps: Sequence[Step]) -> None:
         """Judge the states of one batch; afterwards all its steps are done."""
@@ -124,7 +132,7 @@ class _Prover:
         batch = Batch(self.base, steps, self.flows)
         for component in batch.components():
             before = Promises(self.before.fail | self._told, self.before.unknown)
-            search = Search(self.world, batch, component, before, self.most_asked, loops=True)
+            search = Search(self.world, batch, component, before, self.most_asked, telling=True)
             found = search.run()
             self.asked += found.asked
             self.cases += found.asked > 1
@@ -157,6 +165,8 @@ class _Prover:
             done=state.done,
             partial=state.partial,
             settled=state.settled,
+            packet=broke.reason.packet,
+            lines=lines_of(self.network, broke.reason),
             fix="change the order of the steps, or declare the outage in the step that causes it",
         )
 
@@ -176,9 +186,16 @@ class _Prover:
         for subject in sorted(self.first.all, key=self.name):
             text = "before any step, and still at the end" if subject in left else "before any step, mended at the end"
             result: Result = "fail" if subject in self.first.fail else "unknown"
+            reason = Reason() if isinstance(subject, Loop) else self.why.get(subject, Reason())
             found.append(
                 StateFinding(
-                    subject=self.name(subject), result=result, batch=0, state=text, existing=subject not in left
+                    subject=self.name(subject),
+                    result=result,
+                    batch=0,
+                    state=text,
+                    packet=reason.packet,
+                    lines=lines_of(self.network, reason),
+                    existing=subject not in left,
                 )
             )
         return found

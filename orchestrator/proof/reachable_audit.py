@@ -98,14 +98,25 @@ class _Auditor:
         return walker
 
     def _replay(self, batch: Batch, finding: StateFinding) -> None:
-        """A state that the proof blames for a flow must break it."""
+        """A state that the proof blames must break the flow, or let the packet across."""
         if not finding.subject.startswith("flow "):
+            self._replay_packet(batch, finding)
             return
         values = _values(batch, finding)
         flow = self.policy.flows[int(finding.subject.removeprefix("flow "))]
         self.flows += 1
         if self._walker(batch, values).works(flow.zone, flow.packet) is True:
             self.contradictions.append(f"{finding.state}: {finding.subject} is said to fail and works")
+
+    def _replay_packet(self, batch: Batch, finding: StateFinding) -> None:
+        if finding.packet is None:
+            return
+        source, _arrow, destination = finding.subject.removeprefix("isolation: ").partition(" -> ")
+        names = self.network.zone_names
+        self.packets += 1
+        ends = self._walker(batch, _values(batch, finding)).ends(names.index(source), finding.packet)
+        if not any(end.ending == Ending.DELIVERED and names[end.zone] == destination for end in ends):
+            self.contradictions.append(f"{finding.state}: {finding.packet} is said to get across {finding.subject}")
 
     def _look(self, batch: Batch, where: str, values: dict[int, int]) -> None:
         """Nothing may break in a state that the proof does not tell."""

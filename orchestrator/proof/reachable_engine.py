@@ -9,7 +9,7 @@ exactly, filters and translations included, and what is found is kept by attachm
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import orchestrator
 from orchestrator.forwarding.engine.change import Change
@@ -34,6 +34,7 @@ from orchestrator.proof.reachable_flows import Flows
 from orchestrator.proof.reachable_isolation import Isolation
 from orchestrator.proof.reachable_loops import Loops
 from orchestrator.proof.reachable_walker import Walker
+from orchestrator.proof.reachable_world import Reason
 
 
 class EngineWorld:
@@ -123,6 +124,15 @@ class EngineWorld:
     def loops(self) -> frozenset[int]:
         """Zones some of whose packets go round now and did not in the first state."""
         return self._loops.zones()
+
+    def why(self, subjects: Collection[Pair | int]) -> dict[Pair | int, Reason]:
+        """A packet that gets across each pair, or of which nobody can tell, and lines that nobody could read."""
+        unread = self.flows.broken()[1]
+        pairs = self.isolation.why([subject for subject in subjects if not isinstance(subject, int)])
+        lines = {flow: self.walker.unread(*self.policy.flows[flow]) for flow in unread.intersection(subjects)}
+        return {
+            one: Reason(lines=lines.get(one, frozenset())) if isinstance(one, int) else pairs[one] for one in subjects
+        }
 
     def crossing(self) -> dict[Pair, PacketSet]:
         """The packets that get across forbidden pairs now and are not allowed to, exactly."""

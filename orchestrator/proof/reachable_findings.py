@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.model.base import Noun
 from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_steps import Batch, Mode
+from orchestrator.proof.reachable_world import Reason
 
 SHOWN = 5
 """Steps, lines of a step and lines of the sources that one finding names; others are counted."""
 
 
 class StateFinding(Noun):
-    """A promise that does not hold in some reachable state, with the first such state found."""
+    """A promise that does not hold in some reachable state, with the first such state found.
+
+    `packet` and `lines` (SHOWN at most) are there where the world can tell them (EngineWorld does).
+    """
 
     subject: str  # "isolation: ZONE -> ZONE", "flow N", or "loop: packets of ZONE"
     result: Result
@@ -23,6 +28,8 @@ class StateFinding(Noun):
     done: tuple[str, ...] = ()  # steps of that batch, finished
     partial: tuple[tuple[str, int], ...] = ()  # (step, lines done) of steps in their middle
     settled: tuple[tuple[str, tuple[int, ...]], ...] = ()  # of converging ones: which lines are done, from 1
+    packet: Packet | None = None  # of isolation: one that gets across, or of which nobody can tell
+    lines: tuple[str, ...] = ()  # "file:line" of what nobody could read, where that makes it unknown
     existing: bool = False  # broken before any step: told apart
     fix: str = ""
 
@@ -55,6 +62,11 @@ class State(NamedTuple):
                 texts[-1] = f", {step.name} settled in {shown} of {len(units)}"
         text = f"batch {number} with {some(done) or 'none'} done{''.join(texts)}"
         return cls(tuple(done), tuple(partial), tuple(settled), text)
+
+
+def lines_of(network: Network, reason: Reason) -> tuple[str, ...]:
+    """Lines of the sources, as people write them."""
+    return tuple(sorted(network.lines[line] for line in reason.lines if line != NONE)[:SHOWN])
 
 
 def some(names: Sequence[str], most: int = SHOWN) -> str:

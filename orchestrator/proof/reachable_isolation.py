@@ -7,7 +7,7 @@ set by packet set. A pair of which some packets are allowed (`Policy.only`) is c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,13 @@ from orchestrator.forwarding.engine.filter_rows import ACTION, Row
 from orchestrator.forwarding.engine.judge import EntryChange, Judge, Place, Seen
 from orchestrator.forwarding.engine.matrix import Matrix, source_units
 from orchestrator.forwarding.engine.matrix_parts import bounds_of
-from orchestrator.forwarding.engine.network import Action
+from orchestrator.forwarding.engine.network import Action, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.packets import Interval, PacketSet, apart, union_of
 from orchestrator.forwarding.engine.policy import Pair, Policy
 from orchestrator.forwarding.engine.restated import restated
 from orchestrator.proof.reachable_bad import Bad, BadRows, Reached, Stretch
+from orchestrator.proof.reachable_world import Reason
 
 EVERYTHING: Stretch = (0, 1 << 62)
 Between = tuple[tuple[Interval, ...], tuple[Interval, ...]]
@@ -157,6 +158,41 @@ class Isolation:
                 found[pair] = found[pair] | packets if pair in found else packets
             self._crossed = found
         return dict(self._crossed)
+
+    def why(self, pairs: Collection[Pair]) -> dict[Pair, Reason]:
+        """Of forbidden pairs that do not hold a packet, and the lines that nobody could read where those decide."""
+        crossed, _unknown = self.broken()
+        found = dict.fromkeys(pairs, Reason())
+        found |= {pair: Reason(packet) for pair, packet in self._examples(crossed.intersection(pairs))}
+        rest = found.keys() - crossed
+        for zone in {source for source, _other in rest}:
+            reason = self._unread_of(zone)
+            found |= {pair: reason for pair in rest if pair[0] == zone}
+        return found
+
+    def _examples(self, pairs: Iterable[Pair]) -> Iterator[tuple[Pair, Packet | None]]:
+        """Pairs with a packet that gets across and is not allowed to."""
+        wanted: dict[int, set[int]] = {}
+        for source, other in pairs:
+            wanted.setdefault(source, set()).add(other)
+        for attachment, row in self._bad:
+            zone = self._zone[attachment]
+            for other in wanted.get(zone, set()) & row.reached.zones:
+                where = self._between(attachment, [(row.low, row.high)])
+                packets = self._across(attachment, row.node, where, other)
+                if packets:
+                    wanted[zone].discard(other)
+                    yield (zone, other), packets.example()
+
+    def _unread_of(self, zone: int) -> Reason:
+        """A packet of a zone of which nobody can tell, and all lines that make it so."""
+        decider, packet, lines = self.engine.decider, None, frozenset[int]()
+        for attachment, row in self._bad:
+            if self._zone[attachment] == zone and row.reached.unread:
+                packets = decider.unknown(row.node, *self._between(attachment, [(row.low, row.high)]))
+                packet = packet or packets.example()
+                lines |= decider.lines(row.node, packets)
+        return Reason(packet, lines)
 
     def _settle(self) -> None:
         if self._generation != self.engine.generation:

@@ -7,7 +7,7 @@ nothing open is a state that breaks the promise. So only what the promise hangs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from orchestrator.forwarding.engine.policy import Broken
 from orchestrator.forwarding.engine.updates import Update
 from orchestrator.proof.reachable_rows import Unit
 from orchestrator.proof.reachable_steps import Batch
-from orchestrator.proof.reachable_world import Loop, Promises, Rounds, Subject, World
+from orchestrator.proof.reachable_world import Explaining, Loop, Promises, Reason, Rounds, Subject, World
 
 
 class Broke(NamedTuple):
@@ -25,6 +25,7 @@ class Broke(NamedTuple):
     subject: Subject
     unknown: bool
     values: dict[int, int]
+    reason: Reason = Reason()
 
 
 @dataclass
@@ -48,10 +49,11 @@ class Search:
         before: Promises,
         most_asked: int,
         *,
-        loops: bool = False,
+        telling: bool = False,
     ) -> None:
-        """`loops`: whether packets that go round are told, where the world knows."""
-        self.rounds = world if loops and isinstance(world, Rounds) else None
+        """`telling`: whether packets that go round are told, and why a promise does not hold, where the world knows."""
+        self.rounds = world if telling and isinstance(world, Rounds) else None
+        self.explaining = world if telling and isinstance(world, Explaining) else None
         self.world, self.batch, self.before, self.most_asked = world, batch, before, most_asked
         self.members = tuple(members)
         self.units = self._units(self.members)
@@ -120,10 +122,16 @@ class Search:
         self.finish()
         self.found.asked += 1
         answer = self._told(self.world.broken(), None, self._loops())
-        for subject in sorted(answer.all, key=str):
-            values = {self.units[0].number: 1}
-            self.found.broke.append(Broke(subject, subject not in answer.fail, values))
+        self._break(answer.all, answer, {self.units[0].number: 1})
         return self.found
+
+    def _break(self, subjects: Collection[Subject], answer: Promises, values: dict[int, int]) -> None:
+        """Note subjects that do not hold in the state in which the world is."""
+        asked = [subject for subject in subjects if not isinstance(subject, Loop)] if self.explaining else []
+        why = self.explaining.why(asked) if self.explaining and asked else {}
+        for subject in sorted(subjects, key=str):
+            reason = Reason() if isinstance(subject, Loop) else why.get(subject, Reason())
+            self.found.broke.append(Broke(subject, subject not in answer.fail, values, reason))
 
     def finish(self) -> None:
         """Bring the world to the state with all steps done."""
@@ -199,9 +207,8 @@ class Search:
             trail.append((unit, iter(range(unit.top + 1)), suspects))
             return
         answer = self._answer()
-        for subject in sorted(answer.all & (suspects or frozenset()), key=str):
-            values = {unit.number: self.fixed.get(unit.number, 0) for unit in self.units}
-            self.found.broke.append(Broke(subject, subject not in answer.fail, values))
+        values = {unit.number: self.fixed.get(unit.number, 0) for unit in self.units}
+        self._break(answer.all & (suspects or frozenset()), answer, values)
 
     def _settled(self) -> frozenset[Subject]:
         """Subjects of which a state is known in which they do not hold."""

@@ -6,6 +6,7 @@ For single flows and for audits: what becomes of one packet in one state, withou
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from orchestrator.forwarding.engine.network import NONE, Network, Packet, Prefixes
@@ -13,7 +14,7 @@ from orchestrator.forwarding.engine.plain import Plain, TooManyTrailsError
 from orchestrator.forwarding.engine.plain_flow import works
 from orchestrator.forwarding.engine.rows import Entry, Filter, Match, Port, Route, Rows
 from orchestrator.forwarding.engine.rows import Prefix as RowPrefix
-from orchestrator.forwarding.engine.trail import End
+from orchestrator.forwarding.engine.trail import End, Ending, answer_to
 from orchestrator.forwarding.engine.updates import Hop, InsertEntry, Prefix, ReplaceEntry, Update
 from orchestrator.forwarding.engine.updates import Match as UpdateMatch
 from orchestrator.proof.reachable_base import WIDTH, Base
@@ -48,6 +49,21 @@ class Walker:
             return works(self._plain, zone, packet)
         except TooManyTrailsError:
             return None
+
+    def unread(self, zone: int, packet: Packet) -> frozenset[int]:
+        """Lines (of Network.lines, or NONE) that nobody could read and that a flow meets, there or back.
+
+        None where its ways are too many.
+        """
+        self._settle()
+        found = set[int]()
+        with suppress(TooManyTrailsError):
+            for trail in self._plain.trails(zone, packet):
+                ends, answer = frozenset({trail.end}), answer_to(trail.end.packet)
+                if trail.end.ending == Ending.DELIVERED and answer is not None:
+                    ends = self._plain.ends(trail.end.zone, answer, trail.memories)
+                found |= {end.line for end in ends if end.ending == Ending.UNKNOWN}
+        return frozenset(found)
 
     def ends(self, zone: int, packet: Packet) -> frozenset[End]:
         """Every end that a packet may come to."""

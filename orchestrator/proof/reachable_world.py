@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from orchestrator.errors import InputError, PlanError
-from orchestrator.forwarding.engine.network import Network
+from orchestrator.forwarding.engine.network import Network, Packet
 from orchestrator.forwarding.engine.packets import position, text_at
 from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
 from orchestrator.forwarding.engine.updates import Update
@@ -51,6 +51,21 @@ class Rounds(Protocol):
 
     def loops(self) -> frozenset[int]:
         """Zones some of whose packets go round now and did not in the first state."""
+
+
+class Reason(NamedTuple):
+    """Of a promise that does not hold: a packet that shows it, and lines (of Network.lines) that nobody could read."""
+
+    packet: Packet | None = None
+    lines: frozenset[int] = frozenset()
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A world that can say more of what does not hold."""
+
+    def why(self, subjects: Collection[Pair | int]) -> Mapping[Pair | int, Reason]:
+        """What is known of some promises that do not hold now; those of which nothing is known may be left out."""
 
 
 @runtime_checkable
