@@ -150,7 +150,8 @@ class Translations(NamedTuple):
 
     The rewritten half's leading bits become those of `to` (family and length of `to`): a prefix of the same length as
     the matched one is 1:1, a host prefix is many to one. `to_port`: the new destination port, or NONE. A source
-    translation to a single host leaves the source port open (any). Answers are translated back by state.
+    translation to a single host leaves the source port open (any). Rules with ports leave later fragments
+    alone. Answers are translated back by state.
     """
 
     first: Int
@@ -162,7 +163,10 @@ class Translations(NamedTuple):
 
 
 class Policies(NamedTuple):
-    """Policy routing: entries of policy p in order; packets that filter `match` permits take `group` (no lookup)."""
+    """Policy routing: entries of policy p in order; packets that filter `match` permits take `group` (no lookup).
+
+    Later fragments that an entry with ports permits (see Matches) take it, too: assumed, as their ports are unknown.
+    """
 
     first: Int
     match: Int

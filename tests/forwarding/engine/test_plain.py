@@ -345,6 +345,9 @@ def test_policy_routing_takes_what_its_filter_permits_without_a_lookup() -> None
     line.build.ingress(line.left, POLICY, line.build.policy([(web, line.build.group((PORT, exit_port)))]))
     assert line.end() == (Ending.DELIVERED, 2, "delivered")
     assert line.end(WEB._replace(destination_port=22)) == DELIVERED_RIGHT
+    later = WEB._replace(source_port=0, destination_port=0, fragment=True)
+    assert line.end(later) == (Ending.DELIVERED, 2, "delivered")  # of whatever port: assumed
+    assert line.end(later._replace(protocol=17)) == DELIVERED_RIGHT
 
 
 def test_an_answer_by_another_device_finds_no_memory_there() -> None:
