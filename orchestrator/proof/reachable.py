@@ -24,7 +24,18 @@ from orchestrator.proof.reachable_base import Base, Interval
 from orchestrator.proof.reachable_findings import State, StateFinding, lines_of, some
 from orchestrator.proof.reachable_search import Broke, Found, Search
 from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
-from orchestrator.proof.reachable_world import Explaining, Loop, Promises, Reason, Subject, World, begun, ended, fits
+from orchestrator.proof.reachable_world import (
+    ByPackets,
+    Explaining,
+    Loop,
+    Promises,
+    Reason,
+    Subject,
+    World,
+    begun,
+    ended,
+    fits,
+)
 
 __all__ = ["Mode", "StateFinding", "StatesProof", "Step", "World", "prove_states"]
 
@@ -124,6 +135,8 @@ class _Prover:
         if not isinstance(self.world, Explaining):
             return {}
         broken = self.world.broken()
+        if isinstance(self.world, ByPackets):
+            self.world.crossing()  # it will be asked for: examples are taken from the same answer
         return self.world.why([*broken.isolation, *broken.unknown, *broken.unread])
 
     def batch(self, steps: Sequence[Step]) -> None:

@@ -172,6 +172,9 @@ class Isolation:
 
     def _examples(self, pairs: Iterable[Pair]) -> Iterator[tuple[Pair, Packet | None]]:
         """Pairs with a packet that gets across and is not allowed to."""
+        if self._crossed is not None:
+            yield from ((pair, self._crossed[pair].example()) for pair in pairs if pair in self._crossed)
+            return
         wanted: dict[int, set[int]] = {}
         for source, other in pairs:
             wanted.setdefault(source, set()).add(other)
