@@ -21,7 +21,7 @@ from orchestrator.forwarding.engine.policy import Broken, Pair, Policy
 from orchestrator.model.base import Noun, digest
 from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_base import Base, Interval
-from orchestrator.proof.reachable_findings import State, StateFinding, lines_of, some
+from orchestrator.proof.reachable_findings import AT_THE_END, STILL, State, StateFinding, lines_of, next_move, some
 from orchestrator.proof.reachable_search import Broke, Found, Search
 from orchestrator.proof.reachable_steps import Batch, Mode, Step, states_of
 from orchestrator.proof.reachable_world import (
@@ -96,7 +96,7 @@ def prove_states(
         prover.batch(steps)
     ended(world, policy)
     final = world.broken()
-    findings = (*prover.existing(final), *prover.findings)
+    findings = (*prover.existing(final), *prover.on_the_way(final))
     return StatesProof(
         result=_result(findings),
         engine=engine,
@@ -170,6 +170,7 @@ class _Prover:
 
     def _finding(self, batch: Batch, broke: Broke) -> StateFinding:
         state = State.of(batch, self.number, broke.values)
+        lines = lines_of(self.network, broke.reason)
         return StateFinding(
             subject=self.name(broke.subject),
             result="unknown" if broke.unknown else "fail",
@@ -179,8 +180,8 @@ class _Prover:
             partial=state.partial,
             settled=state.settled,
             packet=broke.reason.packet,
-            lines=lines_of(self.network, broke.reason),
-            fix="change the order of the steps, or declare the outage in the step that causes it",
+            lines=lines,
+            fix=next_move(broke.subject, lines, unknown=broke.unknown),
         )
 
     def name(self, subject: Subject) -> str:
@@ -200,6 +201,8 @@ class _Prover:
             text = "before any step, and still at the end" if subject in left else "before any step, mended at the end"
             result: Result = "fail" if subject in self.first.fail else "unknown"
             reason = Reason() if isinstance(subject, Loop) else self.why.get(subject, Reason())
+            lines = lines_of(self.network, reason)
+            fix = next_move(subject, lines, unknown=True) if result == "unknown" else STILL
             found.append(
                 StateFinding(
                     subject=self.name(subject),
@@ -207,11 +210,22 @@ class _Prover:
                     batch=0,
                     state=text,
                     packet=reason.packet,
-                    lines=lines_of(self.network, reason),
+                    lines=lines,
                     existing=subject not in left,
+                    fix=fix if subject in left else "",
                 )
             )
         return found
+
+    def on_the_way(self, final: Broken) -> list[StateFinding]:
+        """What did not hold in some state; an order mends nothing that fails at the end, too."""
+        never = {self.name(subject) for subject in Promises.of(final).fail - self.first.all}
+        return [
+            finding.model_copy(update={"fix": AT_THE_END})
+            if finding.result == "fail" and finding.subject in never
+            else finding
+            for finding in self.findings
+        ]
 
     def mended(self, final: Broken) -> list[Subject]:
         """What did not hold before and holds at the end."""

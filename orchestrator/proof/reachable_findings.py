@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.model.base import Noun
 from orchestrator.model.finding import Result
 from orchestrator.proof.reachable_steps import Batch, Mode
-from orchestrator.proof.reachable_world import Reason
+from orchestrator.proof.reachable_world import Loop, Reason, Subject
 
 SHOWN = 5
 """Steps, lines of a step and lines of the sources that one finding names; others are counted."""
@@ -62,6 +62,22 @@ class State(NamedTuple):
                 texts[-1] = f", {step.name} settled in {shown} of {len(units)}"
         text = f"batch {number} with {some(done) or 'none'} done{''.join(texts)}"
         return cls(tuple(done), tuple(partial), tuple(settled), text)
+
+
+AT_THE_END = "the plan's end breaks it, whatever the order: change what the steps lead to"
+STILL = "let a step mend it, or take the promise back"
+_MOVES: Final = {
+    "flow": "change the order of the steps, or declare the outage in the step that causes it",
+    "isolation": "change the order of the steps, or narrow what lets the packet across: no outage excuses it",
+    "loop": "change the order of the steps, or give the addresses a null route before: no outage excuses it",
+}
+
+
+def next_move(subject: Subject, lines: Sequence[str], *, unknown: bool) -> str:
+    """What can be done about a promise that some state on the way does not keep; `lines` that nobody could read."""
+    if unknown:
+        return f"make {some(lines) or 'what is unread on its way'} readable or take it out, then prove the plan again"
+    return _MOVES["flow" if isinstance(subject, int) else "loop" if isinstance(subject, Loop) else "isolation"]
 
 
 def lines_of(network: Network, reason: Reason) -> tuple[str, ...]:

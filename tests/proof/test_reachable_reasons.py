@@ -15,6 +15,7 @@ from orchestrator.forwarding.engine.updates import Match as NewMatch
 from orchestrator.proof.reachable import StateFinding, Step, prove_states
 from orchestrator.proof.reachable_audit import audit
 from orchestrator.proof.reachable_engine import EngineWorld
+from tests.proof.square import Square
 
 HTTPS = Packet(4, 0xC6120101, 0xC612020A, 6, 40000, 443)
 LINE = 0  # "fw.conf:77"
@@ -104,3 +105,32 @@ def test_a_packet_that_does_not_get_across_is_contradicted() -> None:
         f"{finding.state}: {invented.packet} is said to get across isolation: staff -> servers",
     )
     assert audit(network, batches, policy, proof, 0, 1) == (1, 0, 1, ())
+
+
+UNREAD = "make fw.conf:77 readable or take it out, then prove the plan again"
+NARROW = "change the order of the steps, or narrow what lets the packet across: no outage excuses it"
+OUTAGE = "change the order of the steps, or declare the outage in the step that causes it"
+END = "the plan's end breaks it, whatever the order: change what the steps lead to"
+
+
+def test_each_kind_of_finding_has_a_next_move_of_its_own() -> None:
+    network = office()
+    policy = only_https(network)
+    come, go = InsertEntry(0, 0, ssh(Action.PERMIT)), RemoveEntry(0, 0)
+    assert [finding.fix for finding in told(network, policy, come, go)] == [NARROW]
+    assert [finding.fix for finding in told(network, policy, come)] == [END]
+    assert [finding.fix for finding in told(network, policy, InsertEntry(0, 0, ssh(Action.UNKNOWN)))] == [UNREAD]
+    flows = Policy(np.ones((2, 2), np.bool_), (Flow(0, HTTPS),))
+    shut = InsertEntry(0, 0, NewEntry(NewMatch(), Action.DENY))
+    assert [finding.fix for finding in told(network, flows, shut, go)] == [OUTAGE]
+    assert [finding.fix for finding in told(network, flows, shut)] == [END]
+    nothing = Policy(policy.allowed)
+    assert [finding.fix for finding in told(network, nothing)] == ["let a step mend it, or take the promise back"]
+    assert [finding.fix for finding in told(network, nothing, shut)] == [""]  # mended
+    square = Square()
+    batches = [[Step("r2", (square.to_b("r2", "r3"),)), Step("r3", (square.to_b("r3", "r4"),))]]
+    free = Policy(np.ones((2, 2), np.bool_))
+    proof = prove_states(square.network, batches, free, EngineWorld(square.network, free))
+    assert [loop.fix for loop in proof.loops] == [
+        "change the order of the steps, or give the addresses a null route before: no outage excuses it"
+    ]
