@@ -22,6 +22,8 @@ Identity = tuple[str, str, str]
 REACH_TABLES = ("hosts", "servers", "tenants", "interfaces", "vrfs", "devices")
 CROSSING_TABLES = ("hosts", "servers", "tenants")
 FLOW_TABLES = ("hosts", "servers", "tenants", "workloads", "service_names", "systems")
+UNREAD = "make what is named here readable or take it out, then read the configuration again"
+ORDER = "change the order of the steps, or declare the outage in the step that causes it"
 
 
 @dataclass
@@ -126,7 +128,7 @@ class Judge:
             result="unknown" if result.works is None else "fail",
             what=result.why,
             where=place_of(row, self.facts),
-            fix="change the order of the steps, or declare the outage in the step that causes it",
+            fix=UNREAD if result.works is None else ORDER,
             trace=result.trace,
         )
         self._take(flow.code, (finding,), state)

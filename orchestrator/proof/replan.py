@@ -118,14 +118,18 @@ def _reasons(found: Ordered, world: StepWorld) -> Iterator[Finding]:
                 f"no order of the steps keeps every promise: {' and '.join(names)} "
                 f"exclude {' and '.join(map(str, conflict.promises))}"
             )
-            yield Finding(subject="order", result="fail", what=what, fix=_FIX)
+            yield Finding(subject="order", result="fail", what=what, fix=way_out(conflict, world))
         else:
             yield _undecided(names)
     for steps in found.undecided:
         yield _undecided([world.steps[step].name for step in steps])
 
 
-_FIX = "free one of these steps (split it, or let it do less), or declare the flow in its outage"
+def way_out(conflict: Conflict, world: StepWorld) -> str:
+    """What frees a step; an outage excuses flows, no rule."""
+    free = "free one of these steps (split it, or let it do less)"
+    codes = {flow.code for flow in world.policy.flows}
+    return f"{free}, or declare the flow in its outage" if codes.intersection(conflict.promises) else free
 
 
 def _undecided(names: list[str]) -> Finding:

@@ -8,7 +8,9 @@ from orchestrator.model.estate import Edit
 from orchestrator.model.network import FilterRule, Host
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.proof import verify
-from orchestrator.proof.replan import reordered
+from orchestrator.proof.order import Conflict
+from orchestrator.proof.replan import reordered, way_out
+from orchestrator.proof.step_world import StepWorld
 from tests.proof.plans import drop, plan, policy, put, spoilt_district, step, whole_policy
 from tests.whole import planned
 
@@ -126,8 +128,24 @@ def test_steps_that_exclude_each_other_are_named_with_the_promise() -> None:
     found = reordered(now(), impossible, policy("F-010"))
     assert found.plan is impossible
     assert found.verdict.result == "fail"
-    assert [(item.result, item.what) for item in found.said if item.subject == "order"] == [
-        ("fail", "no order of the steps keeps every promise: host and entry exclude F-010")
+    (said,) = (item for item in found.said if item.subject == "order")
+    assert (said.result, said.what, said.fix) == (
+        "fail",
+        "no order of the steps keeps every promise: host and entry exclude F-010",
+        "free one of these steps (split it, or let it do less), or declare the flow in its outage",
+    )
+
+
+def test_no_outage_is_offered_where_steps_break_a_rule() -> None:
+    """An outage excuses flows alone."""
+    world = StepWorld(now(), without_order(), policy("F-010"), (), ())
+    ways = [
+        way_out(Conflict((0, 2), promises, (), (0, 1, 2), two_phase=True), world)
+        for promises in (("R4 fw1: tcp 443",), ("R4 fw1: tcp 443", "F-010"))
+    ]
+    assert ways == [
+        "free one of these steps (split it, or let it do less)",
+        "free one of these steps (split it, or let it do less), or declare the flow in its outage",
     ]
 
 

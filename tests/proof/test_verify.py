@@ -151,7 +151,10 @@ def test_a_line_nobody_understood_makes_the_verdict_unknown_and_names_the_line()
     assert verdict.result == "unknown"
     reason = "line not understood: configs/fw1/nftables.conf:7 'ip saddr 10.0.0.0/8 drop'"
     assert any(item.subject == "R4" and reason in item.what for item in verdict.findings if item.result == "unknown")
-    assert any(item.subject == "F-010" and reason in item.what for item in verdict.findings if item.result == "unknown")
+    flows = [item for item in verdict.findings if item.subject == "F-010" and item.result == "unknown"]
+    assert any(reason in item.what for item in flows)
+    advice = "make what is named here readable or take it out, then read the configuration again"
+    assert {item.fix for item in flows} == {advice}
     assert verdict.proof["unparsed"] == ["configs/fw1/nftables.conf:7"]
 
 
