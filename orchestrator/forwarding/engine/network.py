@@ -114,8 +114,8 @@ class Matches(NamedTuple):
     `destination_port` holds type * 256 + code for ICMP, which has no source port (0). `established`: NONE any packet;
     1 only answers: where it has a connection table (stateful) those of its connections, elsewhere packets of TCP with
     the ACK or RST flag, and no other protocol has one. `fragment`: NONE any packet, 1 only later fragments. A later
-    fragment carries no ports: an entry with ports does not match it when it denies, and matches it by the rest of its
-    conditions when it permits. `in_port`: only packets that entered the device by this port (NONE: any).
+    fragment carries no ports and no flags: an entry with such conditions does not match it when it denies, and matches
+    it by the rest of them when it permits. `in_port`: only packets that entered the device by this port (NONE: any).
     """
 
     source: Prefixes

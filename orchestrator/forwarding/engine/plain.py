@@ -6,8 +6,9 @@ This is what the engine is compared with, so it shares nothing with it but the a
 - Delivery needs a port without a peer at which a zone is attached; the destination need not be the zone's. Egress
   operations come before a missing cable is noticed; a port that is down carries nothing, operations included.
 - `in_port` is the port by which the packet last arrived anywhere; a lookup in another table keeps it.
-- Header fields are numbers, whatever the protocol. A later fragment has no ports: entries with ports do not match it
-  when they deny, match it by the rest when they permit or are unknown; translation rules with ports do not match it.
+- Header fields are numbers, whatever the protocol. A later fragment has no ports or flags: entries with ports, or for
+  answers, do not match it when they deny, match it by the rest when they permit or are unknown; such translation rules
+  do not match it.
 - Packets that may match something unknown end there, with the answer unknown; they do not go on as if permitted.
 - A stateful filter knows answers by its device's memory alone, so its entries for answers (`established`) never match.
 - After a translation of many sources to one host any source port is possible: branches, one for each port that some

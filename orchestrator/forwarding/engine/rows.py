@@ -140,7 +140,7 @@ def holds(prefix: Prefix, family: int, address: int) -> bool:
 
 
 def fields_fit(match: Match, packet: Packet, in_port: int, *, ports_must_fit: bool) -> bool:
-    """Whether a packet meets a match; a later fragment has no ports, so they fit only when they need not.
+    """Whether a packet meets a match; a later fragment has no ports and flags, so they fit only when they need not.
 
     `established` is read as the flag of TCP: who knows connections does not ask here.
     """
@@ -149,16 +149,18 @@ def fields_fit(match: Match, packet: Packet, in_port: int, *, ports_must_fit: bo
         and holds(match.source, packet.family, packet.source)
         and holds(match.destination, packet.family, packet.destination)
         and match.protocol[0] <= packet.protocol <= match.protocol[1]
-        and (match.established == NONE or (packet.established and packet.protocol == TCP))
+        and (match.established == NONE or packet.protocol == TCP)
         and (match.fragment == NONE or packet.fragment)
-        and _ports_fit(match, packet, ports_must_fit)
+        and _transport_fits(match, packet, ports_must_fit)
     )
 
 
-def _ports_fit(match: Match, packet: Packet, ports_must_fit: bool) -> bool:
+def _transport_fits(match: Match, packet: Packet, ports_must_fit: bool) -> bool:
     if packet.fragment:
         has_ports = match.source_port != EVERY_PORT or match.destination_port != EVERY_PORT
-        return not (has_ports and ports_must_fit)
+        return not (ports_must_fit and (has_ports or match.established == 1))
+    if match.established == 1 and not packet.established:
+        return False
     source_fits = match.source_port[0] <= packet.source_port <= match.source_port[1]
     return source_fits and match.destination_port[0] <= packet.destination_port <= match.destination_port[1]
 

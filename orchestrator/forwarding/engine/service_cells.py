@@ -100,8 +100,8 @@ class Axes:
             cover, which = distinct_rows(held)
             classes.append(which)
             covers.append(cover)
-        established = rows[:, 8] == 1
-        layers, later = 1 + int((established & whole).any()), 1 + int((established & (rows[:, 7] == 1)).any())
+        layers = 1 + int(((rows[:, 8] != 0) & whole).any())
+        later = 1 + int(((rows[:, 8] == 1) & (rows[:, 7] == 1)).any())
         return cls(members, (starts[0], starts[1]), (classes[0], classes[1]), (covers[0], covers[1]), layers, later)
 
     def plane(self, whole: NDArray[np.int32], later: NDArray[np.int32]) -> Plane:
@@ -131,7 +131,7 @@ def merged(keys: Keys, plane_of: NDArray[np.int64], axes: list[Axes]) -> Service
             open_to = (rows[:, 8] == 0) | (layer == 1)
             for source in range(sources):
                 whole[layer, source] = atoms(right & left[source] & open_to, axis.members)
-        free = [(rows[:, 8] == 0) | (layer == 1) for layer in range(axis.later_layers)]
+        free = [(rows[:, 8] != 1) | (layer == 1) for layer in range(axis.later_layers)]
         later = [atoms(((rows[:, 7] == 1) & is_free)[None, :], axis.members) for is_free in free]
         planes.append(axis.plane(whole, np.concatenate(later)))
     table = np.frombuffer(b"".join(seen), dtype=np.uint8).reshape(len(seen), -1)
@@ -170,7 +170,7 @@ def unmerged(keys: Keys, plane_of: NDArray[np.int64], axes: list[Axes]) -> Servi
             lows.append(offset + column[repeats])
             highs.append(offset + beyond[repeats])
         for layer in range(axis.later_layers):
-            chosen = np.flatnonzero(later & ((rows[:, 8] == 0) | (layer == 1)))
+            chosen = np.flatnonzero(later & ((rows[:, 8] != 1) | (layer == 1)))
             owners.append(axis.members[chosen])
             lows.append(np.full(len(chosen), base + size + layer))
             highs.append(np.full(len(chosen), base + size + layer + 1))

@@ -198,9 +198,18 @@ def _established_of_any_protocol(
     """Answers of UDP and ICMP have the flag, too."""
     keys = service_keys(match._replace(established=np.full_like(match.established, NONE)), action, stateful)
     flag = match.established == 1
-    keys[:, 8] = flag
+    keys[:, 8] = flag * 2
     if stateful is not None:
         keys[flag & stateful] = 0
+    return keys
+
+
+def _fragments_have_flags(
+    match: Matches, action: Column | None = None, stateful: NDArray[np.bool_] | None = None
+) -> Keys:
+    """Entries for answers tell later fragments of answers from others."""
+    keys = service_keys(match, action, stateful)
+    keys[keys[:, 8] == 2, 8] = 1
     return keys
 
 
@@ -229,6 +238,7 @@ def _short_range(match: Matches, action: Column | None = None, stateful: NDArray
         _established_of_any_protocol,
         _fragments_ignored,
         _fragments_have_ports,
+        _fragments_have_flags,
         _short_range,
     ],
 )

@@ -186,6 +186,26 @@ def test_established_is_a_flag_of_tcp_for_a_stateless_filter(
         assert packets.is_empty is (protocol[0] > 6 or protocol[1] < 6)
 
 
+@pytest.mark.parametrize(("action", "new", "later"), [(PERMIT, False, True), (DENY, True, True)])
+def test_a_later_fragment_has_no_flag_that_an_entry_could_see(action: Action, new: bool, later: bool) -> None:
+    """Whether it belongs to an answer or not: permitted by the rest of the entry, never denied."""
+    line = Line()
+    entry = Entry(Match(protocol=(6, 6), established=1), action)
+    otherwise = PERMIT if action == DENY else DENY
+    line.build.ingress(line.b_to_a, FILTER, line.build.filter([entry], otherwise, stateful=False))
+    packets = Engine(line.build.build()).reach().packets(0, 1)
+    fragment = WEB._replace(source_port=0, destination_port=0, fragment=True)
+    for packet, expected in (
+        (WEB, new),
+        (WEB._replace(established=True), not new),
+        (fragment, later),
+        (fragment._replace(established=True), later),
+        (fragment._replace(protocol=17), new),
+    ):
+        assert (line.end(packet) == DELIVERED_RIGHT) is expected
+        assert packets.holds(packet) is expected
+
+
 def test_a_stateless_filter_without_an_entry_for_answers_stops_them() -> None:
     line = Line()
     line.build.egress(line.a_to_b, FILTER, line.build.filter([Entry(HTTPS, PERMIT)], stateful=False))

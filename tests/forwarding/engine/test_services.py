@@ -25,16 +25,18 @@ def random_keys(random: Random, most: int = 10) -> Keys:
         later = random.random() < 0.5 or not whole
         ports = (random.choice(RANGES), random.choice(RANGES)) if whole else (EVERY, EVERY)
         protocol = random.choice([(0, 255), (6, 6), (17, 17), (6, 17), (1, 1)])
-        rows.append((*protocol, *ports[0], *ports[1], int(whole), int(later), int(random.random() < 0.3)))
+        rows.append((*protocol, *ports[0], *ports[1], int(whole), int(later), random.choice((0, 0, 0, 1, 2))))
     return distinct_keys(np.array(rows, np.int32).reshape(-1, 9))[0]
 
 
 def holds(key: list[int], packet: Packet) -> bool:
     """Whether a match holds a packet's service, read off its row."""
-    if not key[0] <= packet.protocol <= key[1] or (key[8] and not packet.established):
+    if not key[0] <= packet.protocol <= key[1] or (key[8] == 1 and not packet.established):
         return False
     if packet.fragment:
         return bool(key[7])
+    if key[8] and not packet.established:
+        return False
     ports = key[2] <= packet.source_port <= key[3] and key[4] <= packet.destination_port <= key[5]
     return bool(key[6]) and ports
 

@@ -55,14 +55,16 @@ def meets(entry: Entry, in_port: int, stateful: bool) -> Any:
     ports = z3.And(
         within(SOURCE_PORT, match.source_port, 65535), within(DESTINATION_PORT, match.destination_port, 65535)
     )
-    has_ports = match.source_port != EVERY_PORT or match.destination_port != EVERY_PORT
-    later = z3.BoolVal(not (has_ports and entry.action == Action.DENY))
+    flag = match.established == 1
+    needs = flag or match.source_port != EVERY_PORT or match.destination_port != EVERY_PORT
+    later = z3.BoolVal(not (needs and entry.action == Action.DENY))
+    whole = z3.And(ports, z3.BoolVal(match.fragment != 1), ESTABLISHED if flag else z3.BoolVal(True))
     return z3.And(
         in_prefix(SOURCE, match.source),
         in_prefix(DESTINATION, match.destination),
         within(PROTOCOL, match.protocol, 255),
-        z3.If(FRAGMENT, later, z3.And(ports, z3.BoolVal(match.fragment != 1))),
-        z3.BoolVal(True) if match.established == NONE else z3.And(ESTABLISHED, PROTOCOL == TCP),
+        z3.If(FRAGMENT, later, whole),
+        PROTOCOL == TCP if flag else z3.BoolVal(True),
     )
 
 
