@@ -117,8 +117,12 @@ def _begin(network: Network, policy: Policy) -> None:
 
 
 def _fit(steps: Sequence[Step], policy: Policy) -> None:
+    if not isinstance(steps, Sequence):
+        raise PlanError(f"a batch is given as {type(steps).__name__}: give every batch as a list of steps")
     seen = set[str]()
     for step in steps:
+        if not isinstance(step, Step):
+            raise PlanError(f"a batch holds a {type(step).__name__}: give every batch as a list of steps")
         if step.name in seen:
             raise PlanError(f"two steps of one batch are named {step.name}: findings tell them by name; rename one")
         seen.add(step.name)

@@ -50,6 +50,16 @@ def test_a_step_of_other_things_than_lines_and_flows_is_refused() -> None:
     assert Step("r3", [line], outage=[np.int64(0)]) == Step("r3", (line,), outage=frozenset({0}))  # type: ignore[arg-type]  # lists will do
 
 
+def test_batches_that_hold_no_steps_are_refused() -> None:
+    square = Square()
+    step = Step("r3", (square.to_b("r3", "r4"),))
+    told = ": give every batch as a list of steps$"
+    with pytest.raises(PlanError, match=f"^a batch is given as Step{told}"):
+        prove_states(square.network, [step], square.policy, square.world())  # type: ignore[list-item]  # a step is no batch
+    with pytest.raises(PlanError, match=f"^a batch holds a list{told}"):
+        order_steps(square.network, [[step]], square.policy, square.world())  # type: ignore[list-item]  # nor a batch a step
+
+
 def test_two_steps_of_one_name_in_a_batch_are_refused() -> None:
     square = Square()
     steps = [Step("turn", (square.to_b("r3", "r4"),)), Step("turn", (square.to_b("r2", "r3"),))]
@@ -87,6 +97,11 @@ def test_a_policy_of_other_things_than_arrays_and_flows_is_refused() -> None:
     for policy, told in (
         (Policy([[True] * 2] * 2), "policy.allowed is of list: 2 zones need an array of bool, (2, 2)"),  # type: ignore[arg-type]  # a list is refused
         (Policy(allowed[:1]), "policy.allowed is bool (1, 2): 2 zones need an array of bool, (2, 2)"),
+        (Policy(allowed, (Flow("a", square.packet),)), "policy.flows[0].zone is 'a': use 0..1"),  # type: ignore[arg-type]  # names, too
+        (
+            Policy(np.eye(2, dtype=np.bool_), (), {(0, 1): None}),  # type: ignore[dict-item]  # no packets, too
+            "policy.only[(0, 1)] is of NoneType: give packets, as Engine.reach().packets makes them",
+        ),
         (Policy(allowed, ((0, 1),)), "policy.flows[0] is (0, 1): give Flow(zone, Packet(...))"),  # type: ignore[arg-type]  # pairs, too
     ):
         with pytest.raises(InputError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -49,10 +50,18 @@ class Policy:
         for index, flow in enumerate(self.flows):
             if not isinstance(flow, Flow) or not isinstance(flow.packet, Packet):
                 raise InputError(f"policy.flows[{index}] is {flow!r}: give Flow(zone, Packet(...))")
-            if not 0 <= flow.zone < count:
-                raise InputError(f"policy.flows[{index}].zone is {flow.zone}: use 0..{count - 1}")
+            if not isinstance(flow.zone, Integral) or not 0 <= flow.zone < count:
+                raise InputError(f"policy.flows[{index}].zone is {flow.zone!r}: use 0..{count - 1}")
             check_packet(flow.packet)
-        for pair in self.only:
+        self._check_only(count)
+
+    def _check_only(self, count: int) -> None:
+        for pair, packets in self.only.items():
+            if not isinstance(packets, PacketSet):
+                given = type(packets).__name__
+                raise InputError(
+                    f"policy.only[{pair}] is of {given}: give packets, as Engine.reach().packets makes them"
+                )
             if not all(0 <= zone < count for zone in pair) or self.allowed[pair]:
                 raise InputError(f"policy.only holds {pair}: name pairs of 0..{count - 1} that are not allowed")
 
