@@ -172,13 +172,17 @@ class PacketSet:
         return bool(self.pieces)
 
     def __or__(self, other: PacketSet) -> PacketSet:
-        return self.combine(other, or_)
+        left, right = together(self, other)
+        if not (left.pieces and right.pieces):
+            return left if left.pieces else right
+        return left.combine(right, or_)
 
     def __and__(self, other: PacketSet) -> PacketSet:
         return self.combine(other, and_)
 
     def __sub__(self, other: PacketSet) -> PacketSet:
-        return self.combine(other, lambda mine, yours: mine & ~yours)
+        left, right = together(self, other)
+        return left.combine(right, lambda mine, yours: mine & ~yours) if right.pieces else left
 
     def __le__(self, other: PacketSet) -> bool:
         return self is other or not self - other
@@ -194,10 +198,14 @@ class PacketSet:
         known: dict[tuple[int, int], Row] = {}
         rows: dict[Row, Row] = {}
 
+        def either(mine: int, yours: int) -> int:  # services are large numbers: none is kept twice
+            result = operation(mine, yours)
+            return mine if result == mine else yours if result == yours else result
+
         def both(mine: Row, yours: Row) -> Row:
             key = (id(mine), id(yours))  # rows live as long as the two sets: the same objects, the same answer
             if key not in known:
-                row = combined(mine, yours, 0, operation)
+                row = combined(mine, yours, 0, either)
                 known[key] = rows.setdefault(row, row)
             return known[key]
 

@@ -44,7 +44,7 @@ NO_ANSWER: Final = -2
 GOES_ROUND: Final = -3
 UPPER: Final = 1
 EVERY_PATH: Final = 2
-LIMIT: Final = 1 << 28  # words of one answer: 2 GiB
+LIMIT: Final = 1 << 26  # words of one answer where it is made: with what is read of it about 1 GB
 THREADS: Final = 2
 
 
@@ -138,6 +138,10 @@ def sent_by(network: Network, labels: Labels, attachments: Attachments, attachme
     prefixes = Prefixes(family[mine], high[mine], low[mine], length[mine])
     ends = labels.low(prefixes).tolist(), labels.high(prefixes).tolist()  # boxes() is for plain numbers
     return list(union_of(positions(labels, *ends)))
+
+
+def _number(words: NDArray[np.uint64]) -> int:
+    return int.from_bytes(words.astype("<u8").tobytes(), "little")
 
 
 class Slicer:
@@ -261,7 +265,8 @@ class Slicer:
         cells = int(answer.cells)
         lows, highs = answer.source_low[:cells], answer.source_high[:cells]
         words = np.ctypeslib.as_array(answer.services, (cells, width)) if cells else np.zeros((0, width), np.uint64)
-        bits = [int.from_bytes(row.astype("<u8").tobytes(), "little") for row in words]
+        values: dict[int, int] = {}  # many cells have the services of others: one number for all of them
+        bits = [values.setdefault(value, value) for value in map(_number, words)]
         spans = [(low, high, value) for (low, high), value in zip(positions(labels, lows, highs), bits, strict=True)]
         first = answer.row_first[: answer.rows + 1] if answer.rows else []
         known: dict[Row, Row] = {}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from orchestrator.forwarding.engine.builder import NetworkBuilder, firsts, numbers, prefixes
+from orchestrator.forwarding.engine import slices
+from orchestrator.forwarding.engine.builder import Entry, Match, NetworkBuilder, firsts, numbers, prefixes
 from orchestrator.forwarding.engine.decide import Decider
 from orchestrator.forwarding.engine.hygiene import inspected
 from orchestrator.forwarding.engine.labels import Labels
@@ -21,6 +22,7 @@ from tests.forwarding.engine.graphs import (
     random_intervals,
     random_network,
     random_packet,
+    variants_of,
     within,
 )
 from tests.forwarding.engine.test_matrix import random_update
@@ -176,6 +178,51 @@ def inspected_range(decider: Decider, count: int) -> object:
     decider.table.count[0] = count
     decider.table._view = None
     return inspected(decider, 0)
+
+
+def of_entries(entries: list[Entry]) -> Decider:
+    """A decider over one filter."""
+    made = NetworkBuilder()
+    made.filter(entries, Action.PERMIT)
+    network = made.build()
+    return Decider(network, labels_of(network), Graph(Random(1), network, size=0).outcomes(), variants_of(network))
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_an_answer_above_the_bound_is_refused_however_it_is_large(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few cells with many services, and of many cells with few: the same bound holds the memory of both."""
+    spans = [Match("10.0.0.0/8", None, (6, 6), (low, 65535)) for low in range(1, 60)]
+    spans += [Match("10.0.0.0/8", None, (6, 6), destination_port=(low, low)) for low in range(1, 60)]
+    hosts = [Match(f"10.0.{low}.0/25", f"11.0.{low}.0/25") for low in range(16)]
+    for matches, cells, pieces, width in ((spans, 3, 1, 57), (hosts, 33, 33, 1)):
+        decider = of_entries([Entry(match, Action.DENY) for match in matches])
+        assert decider.table.services.width == width
+        monkeypatch.setattr(slices, "LIMIT", (cells + 1) * (width + 24) + (pieces - 1) * 24 - 1 + limit)
+        if limit:
+            assert decider.slicer.permitted(EVERY, EVERY, variant=0)
+            continue
+        with pytest.raises(TooManyPiecesError) as caught:
+            decider.slicer.permitted(EVERY, EVERY, variant=0)
+        assert str(caught.value) == "a filter's answer falls into too many pieces: ask about fewer addresses at once"
+
+
+def test_equal_services_are_one_number_in_an_answer_and_in_what_is_made_of_it() -> None:
+    ports = [(low, low) for low in range(100)]
+    matches = [
+        Match(f"10.{row}.0.0/17", None, (6, 6), destination_port=port) for row, port in enumerate(ports[:3] * 40)
+    ]
+    matches += [Match("12.0.0.0/8", None, (6, 6), destination_port=port) for port in ports]
+    decider = of_entries([Entry(match, Action.DENY) for match in matches])
+    services = decider.table.services
+    found = decider.slicer.permitted(EVERY, EVERY, variant=0)
+    for made in (
+        found,
+        found & PacketSet.product(services, EVERY, EVERY, services.everything),
+        PacketSet(services) | found,
+    ):
+        bits = [bits for _low, _high, row in made.pieces for _source, _last, bits in row]
+        assert len(bits) > 100
+        assert len(set(map(id, bits))) == len(set(bits)) == 5
 
 
 def test_what_the_native_part_refuses_is_said() -> None:

@@ -94,7 +94,8 @@ int sweep(scratch *s);
 void inspect(scratch *s, const uint64_t *active);
 int put_cell(scratch *s, int64_t low, int64_t high, const uint64_t *value);
 int begin_row(slice_result *r);
-int put_piece(slice_result *r, int64_t low, int64_t high, int64_t row);
+int put_piece(scratch *s, int64_t low, int64_t high, int64_t row);
+int too_large(const scratch *s);
 
 static inline int some_bit(const uint64_t *words, int64_t count)
 {

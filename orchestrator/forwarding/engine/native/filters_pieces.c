@@ -1,6 +1,18 @@
 /* One exact answer: pieces of destinations with a row of sources each. */
 #include "filters_inside.h"
 
+#define OBJECTS 24 /* words that Python takes to name a cell or a piece, beside the cell's services */
+
+/* Whether an answer with one more cell is above its limit, in words: what it takes here, and about as much again where
+   Python reads it (slices.py). Few cells of many services count like many of few. What is kept only until the answer is
+   there, the sets of entries met, may take as much again. */
+int too_large(const scratch *s)
+{
+    const slice_result *r = s->emit;
+    int64_t held = (r->cells + 1) * (s->view->width + OBJECTS) + r->pieces * OBJECTS;
+    return held > r->limit || held + s->seen_count * ((s->candidates + 63) / 64) > 2 * r->limit;
+}
+
 int put_cell(scratch *s, int64_t low, int64_t high, const uint64_t *value)
 {
     slice_result *r = s->emit;
@@ -16,7 +28,7 @@ int put_cell(scratch *s, int64_t low, int64_t high, const uint64_t *value)
         r->source_high[r->cells - 1] = high;
         return FILTERS_FINE;
     }
-    if ((r->cells + 1) * (width + 2) > r->limit)
+    if (too_large(s))
         return FILTERS_TOO_LARGE;
     int64_t low_room = r->cell_room, high_room = r->cell_room, value_room = r->cell_room;
     if (!grow(&r->source_low, &low_room, r->cells + 1, sizeof *r->source_low) ||
@@ -40,12 +52,15 @@ int begin_row(slice_result *r)
     return FILTERS_FINE;
 }
 
-int put_piece(slice_result *r, int64_t low, int64_t high, int64_t row)
+int put_piece(scratch *s, int64_t low, int64_t high, int64_t row)
 {
+    slice_result *r = s->emit;
     if (r->pieces && r->high[r->pieces - 1] == low && r->row[r->pieces - 1] == row) {
         r->high[r->pieces - 1] = high;
         return FILTERS_FINE;
     }
+    if (too_large(s))
+        return FILTERS_TOO_LARGE;
     int64_t low_room = r->piece_room, high_room = r->piece_room, row_room = r->piece_room;
     if (!grow(&r->low, &low_room, r->pieces + 1, sizeof *r->low) ||
         !grow(&r->high, &high_room, r->pieces + 1, sizeof *r->high) ||

@@ -140,7 +140,7 @@ static int64_t row_of(scratch *s)
             return s->seen_table[place];
         place = (place + 1) & (uint64_t)(s->seen_buckets - 1);
     }
-    if (s->seen_count >= INT32_MAX || (s->seen_count + 1) * words > ((int64_t)1 << 28))
+    if (s->seen_count >= INT32_MAX || (s->seen_count + 1) * words > ((int64_t)1 << 28) || (s->emit && too_large(s)))
         return s->status = FILTERS_TOO_LARGE, -1;
     if (!grow(&s->seen, &s->seen_room, (s->seen_count + 1) * words + 1, sizeof *s->seen))
         return s->status = FILTERS_NO_MEMORY, -1;
@@ -210,7 +210,7 @@ int sweep(scratch *s)
             if (row < 0)
                 return s->status;
             if (s->emit && s->emit->row_first[row + 1] > s->emit->row_first[row]) {
-                int status = put_piece(s->emit, place, next, row);
+                int status = put_piece(s, place, next, row);
                 if (status)
                     return status;
             }
