@@ -71,7 +71,7 @@ class _Auditor:
 
     def run(self, number: int) -> Audit:
         """Draw the states, walk, compare."""
-        blamed = [finding for finding in self.proof.findings if finding.batch and finding.result == "fail"]
+        blamed = [finding for finding in self.proof.findings if finding.batch]
         drawn = sorted(self.random.randrange(len(self.batches)) for _draw in range(number)) if self.batches else []
         base = Base(self.network)
         for index, steps in enumerate(self.batches):
@@ -98,9 +98,11 @@ class _Auditor:
         return walker
 
     def _replay(self, batch: Batch, finding: StateFinding) -> None:
-        """A state that the proof blames must break the flow, or let the packet across."""
+        """A state that the proof blames must break the flow, let the packet across, or leave it unknown."""
         if not finding.subject.startswith("flow "):
             self._replay_packet(batch, finding)
+            return
+        if finding.result == "unknown":
             return
         values = _values(batch, finding)
         flow = self.policy.flows[int(finding.subject.removeprefix("flow "))]
@@ -115,8 +117,13 @@ class _Auditor:
         names = self.network.zone_names
         self.packets += 1
         ends = self._walker(batch, _values(batch, finding)).ends(names.index(source), finding.packet)
-        if not any(end.ending == Ending.DELIVERED and names[end.zone] == destination for end in ends):
-            self.contradictions.append(f"{finding.state}: {finding.packet} is said to get across {finding.subject}")
+        if finding.result == "unknown":
+            agreed, said = any(end.ending == Ending.UNKNOWN for end in ends), "to be unknown"
+        else:
+            agreed = any(end.ending == Ending.DELIVERED and names[end.zone] == destination for end in ends)
+            said = "to get across"
+        if not agreed:
+            self.contradictions.append(f"{finding.state}: {finding.packet} is said {said}, {finding.subject}")
 
     def _look(self, batch: Batch, where: str, values: dict[int, int]) -> None:
         """Nothing may break in a state that the proof does not tell."""

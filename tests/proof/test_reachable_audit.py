@@ -40,6 +40,8 @@ def test_an_audit_by_plain_walks_agrees_with_a_proof_by_the_engine(seed: int) ->
         reject()
     assert found.contradictions == ()
     assert found.states >= 5
+    isolation = [finding for finding in proof.findings if finding.subject.startswith("isolation: ")]
+    assert all(finding.packet for finding in isolation if not finding.fix.startswith("split"))
 
 
 @given(st.integers(0, 2**32))

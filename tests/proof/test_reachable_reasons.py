@@ -102,9 +102,14 @@ def test_a_packet_that_does_not_get_across_is_contradicted() -> None:
     lying = proof.model_copy(update={"findings": (invented,)})
     found = audit(network, batches, policy, lying, 0, 1)
     assert found.contradictions == (
-        f"{finding.state}: {invented.packet} is said to get across isolation: staff -> servers",
+        f"{finding.state}: {invented.packet} is said to get across, isolation: staff -> servers",
     )
     assert audit(network, batches, policy, proof, 0, 1) == (1, 0, 1, ())
+    unsure = finding.model_copy(update={"result": "unknown"})
+    found = audit(network, batches, policy, proof.model_copy(update={"findings": (unsure,)}), 0, 1)
+    assert found.contradictions == (
+        f"{finding.state}: {finding.packet} is said to be unknown, isolation: staff -> servers",
+    )
 
 
 UNREAD = "make fw.conf:77 readable or take it out, then prove the plan again"
