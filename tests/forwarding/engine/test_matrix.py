@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from network_models.tree import tree
+from orchestrator.forwarding.engine.builder import NetworkBuilder
 from orchestrator.forwarding.engine.changed import UpdateError
 from orchestrator.forwarding.engine.core import Core
 from orchestrator.forwarding.engine.decide import Decider
+from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.matrix import Matrix, PairChanges
 from orchestrator.forwarding.engine.matrix_fast import FastPart
 from orchestrator.forwarding.engine.matrix_parts import SlicedPart
-from orchestrator.forwarding.engine.network import Action, Packet
+from orchestrator.forwarding.engine.network import Action, HopKind, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.tables import compile_network
 from orchestrator.forwarding.engine.updates import (
@@ -191,6 +193,24 @@ def test_a_pair_of_one_services_is_a_product_and_packets_say_the_same() -> None:
         assert (
             found.pieces[0][2][0][:2] != ((10 << 24) + (a << 8), (10 << 24) + (a << 8) + 256) or len(found.pieces) > 1
         )
+
+
+@pytest.mark.parametrize("behind", [0, 1, -(10**8)])
+def test_nothing_behind_the_zones_of_attachments_is_read(behind: int) -> None:
+    """Two threads, and one zone has most attachments: the part of one thread is empty."""
+    made = NetworkBuilder()
+    one, others = made.port("r/x"), [made.port("r/x") for _ in range(7)]
+    made.attach("one", one, "198.18.1.0/24")
+    for number, port in enumerate(others):
+        made.attach("other", port, f"198.18.2.{number}/32")
+    made.route("r/x", "198.18.2.0/24", (HopKind.PORT, others[0]))
+    made.route("r/x", "198.18.1.0/24", (HopKind.PORT, one))
+    engine = Engine(made.build())
+    zone = np.append(engine.attachments.zone, np.int32(behind))[:-1]
+    given = engine.attachments._replace(zone=zone)
+    for _time in range(20):
+        found = Matrix(engine.decider, engine.classes(), given, pairwise=True, threads=2)
+        assert found.reaches().all()
 
 
 def test_a_network_without_zones_that_send_has_an_empty_matrix() -> None:

@@ -67,7 +67,8 @@ inline void answer_run_of(answer_part *p, int64_t a, int64_t lanes, int64_t d, i
 static void answer_clear(answer_part *p)
 {
     const matrix *m = p->m;
-    int64_t from = p->begin ? m->zone[p->begin] : 0, to = p->end < m->width ? m->zone[p->end] : m->zones;
+    int64_t to = p->end < m->width ? m->zone[p->end] : m->zones;
+    int64_t from = !p->begin ? 0 : p->begin < m->width ? m->zone[p->begin] : m->zones; /* a part may be empty */
     size_t bytes = sizeof *p->some * (size_t)((to - from) * m->zones);
     if (p->reached || from >= to)
         return;
