@@ -24,6 +24,7 @@ V6_FIRST: Final = 1 << 33
 END: Final = 1 << 62
 GAP: Final = 1 << 20
 _ONE: Final = np.uint64(1)
+_HALF: Final = (1 << 64) - 1
 
 
 class LabelsError(OnefoldError):
@@ -45,8 +46,8 @@ def _ends(prefixes: Prefixes) -> tuple[Half, Half]:
 class Labels:
     """The labels of one network's boundaries. `low` and `high` turn prefixes into intervals [low, high)."""
 
-    def __init__(self, sources: Sequence[Prefixes]) -> None:
-        """Give every IPv6 boundary of the sources a label."""
+    def __init__(self, sources: Sequence[Prefixes], carried: Sequence[int] = ()) -> None:
+        """Give every IPv6 boundary of the sources a label, and further IPv6 addresses (`carried`)."""
         highs: list[Half] = [np.zeros(1, np.uint64)]
         lows: list[Half] = [np.zeros(1, np.uint64)]
         for prefixes in sources:
@@ -56,6 +57,8 @@ class Labels:
                 end_high, end_low = _ends(chosen)
                 highs += [chosen.high, end_high]
                 lows += [chosen.low, end_low]
+        highs.append(np.array([address >> 64 for address in carried], np.uint64))
+        lows.append(np.array([address & _HALF for address in carried], np.uint64))
         self._set(np.concatenate(highs), np.concatenate(lows))
         self._list: list[int] | None = None
         self._labels: list[int] = []

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import OnefoldError
+from orchestrator.forwarding.engine.carried import carried_back
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST, Label, Labels
 from orchestrator.forwarding.engine.native import Input, pointer
 from orchestrator.forwarding.engine.network import NONE, Action, Int, Network, TranslationKind
@@ -84,7 +85,8 @@ def _labels(network: Network) -> Labels:
             *(match.source, match.destination),
             *(rules.match.source, rules.match.destination, rules.to),
             network.zones.source,
-        ]
+        ],
+        carried_back(network),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from ipaddress import ip_address, ip_network
 from random import Random
 from time import process_time
 
@@ -112,6 +113,23 @@ def test_what_stands_before_a_translation_is_read_thousands_of_nodes_deep() -> N
         node = engine.core.at(0, packet.destination)
         assert bool(engine.decider.delivered(node, asked, 1, every_path=True)) == gets
         assert engine.decider.lines(node, asked) == frozenset()
+
+
+def test_a_translation_of_a_network_with_many_routes_inside() -> None:
+    for new, old, length in (("2001:db8:2::/48", "2001:db8:1::/48", 64), ("198.19.0.0/16", "198.18.0.0/16", 24)):
+        made = NetworkBuilder()
+        one, other = made.port("r/x"), made.port("r/x")
+        made.attach("one", one, "2001:db8:9::/64", "203.0.113.0/24")
+        made.attach("other", other, new)
+        rule = Translation(Match(destination=old), TranslationKind.DESTINATION, new)
+        made.ingress(one, OperationKind.TRANSLATE, made.translation([rule]))
+        subnets = list(ip_network(new).subnets(new_prefix=length))[:60]
+        for subnet in subnets:
+            made.route("r/x", subnet, (HopKind.PORT, other))
+        source = int(ip_address("2001:db8:9::1" if ":" in new else "203.0.113.1"))
+        asked = int(subnets[41].network_address) - int(ip_network(new).network_address)
+        packet = Packet(6 if ":" in new else 4, source, int(ip_network(old).network_address) + asked + 5, 6, 1, 1)
+        assert answer(made, 0, packet).must == {1}
 
 
 def test_a_filter_at_each_of_many_hops_is_answered_or_refused_in_one_line() -> None:
