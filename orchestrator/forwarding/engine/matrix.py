@@ -30,7 +30,7 @@ from orchestrator.forwarding.engine.matrix_parts import (
 from orchestrator.forwarding.engine.network import NONE, Network, Packet
 from orchestrator.forwarding.engine.outcomes import Attachments, Classes
 from orchestrator.forwarding.engine.packets import FAMILIES, Interval, PacketSet
-from orchestrator.forwarding.engine.slices import THREADS, UPPER, Units, Whole
+from orchestrator.forwarding.engine.slices import EVERY_PATH, THREADS, UPPER, Units, Whole
 from orchestrator.forwarding.engine.sound import Sound, check_packet
 from orchestrator.forwarding.engine.updates import EntryUpdate, InsertEntry, RemoveEntry
 
@@ -83,6 +83,7 @@ class Matrix:
         self.classes, self.attachments = classes, attachments
         self.units = source_units(decider.network, decider, attachments)
         self.sets = decider.slicer.current_sets()
+        self._upper = upper
         flags = UPPER if upper else 0
         self.ground = Ground(decider, classes, attachments, self.zones, flags, threads, self.sets)
         self.parts: list[FastPart | SlicedPart] = []
@@ -243,6 +244,7 @@ class Matrix:
         found = PacketSet(services)
         every = Units(self.classes.first, self.classes.low, self.classes.high)
         node = self.classes.nodes(attachment)
+        flags = (EVERY_PATH if every_path else 0) | (UPPER if self._upper else 0)
         leads = self.ground.zone_of(node)
         for number in np.unique(node[(leads == zone) | (leads == -2)]).tolist():
             if zone not in decider.zones(number):
@@ -250,7 +252,7 @@ class Matrix:
             asked = gathered(every, np.flatnonzero(node == number))
             addresses = decider.intervals(asked.low.tolist(), asked.high.tolist())
             whole = PacketSet.product(services, sources, addresses, services.everything)
-            found |= decider.delivered(number, whole, zone, every_path)
+            found |= decider.reached(number, whole, zone, flags)
         return found
 
 

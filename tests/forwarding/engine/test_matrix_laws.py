@@ -50,6 +50,14 @@ def agree(matrix: Matrix, network: Network, random: Random, count: int = 12) -> 
     return sets
 
 
+def hold_what_is_possible(engine: Engine, sets: Sets) -> None:
+    """What may get through, the unknown counted as open: the same packets by all ways of asking, and no fewer."""
+    upper = engine.reach(unknown_reaches=True)
+    for (one, other), found in sets_of(upper).items():
+        assert (bool(found), found.union_of_services()) == (upper.reaches()[one, other], upper.services(one, other))
+        assert sets[one, other] <= found
+
+
 @pytest.mark.parametrize("block", range(4))
 def test_the_matrix_of_a_network_and_what_changes_in_it(block: int) -> None:
     """Also: the difference of two states is what newly reaches and no longer reaches, packet by packet."""
@@ -59,6 +67,7 @@ def test_the_matrix_of_a_network_and_what_changes_in_it(block: int) -> None:
         try:
             engine = Engine(network)
             before = agree(matrix_of(engine), network, random)
+            hold_what_is_possible(engine, before)
             update, generation = random_update(random, network), engine.generation
             engine.apply(update)
             now = changed(network, [update])
