@@ -21,14 +21,13 @@ from orchestrator.forwarding.engine.losses import PORT_DOWN, Loss, Losses
 from orchestrator.forwarding.engine.network import NONE, HopKind, OperationKind, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.packets import Interval, PacketSet, combined, union_of
-from orchestrator.forwarding.engine.plain import TooManyTrailsError
 from orchestrator.forwarding.engine.trail import Ending, Step, Trail
 
 if TYPE_CHECKING:
     from orchestrator.forwarding.engine.engine import Engine
 
-MOST_WALKS = 2_000
-"""Examples walked in one question; what is left then is told without its cycle, zone by zone."""
+MOST_BRANCHES = 50_000
+"""Branches of examples walked in one question; what is left then is told without its cycle, zone by zone."""
 
 
 class Loop(NamedTuple):
@@ -172,7 +171,7 @@ class _Rounds:
     def __init__(self, engine: Engine) -> None:
         self._engine, self._decider = engine, engine.decider
         self._endings, self._classes = Endings(self._decider), engine.classes()
-        self._walks = 0
+        self._left = MOST_BRANCHES
 
     def run(self) -> Iterator[Loop]:
         """Zone by zone, and cycle by cycle as examples show them."""
@@ -200,13 +199,14 @@ class _Rounds:
                 yield self._endings.packets(int(nodes[row]), asked)
 
     def _shown(self, zone: int, example: Packet) -> Cycle:
-        """The cycle that an example shows; nowhere when it has too many branches, or enough was walked."""
-        self._walks += 1
-        try:
-            trails = self._engine.path(zone, example) if self._walks <= MOST_WALKS else []
-        except TooManyTrailsError:
-            return NOWHERE
-        return next((self._cycle(trail) for trail in trails if trail.end.ending == Ending.LOOP), NOWHERE)
+        """The cycle that an example's first branch with one shows; nowhere when enough was walked."""
+        for trail in self._engine.walker.ways(zone, example):
+            self._left -= 1
+            if self._left < 0:
+                break
+            if trail.end.ending == Ending.LOOP:
+                return self._cycle(trail)
+        return NOWHERE
 
     def _cycle(self, trail: Trail) -> Cycle:
         """The part of a branch that repeats, beginning with its first table in the order of tables."""

@@ -107,14 +107,16 @@ class Plain:
         Raises TooManyTrailsError beyond MOST_TRAILS branches.
         """
         found: list[Trail] = []
-        for start in self.starts(zone, packet):
-            for trail in self._onward(start, memories):
-                found.append(trail)
-                if len(found) > MOST_TRAILS:
-                    raise TooManyTrailsError(
-                        f"{packet} has over {MOST_TRAILS} branches: ask the engine, or for its ends"
-                    )
+        for trail in self.ways(zone, packet, memories):
+            found.append(trail)
+            if len(found) > MOST_TRAILS:
+                raise TooManyTrailsError(f"{packet} has over {MOST_TRAILS} branches: ask the engine, or for its ends")
         return found
+
+    def ways(self, zone: int, packet: Packet, memories: tuple[Memory, ...] = ()) -> Iterator[Trail]:
+        """The same, however many, as they are found."""
+        for start in self.starts(zone, packet):
+            yield from self._onward(start, memories)
 
     def _onward(self, start: Moment, memories: tuple[Memory, ...]) -> Iterator[Trail]:
         """Depth first, branch by branch; ways may be longer than Python's stack is deep."""

@@ -20,8 +20,13 @@ def works(plain: Plain, zone: int, packet: Packet) -> bool | None:
     ends = {trail.end.zone for trail in trails if trail.end.ending == Ending.DELIVERED}
     if not trails or len(ends) > 1:
         return False
-    verdicts = [_branch_works(plain, zone, back, trail) for trail in trails]
-    return False if False in verdicts else None if None in verdicts else True
+    worst: bool | None = True
+    for trail in trails:
+        works_here = _branch_works(plain, zone, back, trail)
+        if works_here is False:
+            return False
+        worst = works_here and worst
+    return worst
 
 
 def _branch_works(plain: Plain, zone: int, back: Packet, trail: Trail) -> bool | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import combinations
 from random import Random
 
 import numpy as np
@@ -212,3 +213,16 @@ def test_what_is_lost_behind_a_translation_is_told_there() -> None:
     (hole,) = (hole for hole in Engine(made.build()).findings().holes if hole.zone == 0)
     assert (hole.what, hole.table, hole.line) == ("null route", "r3/x", "r3.conf:2")
     assert str(next(hole.packets.boxes())).endswith("-> 198.18.2.0-198.18.2.127")
+
+
+def test_a_loop_among_equal_cost_ways_is_shown_by_its_first_branch() -> None:
+    made, names = NetworkBuilder(), [f"r{number}/x" for number in range(8)]
+    made.attach("a", made.port(names[0]), "198.18.1.0/24")
+    links = {(one, other): made.link(one, other) for one, other in combinations(names, 2)}
+    out = {(one, other): ports[0] for (one, other), ports in links.items()}
+    out |= {(other, one): ports[1] for (one, other), ports in links.items()}
+    for name in names:
+        hops = [(HopKind.PORT, port) for (one, _other), port in out.items() if one == name]
+        made.route(name, "198.18.2.0/24", *hops)
+    (loop,) = Engine(made.build()).findings().loops
+    assert len(loop.tables) > 1
