@@ -179,7 +179,7 @@ def test_pairs_are_judged_by_their_packets(seed: int) -> None:
             rows.apply(update)
             world.apply(update)
         if turn == 2:  # the engine is built anew, and tells services apart in another way
-            world.engine._rebuild()
+            world.engine._build(world.engine.network)
 
 
 def test_an_entry_behind_a_translation_is_about_what_packets_have_become() -> None:

@@ -11,6 +11,7 @@ from orchestrator.forwarding.engine.core import RECORD
 from orchestrator.forwarding.engine.entries import Back
 from orchestrator.forwarding.engine.filter_rows import ACTION, IN_PORT, Row
 from orchestrator.forwarding.engine.network import NONE
+from orchestrator.forwarding.engine.route_lines import RouteLines
 from orchestrator.forwarding.engine.updates import EntryUpdate, Hop, RemoveEntry, Update
 
 NO_RECORDS: Final = np.zeros(0, RECORD)
@@ -31,7 +32,10 @@ class Change(NamedTuple):
     native: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)  # kind that undoes, at, low, high, group
     hops: tuple[Hop, ...] = ()  # of the route that went or was replaced
     line: int | None = None  # of that route, when an update made it
+    lines: RouteLines | None = None  # which say it else, as the engine was then
     generation: int = 0
+    serial: int = 0  # of all changes of all engines; 0: no engine applied it
+    earlier: int = 0  # the change that its route, port or filter had last before it
 
     @property
     def back(self) -> EntryUpdate | None:

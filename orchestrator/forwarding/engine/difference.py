@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.forwarding.engine.labels import END, V4_END, V6_FIRST
-from orchestrator.forwarding.engine.packets import Interval, PacketSet, Row, union_of
+from orchestrator.forwarding.engine.packets import FAMILIES, Interval, PacketSet, Row, union_of
 from orchestrator.forwarding.engine.service_cells import extended
 from orchestrator.forwarding.engine.services import Services, samples
 from orchestrator.forwarding.engine.slices import label_intervals
@@ -38,7 +38,7 @@ Touched = dict[int, list[Interval]]
 
 
 def difference(engine: Engine, change: Change) -> Difference:
-    """What the last change that is not taken back has changed for packets between zones.
+    """What the last change that stands has changed for packets between zones.
 
     Zones with several attachments: a packet counts as arriving when it does by any of them.
     """
@@ -48,8 +48,14 @@ def difference(engine: Engine, change: Change) -> Difference:
     engine.undo(change)
     touched = _touched(engine, change, touched)  # what is denied everywhere, nobody meets: other ways in each state
     before = reached(engine, touched)
-    engine.apply(change.update)
+    engine.redo(change)
     return _compare(engine.decider, before, reached(engine, touched))
+
+
+def between(before: Engine, after: Engine) -> Difference:
+    """What gets from zone to zone in one network and not in another one with the same zones, all answers of both."""
+    everything = {zone: list(FAMILIES) for zone in range(len(before.base.zone_names))}
+    return _compare(before.decider, reached(before, everything), reached(after, everything))
 
 
 def reached(engine: Engine, touched: Touched) -> Reached:

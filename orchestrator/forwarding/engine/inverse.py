@@ -6,7 +6,7 @@ from typing import Final
 
 from orchestrator.forwarding.engine.change import Change
 from orchestrator.forwarding.engine.core import Kind
-from orchestrator.forwarding.engine.route_lines import RouteLines
+from orchestrator.forwarding.engine.network import NONE
 from orchestrator.forwarding.engine.updates import AddRoute, PortDown, PortUp, RemoveRoute, ReplaceRoute, Update
 
 ROUTES: Final = (AddRoute, RemoveRoute, ReplaceRoute)
@@ -21,8 +21,8 @@ INVERSE: Final = {
 }
 
 
-def inverse(change: Change, lines: RouteLines) -> Update:
-    """The update that takes a change back; `lines`: of the routes as they are now."""
+def inverse(change: Change) -> Update:
+    """The update that takes a change back."""
     update = change.update
     if change.way_back is not None:
         return change.way_back.update()
@@ -30,6 +30,8 @@ def inverse(change: Change, lines: RouteLines) -> Update:
         return PortUp(update.port) if change.native[0] == Kind.PORT_UP else PortDown(update.port)
     if not isinstance(update, RemoveRoute | ReplaceRoute):
         return RemoveRoute(update.table, update.prefix) if isinstance(update, AddRoute) else update
-    line = lines.first(update.table, update.prefix) if change.line is None else change.line
+    line = change.line
+    if line is None:
+        line = NONE if change.lines is None else change.lines.first(update.table, update.prefix)
     made = AddRoute if isinstance(update, RemoveRoute) else ReplaceRoute
     return made(update.table, update.prefix, change.hops, line)
