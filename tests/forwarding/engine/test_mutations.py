@@ -22,8 +22,8 @@ import pytest
 from numpy.typing import NDArray
 
 from hatch_build import FLAGS, NATIVE, ROOT, compile_library, compiler
-from orchestrator.forwarding.engine import engine as engine_module
 from orchestrator.forwarding.engine import filter_table, native
+from orchestrator.forwarding.engine import state as engine_state
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import NONE, Action, Matches, Network
 from orchestrator.forwarding.engine.plain import Moment, Plain
@@ -271,7 +271,7 @@ def _translations_forgotten(network: Network) -> Compiled:
 def test_a_misread_network_is_noticed(
     broken: Callable[[Network], Compiled], features: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "compile_network", broken)
+    monkeypatch.setattr(engine_state, "compile_network", broken)
     seed = noticed(features)
     assert seed is not None
     monkeypatch.undo()
