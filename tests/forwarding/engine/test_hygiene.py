@@ -187,7 +187,7 @@ def test_a_filter_whose_policy_changes_nothing_is_met_all_the_same() -> None:
     made.attach("here", here, "198.18.1.0/24")
     made.attach("there", there, "198.18.2.0/24")
     made.route("a/x", "198.18.2.0/24", (HopKind.PORT, there))
-    entries = [Entry(Match(f"198.18.{net}.0/24"), Action.PERMIT, f"f:{net}") for net in (1, 2)]
+    entries = [Entry(Match(f"198.18.{net}.0/24", "198.18.2.0/24"), Action.PERMIT, f"f:{net}") for net in (1, 2)]
     web = made.filter(entries, stateful=False)
     made.ingress(here, OperationKind.POLICY, made.policy([(web, made.group((HopKind.PORT, there)))]))
     assert [(idle.line, idle.fault) for idle in Engine(made.build()).idle_entries()] == [("f:2", Fault.UNUSED)]
