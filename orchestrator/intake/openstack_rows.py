@@ -253,10 +253,10 @@ def _groups(tenant: str, source: str, project: Any, seen: Observed, collected: C
         for rule in rules[group.id]:
             at = Where(source=source, item=f"security group rule {rule.id}")
             protocol = _PROTOCOLS.get(rule.protocol)
-            if protocol is None or rule.ether_type != "IPv4":
-                what = (
-                    f"a rule for {rule.ether_type} {rule.protocol or 'any'} in group {group.name!r} is not known here"
-                )
+            typed = protocol == "icmp" and rule.port_range_min is not None  # the API's ports are ICMP's type and code
+            if protocol is None or rule.ether_type != "IPv4" or typed:
+                kind = f"{rule.ether_type} {rule.protocol or 'any'}{f' type {rule.port_range_min}' * typed}"
+                what = f"a rule for {kind} in group {group.name!r} is not known here"
                 collected.note(at, what, "remove it, or express it for IPv4 tcp, udp or icmp")
             else:
                 collected.add(_rule(tenant, group.name, rule, protocol, names), at)

@@ -174,6 +174,13 @@ def test_a_cloud_nobody_designed_reads_too_but_its_zones_are_unknown() -> None:
             ),
         ),
         (
+            lambda seen: seen.rules.append(rule("u4", "g1", protocol="icmp", port_range_min=8, port_range_max=0)),
+            (
+                f"cloud unknown: cloud:{CLOUD} security group rule u4: a rule for IPv4 icmp type 8 in group 'web' is "
+                "not known here; remove it, or express it for IPv4 tcp, udp or icmp"
+            ),
+        ),
+        (
             lambda seen: seen.ports.pop(),
             (
                 f"cloud unknown: cloud:{CLOUD} server v1: server 'budget-web' of cz has 0 ports with 0 addresses; "
