@@ -78,3 +78,13 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
         return round(1e6 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
 
     return {"median": at(0.5), "p90": at(0.9), "p99": at(0.99), "maximum": at(1.0), "runs": len(ordered)}
+
+
+def shares(*, quick: bool) -> tuple[int, ...]:
+    """How many times smaller the runs are that show how something grows."""
+    return (2,) if quick else (30, 10, 3)
+
+
+def smaller(size: dict[str, Any], share: int, **least: int) -> dict[str, Any]:
+    """The same work, so many times smaller in what `least` names, and no smaller than that."""
+    return size | {name: max(few, size[name] // share) for name, few in least.items()}

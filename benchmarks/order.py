@@ -6,8 +6,8 @@ import os
 import time
 from typing import Any
 
-from benchmarks.measure import alone, timed
-from benchmarks.proof import step_of
+from benchmarks.measure import alone, shares, smaller, timed
+from benchmarks.proof import LEAST, step_of
 from network_models.moves import Moves, moves
 from network_models.province_sites import Shape
 from orchestrator.proof.order_network import order_steps
@@ -58,4 +58,10 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     size: dict[str, Any] = {"routers": 200, "cities": 4, "zones": 20, "steps": 90, "entries": 2_500, "conflicts": 0.1}
     if not quick:
         size |= {"routers": 30_000, "cities": 20, "zones": 200, "steps": 5_000, "entries": 60_000}
-    return alone(ordered, **size) | {"goal_seconds": 2.0, "goal_calls_per_step": 1.5, "cpus": os.cpu_count()}
+    measured = alone(ordered, **size)
+    growing = [alone(ordered, **smaller(size, share, **LEAST)) for share in shares(quick=quick)]
+    growth = [
+        {key: part[key] for key in ("routers", "steps", "seconds", "calls_per_step", "peak_megabytes")}
+        for part in (*growing, measured)
+    ]
+    return measured | {"growth": growth, "goal_seconds": 2.0, "goal_calls_per_step": 1.5, "cpus": os.cpu_count()}

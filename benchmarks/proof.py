@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.measure import alone, timed
+from benchmarks.measure import alone, shares, smaller, timed
 from network_models.moves import LAYERS, Move, Moves, moves
 from network_models.province_sites import Shape
 from orchestrator.proof.reachable import StatesProof, Step, prove_states
@@ -63,9 +63,18 @@ def states(routers: int, cities: int, zones: int, steps: int, entries: int, audi
     }
 
 
+LEAST = {"routers": 100, "cities": 2, "zones": 12, "steps": 30, "entries": 500}
+
+
 def run(*, quick: bool = False) -> dict[str, Any]:
     """One object with the goal beside the figures."""
     size = {"routers": 200, "cities": 4, "zones": 20, "steps": 90, "entries": 2_500, "audited": 2}
     if not quick:
         size = {"routers": 30_000, "cities": 20, "zones": 200, "steps": 5_000, "entries": 60_000, "audited": 0}
-    return alone(states, **size) | {"goal_seconds": 10.0, "cpus": os.cpu_count()}
+    measured = alone(states, **size)
+    growing = [alone(states, **smaller(size, share, **LEAST)) for share in shares(quick=quick)]
+    growth = [
+        {key: part[key] for key in ("routers", "steps", "world_seconds", "seconds", "peak_megabytes")}
+        for part in (*growing, measured)
+    ]
+    return measured | {"growth": growth, "goal_seconds": 10.0, "cpus": os.cpu_count()}

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import alone, percentiles
+from benchmarks.measure import alone, percentiles, shares, smaller
 from network_models.backbone import backbone
 from network_models.province import province
 from network_models.province_sites import Shape
@@ -185,8 +185,16 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     many = {"routers": 18, "prefixes": 100_000, "count": 20_000}
     if quick:
         size = {"routers": 160, "zones": 24, "entries": 800, "count": 30, "most_seconds": 1.0}
+    measured = [alone(in_province, kind=kind, **size) for kind in kinds]
+    mixed = next(part for part in measured if part["kind"] == "mixed")
+    fewer = [smaller(size, share, routers=120, zones=12, entries=400) for share in shares(quick=quick)]
+    growing = [(few["routers"], alone(in_province, kind="mixed", **few)) for few in fewer] + [(size["routers"], mixed)]
     return {
-        "province": [alone(in_province, kind=kind, **size) for kind in kinds],
+        "province": measured,
+        "growth_of_mixed": [
+            {"routers": routers, "peak_megabytes": part["peak_megabytes"]} | part["with_policy"]
+            for routers, part in growing
+        ],
         "entries_in_the_matrix": alone(in_matrix, **size),
         "goals_microseconds": GOALS,
         "backbone": alone(in_backbone, **(few if quick else many)) | {"goal_median_microseconds": 6.0},
