@@ -19,6 +19,7 @@ from orchestrator.forwarding.engine.network import (
     Filters,
     Int,
     Network,
+    OperationKind,
     Packet,
     Prefixes,
     Routes,
@@ -43,6 +44,8 @@ class Reason(NamedTuple):
     what: str
     table: str  # the last table it was in, "" when it was never sent
     line: str
+    filter: int = NONE  # that denies it, or that nobody could read here
+    by_default: bool = False  # no entry of that filter is about the packet
 
 
 class _Made(dict[int, Value]):
@@ -161,4 +164,9 @@ def _reason(engine: Engine, walker: Walker, trail: Trail) -> Reason:
     if line == NONE and last is not None and end.reason not in ("denied", "unknown entry"):
         line = walker.rows.line_of(last.route)
     table = engine.base.tables[last.table] if last is not None else ""
-    return Reason(end.ending, end.zone, end.reason, table, engine.base.lines[line] if line != NONE else "")
+    name = engine.base.lines[line] if line != NONE else ""
+    filtered = last is not None and end.reason in ("denied", "unknown entry")
+    decides = last.passed[-1] if filtered and last is not None else None
+    if decides is None or decides.kind != OperationKind.FILTER:
+        return Reason(end.ending, end.zone, end.reason, table, name)
+    return Reason(end.ending, end.zone, end.reason, table, name, decides.number, decides.row == NONE)

@@ -12,7 +12,7 @@ from orchestrator.forwarding.engine.builder import Match as BuiltMatch
 from orchestrator.forwarding.engine.builder import NetworkBuilder
 from orchestrator.forwarding.engine.changed import UpdateError, changed
 from orchestrator.forwarding.engine.engine import Engine
-from orchestrator.forwarding.engine.network import Action, HopKind, Network, OperationKind, Packet
+from orchestrator.forwarding.engine.network import NONE, Action, HopKind, Network, OperationKind, Packet
 from orchestrator.forwarding.engine.outcomes import Outcome
 from orchestrator.forwarding.engine.plain import Plain
 from orchestrator.forwarding.engine.trail import Ending
@@ -155,11 +155,20 @@ def test_a_port_that_is_down_carries_nothing_until_it_is_up() -> None:
     assert engine.digest() == before
 
 
+def test_what_no_entry_is_about_is_denied_by_the_filters_default_and_that_is_said() -> None:
+    (reason,) = Engine(two_offices()).why(OFFICE, WEB._replace(destination_port=80))
+    assert (reason.what, reason.line, reason.filter, reason.by_default) == ("denied", "", 0, True)
+
+
 def test_an_inserted_deny_comes_first_and_is_named() -> None:
     engine = Engine(two_offices())
     change = engine.apply(InsertEntry(0, 0, Entry(Match(destination=BLOCK), Action.DENY, 0)))
     assert not engine.reach().packets(OFFICE, SERVERS)
-    assert [(reason.what, reason.line) for reason in engine.why(OFFICE, WEB)] == [("denied", two_offices().lines[0])]
+    (reason,) = engine.why(OFFICE, WEB)
+    assert (reason.what, reason.line) == ("denied", two_offices().lines[0])
+    assert (reason.filter, reason.by_default) == (0, False)
+    (reason,) = engine.why(OFFICE, WEB._replace(destination=WEB.source, destination_port=80))
+    assert (reason.what, reason.filter) == ("delivered", NONE)
     assert engine.difference(change).gone[OFFICE, SERVERS].holds(WEB)
     engine.undo(change)
     assert engine.reach().packets(OFFICE, SERVERS).holds(WEB)
