@@ -45,10 +45,9 @@ def difference(engine: Engine, change: Change) -> Difference:
     if change.way_back is None and not len(change.records):
         return Difference()
     touched = _touched(engine, change, {})
-    engine.undo(change)
-    touched = _touched(engine, change, touched)  # what is denied everywhere, nobody meets: other ways in each state
-    before = reached(engine, touched)
-    engine.redo(change)
+    with engine.without(change):
+        touched = _touched(engine, change, touched)  # what is denied everywhere, nobody meets: other ways in each state
+        before = reached(engine, touched)
     return _compare(engine.decider, before, reached(engine, touched))
 
 

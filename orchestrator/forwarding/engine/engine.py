@@ -66,7 +66,7 @@ class Engine(EngineState):
 
         Raises UpdateError when later changes stand, or this one does not.
         """
-        self._standing.check_last(change)
+        self._standing.check_last(change)  # also where nothing has to be asked
         return difference(self, change)
 
     def difference_to(self, other: Engine) -> Difference:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -170,10 +172,19 @@ class EngineState:
                 del self._updates[-2:]
         self._standing.taken_back(change)
 
-    def redo(self, change: Change) -> None:
-        """Apply a change again that was the last one and has been taken back: it stands as it stood."""
-        self.apply(change.update)
-        self._standing.again(change)
+    @contextmanager
+    def without(self, change: Change) -> Iterator[None]:
+        """The network before the last change that stands; the change stands again afterwards, whatever happens.
+
+        Raises UpdateError when it is not the last one.
+        """
+        self._standing.check_last(change)
+        self.undo(change)
+        try:
+            yield
+        finally:
+            self.apply(change.update)
+            self._standing.again(change)
 
     def inverse(self, change: Change) -> Update:
         """The update that takes a change back."""

@@ -6,13 +6,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from orchestrator.forwarding.engine import service_cells
+from orchestrator.forwarding.engine import service_cells, slices
 from orchestrator.forwarding.engine.builder import NetworkBuilder
 from orchestrator.forwarding.engine.changed import UpdateError
 from orchestrator.forwarding.engine.core import AnswerError
 from orchestrator.forwarding.engine.engine import Engine
 from orchestrator.forwarding.engine.network import NONE, Action, HopKind, OperationKind, Packet
 from orchestrator.forwarding.engine.service_cells import TooManyServicesError
+from orchestrator.forwarding.engine.slices import TooManyPiecesError
 from orchestrator.forwarding.engine.sound import QuestionError
 from orchestrator.forwarding.engine.updates import (
     AddRoute,
@@ -101,6 +102,19 @@ def test_a_difference_is_that_of_the_last_change_and_changes_nothing() -> None:
     for change in (other, route, opened):
         engine.undo(change)
     assert engine.digest() == Engine(fence().build()).digest()
+
+
+def test_a_question_about_a_change_that_fails_leaves_the_change_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(fence().build())
+    opened = engine.apply(permits(443))
+    monkeypatch.setattr(slices, "LIMIT", 1)
+    with pytest.raises(TooManyPiecesError):
+        engine.difference(opened)
+    monkeypatch.undo()
+    assert ports(engine) == [443]
+    assert engine.difference(opened).newly[0, 1].holds(WEB)
+    engine.undo(opened)
+    assert ports(engine) == []
 
 
 def test_two_networks_are_compared() -> None:
