@@ -39,6 +39,11 @@ class Step(Noun):
     outage_minutes: int = 0
     system: str = ""  # the system a workload step serves
 
+    @property
+    def states(self) -> int:
+        """In how many states it can be: not begun, stopped after any edit but the last, done."""
+        return max(len(self.edits), 1) + 1
+
     def undo(self) -> tuple[Edit, ...]:
         """The edits that take this step back, in reverse order."""
         return tuple(edit.undo() for edit in reversed(self.edits))

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from orchestrator.model.estate import Estate
 from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.model.policy import Policy
-from orchestrator.plan.schedule import BATCH, footprint, night, organisations
+from orchestrator.plan.schedule import footprint, has_room, night, organisations
 
 Batches = tuple[tuple[str, ...], ...]
 Cut = Callable[[Sequence[Step]], Batches]
@@ -32,7 +32,7 @@ def side_by_side(steps: Sequence[Step]) -> Batches:
     for step in steps:
         last = groups[-1] if groups else []
         free = all(not footprint(step) & footprint(one) and one.name not in step.after for one in last)
-        if last and free and len(last) < BATCH:
+        if last and free and has_room(last, step):
             last.append(step)
         else:
             groups.append([step])

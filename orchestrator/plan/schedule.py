@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from math import prod
 
 from orchestrator.errors import PlanError
 from orchestrator.model.estate import Estate
@@ -9,6 +10,8 @@ from orchestrator.model.plan import Step, Wave
 from orchestrator.model.policy import Freeze, Policy, Window
 
 BATCH = 6
+STATES = 48
+"""In how many states together the steps of a batch may be: each is proved, and they multiply."""
 CANARY = 3
 """From this many similar steps on, one goes alone before the others."""
 HORIZON = 1100  # days searched for a night
@@ -41,7 +44,8 @@ def _ancestors(steps: Sequence[Step]) -> dict[str, set[str]]:
 def batches(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
     """The steps of one wave in batches of at most BATCH: predecessors in earlier batches, footprints disjoint.
 
-    Steps come in a safe order. Raises PlanError when predecessors form a circle.
+    A step that would take the batch beyond STATES waits for a later one. Steps come in a safe order.
+    Raises PlanError when predecessors form a circle.
     """
     left = {step.name: step for step in steps}
     found: list[tuple[str, ...]] = []
@@ -50,7 +54,7 @@ def batches(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
         touched: set[str] = set()
         for step in left.values():
             ready = not left.keys() & set(step.after)
-            if ready and len(batch) < BATCH and not touched & footprint(step):
+            if ready and has_room(batch, step) and not touched & footprint(step):
                 batch.append(step)
                 touched |= footprint(step)
         if not batch:
@@ -61,6 +65,11 @@ def batches(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
         for step in batch:
             del left[step.name]
     return tuple(found)
+
+
+def has_room(batch: Sequence[Step], step: Step) -> bool:
+    """Whether a batch of so many steps, in so many states together, can take one more. One alone is never too much."""
+    return not batch or (len(batch) < BATCH and prod(one.states for one in (*batch, step)) <= STATES)
 
 
 def footprint(step: Step) -> set[str]:

@@ -108,9 +108,8 @@ class Judge:
         return kept[1]
 
     def _outage(self, state: State) -> frozenset[str]:
-        """Flows that may fail now: those that the step under way declares."""
-        step = self.plan.step_of.get(state.partial)
-        return frozenset(step.outage) if step else frozenset()
+        """Flows that may fail now: those that the steps under way declare."""
+        return frozenset(flow for name, _edits in state.stopped for flow in self.plan.step_of[name].outage)
 
     def _flow(self, flow: Flow, state: State, matrix: Matrix, outage: frozenset[str]) -> None:
         if not applies(flow, state.estate, state.final):

@@ -1,28 +1,26 @@
 """The reachable states of a plan, as docs/proof.md defines them.
 
-Batches are done in order. Inside a batch any subset of its steps may be done; besides, one step may have stopped after
-any strict prefix of its edits. That step stands on top of every subset of the others while these states are few, else
-on top of none and of all of them. The way back takes the same edits in reverse order and meets the same states.
+Batches are done in order. Inside a batch steps run side by side, so each of them may be anywhere: not begun, stopped
+after any of its edits, done, whatever the others are. The way back takes the same edits in reverse order and meets the
+same states.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from math import prod
 
 from orchestrator.errors import PlanError
-from orchestrator.model.estate import Estate
+from orchestrator.model.estate import Edit, Estate
 from orchestrator.model.plan import Plan, Step
 
-MOST_PARTIAL = 64
-"""Partial states of one batch up to which they are put on top of every subset of the other steps."""
-
-MOST_STEPS = 10
-"""Steps of one batch whose subsets are enumerated."""
+MOST_STATES = 4096
+"""States inside one batch of several steps beyond which it is refused."""
 
 
 @dataclass(eq=False)
 class State:
-    """One reachable estate. `done` are the steps of the current batch; `partial` is under way, `edits` of it done."""
+    """One reachable estate. `done`: the finished steps of its batch; `stopped`: those in their middle, and how far."""
 
     label: str
     estate: Estate
@@ -30,26 +28,16 @@ class State:
     origin: "State | None" = None  # the state it differs from by one edit
     batch: int = 0
     done: frozenset[str] = frozenset()
-    partial: str = ""
+    stopped: tuple[tuple[str, int], ...] = ()
     final: bool = False
 
 
-@dataclass
-class Limits:
-    """What the enumeration left out: filled while it runs."""
-
-    narrowed: list[str] = field(default_factory=list)
-
-
-def states(
-    now: Estate, plan: Plan, start: date, limits: Limits | None = None, batches: Sequence[int] | None = None
-) -> Iterator[State]:
-    """Every reachable state, each once, `now` first and the target last.
+def states(now: Estate, plan: Plan, start: date, batches: Sequence[int] | None = None) -> Iterator[State]:
+    """Every reachable state, each once, `now` first and the target last; each after its origin.
 
     `batches`: only the states of these, numbered from 1, and `now` (0). Numbers that follow each other.
-    Raises PlanError for a batch of too many steps, EditError when a step does not fit.
+    Raises PlanError for a batch of too many states, EditError when a step does not fit.
     """
-    limits = limits or Limits()
     nights = [(wave, batch) for wave in plan.waves for batch in wave.batches]
     wanted = range(len(nights) + 1) if batches is None else batches
     base = State(label="now", estate=now, on=start, final=not nights)
@@ -61,23 +49,24 @@ def states(
             if number < wanted[0]:
                 base = State(f"after batch {number}", _after(base.estate, steps), wave.night, batch=number)
             continue
-        if len(steps) > MOST_STEPS:
-            raise PlanError(f"batch {number} has {len(steps)} steps: split it into batches of at most {MOST_STEPS}")
-        batch = _Batch(number, steps, wave.night, base, limits)
-        yield from batch.states(last=number == len(nights))
-        base = batch.end
+        if len(steps) > 1 and count(steps) > MOST_STATES:
+            raise PlanError(
+                f"batch {number} can be in {count(steps):,} states: split it into batches of at most {MOST_STATES:,}"
+            )
+        for state in _Batch(number, steps, wave.night).beyond(base, (0,) * len(steps), len(steps)):
+            state.final = number == len(nights) and len(state.done) == len(steps)
+            yield state
+            base = state
 
 
-def count(steps: Sequence[Step]) -> int:
+def count(steps: Iterable[Step]) -> int:
     """How many states a batch of these steps adds to those before it."""
-    partial = _partial(steps)
-    inside = partial if partial <= MOST_PARTIAL else sum(max(len(step.edits) - 1, 0) for step in steps) * 2
-    return inside + (1 << len(steps)) - 1
+    return prod(step.states for step in steps) - 1
 
 
-def _partial(steps: Sequence[Step]) -> int:
-    """Steps stopped in their middle, on top of every subset of the others."""
-    return sum(max(len(step.edits) - 1, 0) for step in steps) << max(len(steps) - 1, 0)
+def _moves(step: Step) -> list[tuple[Edit, ...]]:
+    """What is done at a time; a step that edits nothing is done at once."""
+    return [(edit,) for edit in step.edits] or [()]
 
 
 def _after(estate: Estate, steps: Iterable[Step]) -> Estate:
@@ -89,65 +78,32 @@ def _after(estate: Estate, steps: Iterable[Step]) -> Estate:
 class _Batch:
     """The states of one batch on top of the state all earlier batches led to."""
 
-    def __init__(self, number: int, steps: list[Step], on: date, base: State, limits: Limits) -> None:
-        self.number, self.steps, self.on, self.base = number, steps, on, base
-        self.every = (1 << len(steps)) - 1
-        self.subsets: dict[int, State] = {0: base}
-        partial = _partial(steps)
-        self.wide = partial <= MOST_PARTIAL
-        if not self.wide:
-            limits.narrowed.append(
-                f"batch {number}: a step stopped in its middle is judged with none and with all of the others done, "
-                f"not with every subset ({partial} states)"
-            )
+    def __init__(self, number: int, steps: list[Step], on: date) -> None:
+        self.number, self.steps, self.on = number, steps, on
+        self.moves = [_moves(step) for step in steps]
 
-    @property
-    def end(self) -> State:
-        """The state with every step done."""
-        return self.subsets[self.every]
+    def beyond(self, state: State, at: tuple[int, ...], free: int) -> Iterator[State]:
+        """The states in which some of the first `free` steps, none of them begun, have gone on from this one.
 
-    def states(self, *, last: bool) -> Iterator[State]:
-        """Every state of the batch but its base; the end state comes last."""
-        for mask in range(self.every + 1):
-            for index in range(len(self.steps)):
-                bit = 1 << index
-                if not mask & bit:
-                    yield from self._do(mask, index, bit)
-        if self.steps:
-            self.end.final = last
-            yield self.end
+        `at`: how many moves of each step are done. The last state has all of them done.
+        """
+        for index in range(free):
+            there = state
+            for done in range(1, len(self.moves[index]) + 1):
+                place = (*at[:index], done, *at[index + 1 :])
+                there = self._state(there, place, there.estate.apply(self.moves[index][done - 1]))
+                yield there
+                yield from self.beyond(there, place, index)
 
-    def _do(self, mask: int, index: int, bit: int) -> Iterator[State]:
-        """The step on top of a subset: its partial states where they are wanted, its end state when it is new."""
-        target = mask | bit
-        wanted = self.wide or mask in (0, self.every & ~bit)
-        if target in self.subsets and not (wanted and self.steps[index].edits):
-            return
-        step, origin = self.steps[index], self.subsets[mask]
-        if not wanted or not step.edits:
-            yield from self._finish(State("", origin.estate.apply(step.edits), self.on, origin, self.number), target)
-            return
-        for count, edit in enumerate(step.edits, start=1):
-            state = State("", origin.estate.apply((edit,)), self.on, origin, self.number, self._names(mask))
-            if count < len(step.edits):
-                state.partial = step.name
-                state.label = f"{self._text(mask)}, {step.name} stopped after {count} of {len(step.edits)} edits"
-                origin = state
-                yield state
-            elif target not in self.subsets:
-                yield from self._finish(state, target)
+    def _state(self, origin: State, place: tuple[int, ...], estate: Estate) -> State:
+        along = list(zip(self.steps, place, self.moves, strict=True))
+        done = frozenset(step.name for step, count, moves in along if count == len(moves))
+        stopped = tuple((step.name, count) for step, count, moves in along if 0 < count < len(moves))
+        return State(self._label(done, stopped), estate, self.on, origin, self.number, done, stopped)
 
-    def _finish(self, state: State, mask: int) -> Iterator[State]:
-        state.done = self._names(mask)
-        state.label = self._text(mask)
-        self.subsets[mask] = state
-        if mask != self.every:  # the end of the batch is told last
-            yield state
-
-    def _names(self, mask: int) -> frozenset[str]:
-        return frozenset(step.name for index, step in enumerate(self.steps) if mask >> index & 1)
-
-    def _text(self, mask: int) -> str:
-        if mask == self.every:
+    def _label(self, done: frozenset[str], stopped: tuple[tuple[str, int], ...]) -> str:
+        if len(done) == len(self.steps):
             return f"after batch {self.number}"
-        return f"batch {self.number} with {', '.join(sorted(self._names(mask))) or 'none'} done"
+        length = {step.name: len(step.edits) for step in self.steps}
+        middle = "".join(f", {name} stopped after {count} of {length[name]} edits" for name, count in stopped)
+        return f"batch {self.number} with {', '.join(sorted(done)) or 'none'} done{middle}"

@@ -144,9 +144,9 @@ class StepWorld:
     def _broken(self, matrix: EngineMatrix, step: Step | None, *, under_way: bool = False) -> Broken:
         """The promises that a state breaks or of which it cannot be told, beyond those that are ignored."""
         on = self.wave[step.name].night if step else self.policy.planned_from
-        partial = step.name if step and under_way else ""
+        stopped = ((step.name, 1),) if step and under_way else ()
         self._judge.seen.clear()
-        self._judge.state(State(label="", estate=matrix.estate, on=on, partial=partial), matrix)
+        self._judge.state(State(label="", estate=matrix.estate, on=on, stopped=stopped), matrix)
         flows = {flow.code for flow in self.policy.flows}
         told = ((finding.subject, finding.what) for finding in (seen.finding for seen in self._judge.seen.values()))
         return frozenset(subject if subject in flows else f"{subject} {what}" for subject, what in told) - self.ignored

@@ -18,7 +18,7 @@ from orchestrator.errors import OnefoldError
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.model.plan import Plan
 from orchestrator.proof.judge import Judge
-from orchestrator.proof.states import Limits, State, count, states
+from orchestrator.proof.states import State, count, states
 
 WORTH = 100
 """States for which another process is begun."""
@@ -32,17 +32,15 @@ class ProcessEndedError(OnefoldError):
 
 @dataclass
 class Stretch:
-    """What was found in some batches: their judge, what the enumeration left out, walks made, where they lead."""
+    """What was found in some batches: their judge, walks made, where they lead."""
 
     judge: Judge
-    limits: Limits
     walked: int = 0
     leads_to: str = ""
 
     def absorb(self, later: "Stretch") -> None:
         """Take over what was found in the batches that follow."""
         self.judge.absorb(later.judge)
-        self.limits.narrowed += later.limits.narrowed
         self.walked += later.walked
         self.leads_to = later.leads_to
 
@@ -88,28 +86,24 @@ def walked(
     told: Callable[[int, int], None] = lambda _batch, _states: None,
 ) -> Stretch:
     """Judge the states of some batches in turn. `first` is the matrix of `now`; `told` hears of each batch."""
-    limits = Limits()
-    matrices: dict[State, Matrix] = {}
+    way: list[tuple[State, Matrix]] = []  # to the present state, each one the origin of the next
     batch, leads_to, before = 0, first.estate, first.store.walked if batches.start else 0
-    for state in states(first.estate, plan, judge.policy.planned_from, limits, batches):
-        matrix = _matrix(state.origin, matrices, first).advance(state.estate) if state.origin else first
+    for state in states(first.estate, plan, judge.policy.planned_from, batches):
         if state.batch != batch:
-            batch = state.batch
+            batch, way = state.batch, way[-1:]
             told(batch, judge.count)
-            matrices = {state.origin: matrices[state.origin]} if state.origin else {}
-        matrices[state] = matrix
-        judge.state(state, matrix)
+        if state.origin is None:
+            way = [(state, first)]
+        else:
+            if not way:  # a stretch begins on top of a state that another one judges
+                way = [(state.origin, first.advance(state.origin.estate))]
+            while way[-1][0] is not state.origin:
+                way.pop()
+            way.append((state, way[-1][1].advance(state.estate)))
+        judge.state(state, way[-1][1])
         leads_to = state.estate
     judge.forget()
-    return Stretch(judge, limits, first.store.walked - before, leads_to.digest)
-
-
-def _matrix(state: State, matrices: dict[State, Matrix], first: Matrix) -> Matrix:
-    """The matrix of a state; one that was passed over is worked out from where it came."""
-    if state not in matrices:
-        origin = _matrix(state.origin, matrices, first) if state.origin else first
-        matrices[state] = origin.advance(state.estate)
-    return matrices[state]
+    return Stretch(judge, first.store.walked - before, leads_to.digest)
 
 
 def _side_by_side(

@@ -1,6 +1,7 @@
 """Laws of plans: they end at their target, every step has its way back, batches do not collide, nights are allowed."""
 
 from datetime import date, timedelta
+from math import prod
 
 import pytest
 from hypothesis import assume, given, settings
@@ -12,7 +13,7 @@ from orchestrator.model.estate import Estate
 from orchestrator.model.plan import Plan, Step
 from orchestrator.model.policy import Freeze, Policy, Window
 from orchestrator.plan import build
-from orchestrator.plan.schedule import night
+from orchestrator.plan.schedule import STATES, night
 from tests.design.estates import Newcomer, district, newcomers, policy, with_newcomer
 from tests.laws import examples
 
@@ -53,6 +54,15 @@ def test_steps_of_a_batch_may_run_in_any_order(new: Newcomer) -> None:
             backward = backward.apply(plan.step_of[name].edits)
         assert forward.digest == backward.digest, batch
         estate = forward
+
+
+@SLOW
+@given(newcomers())
+def test_steps_of_a_batch_are_in_no_more_states_than_are_soon_proved(new: Newcomer) -> None:
+    plan = planned(with_newcomer(district(), new))
+    together = [prod(plan.step_of[name].states for name in batch) for batch in plan.batches()]
+    assert all(states <= STATES or len(batch) == 1 for states, batch in zip(together, plan.batches(), strict=True))
+    assert max(map(len, plan.batches())) > 1
 
 
 @SLOW

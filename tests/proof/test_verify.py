@@ -76,6 +76,29 @@ def test_a_declared_outage_excuses_only_its_own_flow_and_only_while_the_step_is_
     assert [item.split(" fail")[0] for item in against(lost)] == ["F-010"]
 
 
+def test_two_steps_in_their_middle_at_one_moment_are_judged_together() -> None:
+    """Two entries let the flow pass; each step renews one of them: only where both are away does it fail."""
+    allowed: dict[str, object] = {**PORTAL, "ports": ((443, 443),), "sources": ("198.18.16.0/24",), "flow": "F-010"}
+    base = now().apply((put(rule(110, **allowed)),))
+    narrower = {**allowed, "sources": ("198.18.16.100/32",)}
+    first = drop(base, "filter_rules", "fw1/00100"), put(rule(130, **narrower))
+    second = drop(base, "filter_rules", "fw1/00110"), put(rule(140, **allowed))
+    together = verify(base, plan((step("a", *first), step("b", *second)), base=base), policy())
+    assert against(together) == [
+        (
+            "F-010 fail: tcp 198.18.16.100 -> 198.18.64.10:443 from staff is dropped at fw1: "
+            "filter default drop (adm0 > pub0), in 1 of 9 states, "
+            "first: batch 1 with none done, a stopped after 1 of 2 edits, b stopped after 1 of 2 edits"
+        )
+    ]
+    for steps in (
+        ((step("a", *first),), (step("b", *second),)),
+        ((step("a", *first), step("b", *second, outage=("F-010",))),),
+        ((step("a", *first, outage=("F-010",)), step("b", *second)),),
+    ):
+        assert verify(base, plan(*steps, base=base), policy()).result == "pass"
+
+
 def test_parallel_steps_are_judged_in_every_order() -> None:
     """One of two steps side by side makes a loop, whether the other is done or not."""
     away = Route.model_validate({"device": "cz2", "prefix": "10.8.1.10/32", "next_hop": "10.8.254.1"})
