@@ -119,7 +119,7 @@ class Crew:
         self._progress(f"{word} {step.name}: {step.title}")
         notes.write("", "intent", {})
         try:
-            told = self._hands.perform(step, before, after, notes, resuming=resuming)
+            told = self._hands.perform(step, before, after, notes, resuming=resuming, back=direction == "back")
         except Exception as error:
             notes.write("", "failed", {"error": str(error)[:500]})
             self._state[step.name] = "failed"

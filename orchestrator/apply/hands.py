@@ -78,13 +78,15 @@ class Hands:
         self.remote.close()
         self.places.close()
 
-    def perform(self, step: Step, before: Estate, after: Estate, notes: Notes, *, resuming: bool) -> dict[str, Any]:
-        """Bring the world from `before` to `after`; returns what each part reported.
+    def perform(
+        self, step: Step, before: Estate, after: Estate, notes: Notes, *, resuming: bool, back: bool = False
+    ) -> dict[str, Any]:
+        """Bring the world from `before` to `after`; returns what each part reported. `back`: the step is taken back.
 
         Raises what the parts raise, after writing it to the journal.
         """
         told: dict[str, Any] = {}
-        for part in self._parts(step, before, after, notes, resuming):
+        for part in self._parts(step, before, after, notes, resuming, back):
             notes.write(part.name, "started", {})
             try:
                 told[part.name] = part.act()
@@ -94,14 +96,17 @@ class Hands:
             notes.write(part.name, "done", told[part.name])
         return told
 
-    def _parts(self, step: Step, before: Estate, after: Estate, notes: Notes, resuming: bool) -> Iterator[Part]:
+    def _parts(
+        self, step: Step, before: Estate, after: Estate, notes: Notes, resuming: bool, back: bool
+    ) -> Iterator[Part]:
         work = moves(before, after)
         cutovers = [move for move in work if move.kind == "cutover"]
         yield from (self._simple(move, before, after) for move in work if move.kind in ("copy", "start"))
         for move in cutovers:
             if not notes.begun(f"open:{move.workload}"):
                 yield Part(f"freeze:{move.workload}", partial(self.mover.freeze_and_sync, move, before))
-        yield from (self._device(name, before, after, resuming) for name in self._devices(step, before, after))
+        devices = self._devices(step, before, after)
+        yield from (self._device(name, before, after, resuming, back) for name in (devices[::-1] if back else devices))
         for name in stacks_changed(before, after):
             yield Part(f"stack:{name}", partial(self._stack, name, before, after, resuming, notes))
         for move in cutovers:
@@ -118,9 +123,9 @@ class Hands:
         # a stopped workload's place is described by the estate that still has it running
         return Part(move.name, lambda: act(move, before if move.kind == "stop" else after))
 
-    def _device(self, name: str, before: Estate, after: Estate, resuming: bool) -> Part:
+    def _device(self, name: str, before: Estate, after: Estate, resuming: bool, back: bool) -> Part:
         def act() -> dict[str, Any]:
-            pushed = push(name, before, after, self.remote, self.access, resuming=resuming)
+            pushed = push(name, before, after, self.remote, self.access, resuming=resuming, back=back)
             return {"changed": pushed.changed, "lines": pushed.lines}
 
         return Part(f"device:{name}", act)

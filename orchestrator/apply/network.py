@@ -19,7 +19,10 @@ from orchestrator.vendors.registry import carry_device, render_device, vendors
 from playbooks.module_utils import netns_vrf
 
 PLAYBOOK_OF = {"nftables": "nftables", "frr": "frr", "huawei_vrp": "vrp"}
-"""Platform -> playbook, in the order of a push: the filter first, a new path is never open before its filter stands."""
+"""Platform -> playbook, in the order of a push: filters and translations before ports and routes, on the way back last.
+
+So a device comes back over the states that it went through on its way there, which are those that were proved.
+"""
 
 FIRST = "frr-first.conf"
 """What FRR runs between the end of a VRF's routing and the end of its namespace."""
@@ -106,9 +109,12 @@ def push(
     access: Access,
     *,
     resuming: bool = False,
+    back: bool = False,
     check: bool = False,
 ) -> Pushed:
     """Bring one device from `before` to `after`. `resuming`: an earlier try may have done all or a part of it.
+
+    `back`: platform by platform in the reverse of the order in which a push goes there.
 
     Raises SurpriseError when what runs is neither, or is not `after` when read back; UnreachableError; DeviceError.
     """
@@ -125,7 +131,7 @@ def push(
         )
     if stands == "done":
         return Pushed(device=device, changed=False)
-    _play(device, before, after, access, old, check)
+    _play(device, before, after, access, old, back=back, check=check)
     if check:
         return Pushed(device=device, changed=True)
     new = read_texts(after, device, remote, access)
@@ -137,11 +143,13 @@ def push(
     return Pushed(device=device, changed=True, lines=_lines(old, new), before=old, after=new)
 
 
-def _play(device: str, before: Estate, after: Estate, access: Access, present: dict[str, str], check: bool) -> None:
+def _play(
+    device: str, before: Estate, after: Estate, access: Access, present: dict[str, str], *, back: bool, check: bool
+) -> None:
     wanted, had = render_device(after, device), render_device(before, device)
     # the box's own lines (clock, logging, remote access) are not the plan's: they stay
     texts = carry_device(after.devices[device].platforms, present, wanted)
-    for platform in PLAYBOOK_OF:
+    for platform in reversed(PLAYBOOK_OF) if back else PLAYBOOK_OF:
         files = [file for file in vendors()[platform].FILES if wanted.get(file) != had.get(file)]
         if files:
             values, more = _values(platform, texts, present, access)

@@ -4,6 +4,7 @@ So the steps compose by construction; a row that a step writes ties it after the
 """
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 from orchestrator.design.departments import Department, departments
@@ -26,6 +27,7 @@ Change = Row | Gone
 """What a step does to one row: a noun is written in its place, Gone removes it."""
 
 _BY_DEVICE = ("interfaces", "routes", "filters", "filter_rules", "nats", "vlans", "vrfs")
+_BOXES = ("filters", "filter_rules", "nats")
 _BY_TENANT = ("cloud_networks", "cloud_routers", "security_groups", "security_rules", "servers")
 
 
@@ -51,7 +53,10 @@ class Way:
         after: Iterable[str] = (),
         **more: object,
     ) -> None:
-        """Add a step with these changes, in this order. What changes nothing is left out, so is an empty step."""
+        """Add a step with these changes, in this order as far as a push keeps it (`in_order_of_push`).
+
+        What changes nothing is left out, so is an empty step.
+        """
         edits: list[Edit] = []
         writers = []
         for change in changes:
@@ -64,6 +69,7 @@ class Way:
             self.estate = self.estate.apply((edit,))
         if not edits:
             return
+        edits = in_order_of_push(edits)
         known = [each for each in after if each in self.phase_of]
         before = tuple(sorted({*known, *(each for each in writers if each != name)}))
         fields = {
@@ -111,8 +117,26 @@ def _only(kind: type[Kind], here: Estate, there: Estate) -> list[Kind]:
     return [row for key, row in sorted(rows.items()) if key not in others]
 
 
+def in_order_of_push(edits: Iterable[Edit]) -> list[Edit]:
+    """Edits in the order in which they are pushed: device by device, its filters and translations at first.
+
+    What is in no device's text stays behind what it followed.
+    """
+    rank: dict[str, int] = {}
+    place, placed = (0, 0), []
+    for edit in edits:
+        if edit.table in _BY_DEVICE:
+            device = rank.setdefault(edit.key.split("/")[0], len(rank))
+            place = (device, 0 if edit.table in _BOXES else 1)
+            placed.append((place, edit))
+        else:
+            placed.append(((place[0], 1), edit))
+    return [edit for _place, edit in sorted(placed, key=itemgetter(0))]
+
+
 def _devices(edits: list[Edit]) -> tuple[str, ...]:
-    return tuple(sorted({edit.key.split("/")[0] for edit in edits if edit.table in _BY_DEVICE}))
+    """Devices with edits, in their order: that of the push."""
+    return tuple(dict.fromkeys(edit.key.split("/")[0] for edit in edits if edit.table in _BY_DEVICE))
 
 
 def _tenants(edits: list[Edit]) -> tuple[str, ...]:

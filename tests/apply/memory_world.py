@@ -92,7 +92,9 @@ class World(Hands):
         self.order: list[str] = []
         self.refuse = ""
 
-    def perform(self, step: Step, before: Estate, after: Estate, notes: Notes, *, resuming: bool) -> dict[str, Any]:
+    def perform(
+        self, step: Step, before: Estate, after: Estate, notes: Notes, *, resuming: bool, back: bool = False
+    ) -> dict[str, Any]:
         device = step.devices[0]
         want = {key: row for key, row in after.interfaces.items() if row.device == device}
         notes.write(f"device:{device}", "started", {})

@@ -3,12 +3,14 @@
 import json
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from network_models.district import now
+from orchestrator.apply import network
 from orchestrator.apply.access import Access, load_access
 from orchestrator.apply.cloud import stacks_changed, stacks_of
 from orchestrator.apply.cloud_stack import compare
@@ -20,7 +22,7 @@ from orchestrator.apply.workload import Move, moves
 from orchestrator.errors import InputError, SurpriseError
 from orchestrator.model.cloud import CloudNetwork, ProviderNetwork, SecurityGroup, SecurityRule, Server, Tenant
 from orchestrator.model.estate import Estate
-from orchestrator.model.network import Interface, Vlan
+from orchestrator.model.network import FilterRule, Interface, Vlan
 from orchestrator.vendors.registry import render_device
 from playbooks.module_utils import netns_vrf
 from stacks.resource import changes
@@ -47,6 +49,30 @@ def test_only_devices_whose_text_changes_are_touched() -> None:
     assert devices_changed(NOW, AFTER) == ("cz1",)
     assert devices_changed(NOW, NOW) == ()
     assert devices_changed(NOW, NOW.with_nouns(Vlan(device="msw1", vlan=2010))) == ("msw1",)
+
+
+def test_a_device_comes_back_over_what_it_went_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters before ports on the way there, ports before filters on the way back."""
+    rule = FilterRule(device="mz1", sequence=1200, action="drop", protocol="tcp")
+    after = NOW.with_nouns(PORT.model_copy(update={"device": "mz1"}), rule)
+    texts = render_device(NOW, "mz1")
+    played: list[tuple[str, bool, bool]] = []
+
+    def play(playbook: str, *_more: object, files: dict[str, dict[str, str]], **_rest: object) -> None:
+        mine = {"nftables": ("nftables.conf",), "frr": ("links.batch", "frr.conf")}[playbook]
+        texts.update({name: text for name, text in files["mz1"].items() if name in mine})
+        rows = rows_of_texts(NOW, "mz1", texts)
+        port = ("interfaces", "mz1/up0/198.18.240.1/30") in rows
+        played.append((playbook, ("filter_rules", "mz1/01200") in rows, port))
+
+    monkeypatch.setattr(network, "play", play)
+    monkeypatch.setattr(network, "read_texts", lambda *_: dict(texts))
+    remote, access = cast(Any, None), cast(Any, None)
+    network.push("mz1", NOW, after, remote, access)
+    assert played == [("nftables", True, False), ("frr", True, True)]
+    played.clear()
+    network.push("mz1", after, NOW, remote, access, back=True)
+    assert played == [("frr", True, False), ("nftables", False, False)]
 
 
 @pytest.mark.parametrize("device", sorted(name for name, row in NOW.devices.items() if row.management))

@@ -65,6 +65,26 @@ def test_steps_of_a_batch_are_in_no_more_states_than_are_soon_proved(new: Newcom
     assert max(map(len, plan.batches())) > 1
 
 
+BOXES = ("filters", "filter_rules", "nats")
+ROUTING = ("interfaces", "routes", "vrfs", "vlans")
+
+
+@SLOW
+@given(newcomers())
+def test_edits_of_a_step_are_in_the_order_of_the_push(new: Newcomer) -> None:
+    """Device after device; what filters and translates before ports and routes, as `apply` pushes them."""
+    mixed = 0
+    for step in planned(with_newcomer(district(), new)).steps:
+        parts = [
+            (step.devices.index(edit.key.split("/")[0]), edit.table in ROUTING)
+            for edit in step.edits
+            if edit.table in (*BOXES, *ROUTING)
+        ]
+        assert parts == sorted(parts), step.name
+        mixed += len(set(parts)) > 1
+    assert mixed
+
+
 @SLOW
 @given(newcomers())
 def test_same_inputs_give_the_same_hash(new: Newcomer) -> None:
