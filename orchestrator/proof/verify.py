@@ -12,7 +12,7 @@ from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import classes_of
 from orchestrator.forwarding.segments import ALWAYS_UP
-from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
+from orchestrator.forwarding.world import ALL_TABLES, GUARD_TABLES, UnparsedLine, World
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Result
 from orchestrator.model.plan import Plan
@@ -25,6 +25,9 @@ from orchestrator.proof.verdict import Verdict
 from orchestrator.rules.registry import rules, rules_in_force
 
 Progress = Callable[[str], None]
+
+STACK_TABLES = GUARD_TABLES | {"tenants", "cloud_networks", "cloud_routers", "provider_networks"}
+"""Rows that a cloud makes, in an order of its own."""
 
 
 def verify(
@@ -63,7 +66,7 @@ def verify(
     judge = found.judge
     findings = (*_failures(judge), *_passes(judge), *judge.loops.findings(judge.count))
     result = _result(judge)
-    limits = (*_not_held(judge), *_unasked(now, first.world))
+    limits = (*_unordered(plan), *_not_held(judge), *_unasked(now, first.world))
     rests_on = tuple(fact for row, fact in sorted(fact_of.items()) if fact.standing == "claimed" and _matters(row))
     return Verdict(
         result=result,
@@ -149,6 +152,22 @@ def _unasked(now: Estate, world: World) -> Iterator[str]:
             yield (
                 f"nobody is known behind {port.device}:{port.name} ({port.address.network}): "
                 "who reaches it, and whom it reaches, was not asked"
+            )
+
+
+def _unordered(plan: Plan) -> Iterator[str]:
+    """Steps whose resources a cloud may make in an order of its own that is not between the ends of the step.
+
+    Where a step only adds rows, or only takes some away, whatever order there is reaches no more than one of its two
+    ends and no less than the other.
+    """
+    for step in plan.steps:
+        edits = [edit for edit in step.edits if edit.table in STACK_TABLES]
+        one_way = all(edit.before is None for edit in edits) or all(edit.after is None for edit in edits)
+        if len(edits) > 1 and not one_way:
+            yield (
+                f"{step.name} adds to a cloud and takes away from it: "
+                "the cloud may do this in another order than the plan's, which was judged"
             )
 
 

@@ -11,6 +11,7 @@ from network_models.district import now
 from orchestrator.errors import PlanError, RefusedError, StaleError
 from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.points import classes_of
+from orchestrator.model.cloud import SecurityGroup, SecurityRule, Tenant
 from orchestrator.model.estate import Edit, Estate
 from orchestrator.model.finding import Fact, Where
 from orchestrator.model.network import FilterRule, Route
@@ -97,6 +98,22 @@ def test_two_steps_in_their_middle_at_one_moment_are_judged_together() -> None:
         ((step("a", *first, outage=("F-010",)), step("b", *second)),),
     ):
         assert verify(base, plan(*steps, base=base), policy()).result == "pass"
+
+
+def test_a_step_that_adds_to_a_cloud_and_takes_away_is_told_as_not_covered() -> None:
+    group = SecurityGroup(tenant="cz", name="web")
+    rules = [
+        SecurityRule.model_validate(
+            {"tenant": "cz", "group": "web", "direction": "ingress", "protocol": "tcp", "ports": (port, port)}
+        )
+        for port in (80, 443)
+    ]
+    base = now().with_nouns(Tenant(name="cz", cloud="c", organisation="990102-CZ", zone="vpn-cz"), group, rules[0])
+    mixed = step("mixed", put(rules[1]), drop(base, "security_rules", rules[0].key))
+    told = verify(base, plan((mixed,), base=base), policy()).limits
+    assert "mixed adds to a cloud and takes away from it: " in "\n".join(told)
+    parted = (step("adds", put(rules[1])),), (step("takes", drop(base, "security_rules", rules[0].key)),)
+    assert "adds to a cloud" not in "\n".join(verify(base, plan(*parted, base=base), policy()).limits)
 
 
 def test_parallel_steps_are_judged_in_every_order() -> None:
