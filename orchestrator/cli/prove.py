@@ -26,7 +26,8 @@ def command(session: Session, plan_file: Path, everything: bool, audit: int | No
     verdict = verdict_of(reading, plan, session.ticker)
     session.findings(verdict.findings, show_passes=everything)
     session.say(
-        f"{verdict.result}: {verdict.states} states, {verdict.packets} packets judged; "
+        f"{verdict.result}: {verdict.states} states ({verdict.settling} while routing settles), "
+        f"{verdict.packets} packets judged; "
         f"rests on {len(verdict.rests_on)} unverified facts; plan {plan.hash[:12]}"
     )
     for limit in verdict.limits:

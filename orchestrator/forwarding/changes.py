@@ -34,7 +34,7 @@ def stale_questions(
             stale.update(_all(asked, kind))
     if changed & ROUTING_TABLES:
         new.tables = _kept_tables(world.tables, build_tables(estate, new.segments, new.doubtful))
-        stale.update(_lookups(asked, world.tables, new.tables))
+        stale.update(stale_lookups(asked, world.tables, new.tables))
     if changed & WALL_TABLES:
         new.walls = build_walls(estate)
         whole = _devices(world.estate, estate, frozenset({"filters"}))
@@ -102,7 +102,8 @@ def _same(before: RoutingTable | None, after: RoutingTable) -> RoutingTable:
     return after
 
 
-def _lookups(asked: Asked, before: Tables, after: Tables) -> Iterator[tuple[Any, ...]]:
+def stale_lookups(asked: Asked, before: Tables, after: Tables) -> Iterator[tuple[Any, ...]]:
+    """Questions asked so far about routing tables that are others."""
     changed = {instance for instance in before.keys() | after.keys() if before.get(instance) is not after.get(instance)}
     for node in {node for node, _vrf in changed}:
         for question in asked.get("lookup", {}).get(node, ()):

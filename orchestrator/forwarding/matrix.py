@@ -6,15 +6,16 @@ before in any state whose answers are all the same is taken from the store. Noth
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from ipaddress import IPv4Network
 from typing import Any, ClassVar, NamedTuple, Self
 
 from orchestrator.forwarding.boxes import span, within
-from orchestrator.forwarding.changes import stale_questions
+from orchestrator.forwarding.changes import stale_lookups, stale_questions
 from orchestrator.forwarding.points import Classes, destinations, guests, zone_of
 from orchestrator.forwarding.simulator import ENGINE
+from orchestrator.forwarding.tables import Tables
 from orchestrator.forwarding.walk import Header, Mark, Walk, Way
 from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
 from orchestrator.model.estate import Estate
@@ -103,7 +104,16 @@ class Matrix:
         if not changed:
             return self._same_network(estate)
         stale, world = stale_questions(self.world, estate, guests(estate, self.classes), changed, self.store.questions)
-        child = self._child(estate, world)
+        return self._moved(world, stale, points=bool(changed & POINT_TABLES))
+
+    def settling(self, tables: Tables) -> Self:
+        """The matrix of this estate with other routing tables: some are not yet, or still, what it makes of them."""
+        stale = set(stale_lookups(self.store.questions, self.world.tables, tables))
+        return self._moved(replace(self.world, tables=tables), stale, points=False)
+
+    def _moved(self, world: World, stale: Iterable[Question], *, points: bool) -> Self:
+        """The matrix of another world. Only stale questions may have other answers; `points`: there may be others."""
+        child = self._child(world.estate, world)
         child.answers = dict(self.answers)
         hit: set[Any] = set()
         for question in stale:
@@ -115,7 +125,7 @@ class Matrix:
         child.results = dict(self.results)
         for key in hit:
             child.results.pop(key, None)
-        keys = child._cell_keys() if changed & POINT_TABLES else self.keys
+        keys = child._cell_keys() if points else self.keys
         child.keys = self.keys if keys == self.keys else keys
         child._follow(self, hit)
         return child

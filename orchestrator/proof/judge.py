@@ -51,6 +51,8 @@ class Judge:
     worked: dict[str, int] = field(default_factory=dict)  # flow -> states in which it was held and worked
     excused: dict[str, int] = field(default_factory=dict)  # flow -> states inside a declared outage
     count: int = 0
+    settled: int = 0  # of these, states in which routing settles
+    settling_most: int = 0  # devices on which it does at once
     packets: int = 0
     _kept: dict[str, tuple[tuple[Any, ...], tuple[Finding, ...]]] = field(default_factory=dict)
     _resolved: dict[str, tuple[tuple[Any, ...], Resolution]] = field(default_factory=dict)
@@ -70,9 +72,17 @@ class Judge:
             if flow.expires is None or flow.expires >= state.on:
                 self._flow(flow, state, matrix, outage)
 
+    def settling(self, state: State, matrix: Matrix) -> None:
+        """Judge one state in which routing settles."""
+        self.settled += 1
+        self.settling_most = max(self.settling_most, state.settles)
+        self.state(state, matrix)
+
     def absorb(self, later: "Judge") -> None:
         """Take over what another judge saw of states that come after all of this one's."""
         self.count += later.count
+        self.settled += later.settled
+        self.settling_most = max(self.settling_most, later.settling_most)
         self.packets += later.packets
         self.passed |= later.passed
         for mine, theirs in ((self.worked, later.worked), (self.excused, later.excused)):

@@ -30,6 +30,8 @@ class State:
     done: frozenset[str] = frozenset()
     stopped: tuple[tuple[str, int], ...] = ()
     final: bool = False
+    edit: tuple[str, Edit] | None = None  # the one by which it differs from its origin, and the step it belongs to
+    settles: int = 0  # devices whose tables are about to change, while it is passed through
 
 
 def states(now: Estate, plan: Plan, start: date, batches: Sequence[int] | None = None) -> Iterator[State]:
@@ -90,15 +92,17 @@ class _Batch:
         for index in range(free):
             there = state
             for done in range(1, len(self.moves[index]) + 1):
-                place = (*at[:index], done, *at[index + 1 :])
-                there = self._state(there, place, there.estate.apply(self.moves[index][done - 1]))
+                place, move = (*at[:index], done, *at[index + 1 :]), self.moves[index][done - 1]
+                there = self._state(there, place, move)
+                there.edit = (self.steps[index].name, move[0]) if move else None
                 yield there
                 yield from self.beyond(there, place, index)
 
-    def _state(self, origin: State, place: tuple[int, ...], estate: Estate) -> State:
+    def _state(self, origin: State, place: tuple[int, ...], move: tuple[Edit, ...]) -> State:
         along = list(zip(self.steps, place, self.moves, strict=True))
         done = frozenset(step.name for step, count, moves in along if count == len(moves))
         stopped = tuple((step.name, count) for step, count, moves in along if 0 < count < len(moves))
+        estate = origin.estate.apply(move)
         return State(self._label(done, stopped), estate, self.on, origin, self.number, done, stopped)
 
     def _label(self, done: frozenset[str], stopped: tuple[tuple[str, int], ...]) -> str:

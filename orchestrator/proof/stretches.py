@@ -18,6 +18,7 @@ from orchestrator.errors import OnefoldError
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.model.plan import Plan
 from orchestrator.proof.judge import Judge
+from orchestrator.proof.settling import settling
 from orchestrator.proof.states import State, count, states
 
 WORTH = 100
@@ -101,6 +102,8 @@ def walked(
                 way.pop()
             way.append((state, way[-1][1].advance(state.estate)))
         judge.state(state, way[-1][1])
+        for between, matrix in settling(way):
+            judge.settling(between, matrix)
         leads_to = state.estate
     judge.forget()
     return Stretch(judge, first.store.walked - before, leads_to.digest)

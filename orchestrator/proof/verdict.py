@@ -9,7 +9,8 @@ from orchestrator.model.finding import Fact, Finding, Result
 class Verdict(Noun):
     """The outcome of holding every reachable state to every promise.
 
-    `states` and `packets` count what was judged, `walked` the walks really made (the others were reused unchanged).
+    `states` and `packets` count what was judged, `settling` those of the states in which routing settles, `walked` the
+    walks really made (the others were reused unchanged).
     `limits` says what the enumeration left out. `proof` is the canonical record: no time, no machine, same inputs
     same bytes.
     """
@@ -19,6 +20,7 @@ class Verdict(Noun):
     states: int
     packets: int
     walked: int
+    settling: int = 0
     rests_on: tuple[Fact, ...] = ()
     limits: tuple[str, ...] = ()
     seconds: float = 0.0

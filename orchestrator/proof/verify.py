@@ -20,6 +20,7 @@ from orchestrator.model.policy import Flow, Policy
 from orchestrator.proof.collector import seldom_collected
 from orchestrator.proof.judge import Judge, Seen
 from orchestrator.proof.loops import Loops
+from orchestrator.proof.settling import EVERY
 from orchestrator.proof.stretches import judged
 from orchestrator.proof.verdict import Verdict
 from orchestrator.rules.registry import rules, rules_in_force
@@ -66,7 +67,7 @@ def verify(
     judge = found.judge
     findings = (*_failures(judge), *_passes(judge), *judge.loops.findings(judge.count))
     result = _result(judge)
-    limits = (*_unordered(plan), *_not_held(judge), *_unasked(now, first.world))
+    limits = (*_unordered(plan), *_pairwise(judge), *_not_held(judge), *_unasked(now, first.world))
     rests_on = tuple(fact for row, fact in sorted(fact_of.items()) if fact.standing == "claimed" and _matters(row))
     return Verdict(
         result=result,
@@ -74,6 +75,7 @@ def verify(
         states=judge.count,
         packets=judge.packets,
         walked=found.walked,
+        settling=judge.settled,
         rests_on=rests_on,
         limits=limits,
         seconds=round(monotonic() - started, 3),
@@ -171,6 +173,15 @@ def _unordered(plan: Plan) -> Iterator[str]:
             )
 
 
+def _pairwise(judge: Judge) -> Iterator[str]:
+    """That mixtures of many devices were not all judged."""
+    if judge.settling_most > EVERY:
+        yield (
+            f"routing settles on up to {judge.settling_most} devices at once: any two of them were judged in every "
+            "mixture, ways over three or more were not"
+        )
+
+
 def _absence(flow: Flow) -> str:
     return f"it ended on {flow.expires}" if flow.expires else f"it never began ({flow.validity})"
 
@@ -205,6 +216,7 @@ def _record(
         "policy_version": judge.policy.version,
         "result": result,
         "states": judge.count,
+        "settling": judge.settled,
         "packets": judge.packets,
         "promises": [[item.subject, item.result, item.what] for item in findings],
         "rests_on": [fact.row for fact in rests_on],

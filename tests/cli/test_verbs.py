@@ -48,7 +48,7 @@ def test_planning_to_proving(onefold: Onefold, office: Path) -> None:
     proved = onefold("-C", office, "prove", plan)
     assert proved.code == 0
     assert proved.out.splitlines()[-2:] == [
-        f"pass: 2 states, 96 packets judged; rests on 5 unverified facts; plan {seal[:12]}",
+        f"pass: 2 states (0 while routing settles), 96 packets judged; rests on 5 unverified facts; plan {seal[:12]}",
         f"next: onefold -C {office} approve {plan} --as NAME --key FILE",
     ]
 
@@ -169,7 +169,7 @@ def test_exit_3_a_plan_that_breaks_a_registered_flow(onefold: Onefold, office: P
     again = onefold("-C", office, "plan", "--out", plan, "--json")
     assert (again.code, again.json["proof"]) == (3, "fail")
     assert [row["subject"] for row in again.json["findings"] if row["result"] == "fail"] == ["F-1"]
-    assert said.out.splitlines()[-1].startswith("fail: 2 states, ")
+    assert said.out.splitlines()[-1].startswith("fail: 2 states (0 while routing settles), ")
 
 
 def test_rules_out_of_force_and_flows_held_nowhere_are_told_beside_a_pass(onefold: Onefold, office: Path) -> None:

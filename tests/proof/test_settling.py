@@ -1,0 +1,115 @@
+"""While routing settles: every mixture of old and new tables is judged, and what breaks only there is found."""
+
+import sys
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from itertools import combinations, permutations
+
+import pytest
+
+from network_models.district import now
+from orchestrator.forwarding.engine_matrix import EngineMatrix
+from orchestrator.forwarding.flows import gone_round
+from orchestrator.forwarding.matrix import Matrix
+from orchestrator.forwarding.points import classes_of
+from orchestrator.forwarding.walk import Header
+from orchestrator.model.network import Route
+from orchestrator.proof import Verdict, verify
+from orchestrator.proof.settling import mixtures, settling
+from orchestrator.proof.states import states
+from tests.proof.plans import NIGHT, drop, plan, policy, put, step
+
+STAFF = "pe2/adm/198.18.16.0/24/198.19.252.2"
+"""The route to the staff, made at pe2 and heard of at pe1."""
+
+
+def nowhere(device: str) -> Route:
+    return Route.model_validate({"device": device, "vrf": "adm", "prefix": "0.0.0.0/0", "next_hop": None})
+
+
+def loops(verdict: Verdict) -> list[str]:
+    return [item.what for item in verdict.failures() if item.subject == "loops"]
+
+
+def test_a_loop_of_devices_that_know_different_routes_is_found() -> None:
+    """pe2 has lost its route and follows pe1's default; pe1 has not heard of it and sends packets to pe2."""
+    base = now().apply((put(nowhere("pe1")),))
+    verdict = verify(base, plan((step("cut", drop(base, "routes", STAFF)),), base=base), policy())
+    assert (verdict.states, verdict.settling) == (4, 2)
+    where = "go round over pe1, pe2, in 1 of 4 states, first: after batch 1, settled on pe2 and not on pe1"
+    assert loops(verdict) == [f"loop: packets to 198.18.16.{last} {where}" for last in (100, 254)]
+    bare = verify(now(), plan((step("cut", drop(now(), "routes", STAFF)),)), policy())
+    assert (bare.settling, loops(bare)) == (2, [])
+
+
+def test_what_other_devices_have_heard_may_be_as_old_as_the_step() -> None:
+    """Two edits are pushed at once: pe1 may have heard of none, of the first alone, or of both."""
+    other = now().routes[STAFF].model_copy(update={"prefix": IPv4Network("198.18.17.0/24")})
+    labels = []
+    for edits, count in (((put(other),), 2), ((put(other), drop(now(), "routes", STAFF)), 6)):
+        the_plan = plan((step("both", *edits),))
+        verdict = verify(now(), the_plan, policy())
+        assert (verdict.states, verdict.settling) == (1 + len(edits) + count, count)
+        first = Matrix.of(now(), classes_of(now(), edits, []))
+        way = [(state, first.advance(state.estate)) for state in states(now(), the_plan, NIGHT)]
+        labels += [state.label.partition(", ")[2] for state, _matrix in settling(way)]
+    near = ["settled on pe1 and not on pe2", "settled on pe2 and not on pe1"]
+    assert labels == [*near, *near, *(f"{text} (of 2 edits)" for text in near)]
+
+
+def test_that_many_devices_were_judged_two_by_two_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = plan((step("cut", drop(now(), "routes", STAFF)),))
+    said = "routing settles on up to 2 devices at once: any two of them were judged in every mixture"
+    assert not any(said in limit for limit in verify(now(), cut, policy()).limits)
+    monkeypatch.setattr(sys.modules["orchestrator.proof.verify"], "EVERY", 1)
+    assert any(said in limit for limit in verify(now(), cut, policy()).limits)
+
+
+def test_one_device_alone_has_nothing_to_settle() -> None:
+    change = put(Route.model_validate({"device": "ce1", "prefix": "10.99.0.0/24", "next_hop": None}))
+    verdict = verify(now(), plan((step("alone", change),)), policy())
+    assert (verdict.states, verdict.settling) == (2, 0)
+
+
+@pytest.mark.parametrize("kind", [Matrix, EngineMatrix])
+def test_a_mixture_carried_along_is_one_made_of_nothing(kind: type[Matrix]) -> None:
+    base = now().apply((put(nowhere("pe1")),))
+    the_plan = plan((step("cut", drop(base, "routes", STAFF)),), base=base)
+    classes = classes_of(base, [edit for one in the_plan.steps for edit in one.edits], [])
+    first = kind.of(base, classes)
+    begin, state = states(base, the_plan, NIGHT)
+    after = first.advance(state.estate)
+    found = list(settling([(begin, first), (state, after)]))
+    assert [there.label.partition(", ")[2] for there, _matrix in found] == [
+        "settled on pe1 and not on pe2",
+        "settled on pe2 and not on pe1",
+    ]
+    for there, matrix in found:
+        fresh = Matrix(there.estate, classes, replace(matrix.world), ())
+        fresh.keys = fresh._cell_keys()
+        fresh._fill((), fresh.keys)
+        assert _told(matrix) == _told(fresh)
+        assert (there.done, there.stopped) == ({"cut"}, (("cut", 1),))  # under way until its routes have settled
+    ways = [matrix.way("exchange", Header(*ENDS, "tcp", 40000, 443)) for matrix in (*(one for _, one in found), after)]
+    assert [gone_round(way) for way in ways] == ["", "pe1, pe2", ""]
+    assert first.way("exchange", Header(*ENDS, "tcp", 40000, 443)).outcome == "delivered"
+
+
+ENDS = (int(IPv4Address("198.18.0.10")), int(IPv4Address("198.18.16.100")))
+
+
+def _told(matrix: Matrix) -> list[tuple[object, ...]]:
+    return [(reach.source, reach.destination, reach.end, reach.ports, reach.way) for reach in matrix.reaches()]
+
+
+@pytest.mark.parametrize("count", range(2, 40))
+def test_of_each_two_devices_each_settles_before_the_other(count: int) -> None:
+    devices = [f"r{number}" for number in range(count)]
+    found = list(mixtures(devices))
+    for one, other in permutations(devices, 2):
+        assert any(one in settled and other not in settled for settled in found)
+    assert all(0 < len(settled) < count for settled in found)
+    if count <= 4:
+        every = [set(some) for size in range(1, count) for some in combinations(devices, size)]
+        assert sorted(map(sorted, found)) == sorted(map(sorted, every))
+    assert len(found) <= 14
