@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from orchestrator.forwarding.matrix import Matrix
+from orchestrator.forwarding.tables import Instance
 from orchestrator.proof.states import State
 
 EVERY = 4
@@ -58,10 +59,44 @@ def _between(state: State, own: set[str], edits: int, ends: tuple[Matrix, Matrix
 
 def changed_devices(before: Matrix, after: Matrix) -> tuple[str, ...]:
     """Devices some of whose routing tables differ."""
+    return tuple(sorted({device for device, _vrf in changed_tables(before, after)}))
+
+
+def changed_tables(before: Matrix, after: Matrix) -> list[Instance]:
+    """Routing tables that differ, or are only in one of the two."""
     old, new = before.world.tables, after.world.tables
-    if old is new:
-        return ()
-    return tuple(sorted({instance[0] for instance in old | new if old.get(instance) is not new.get(instance)}))
+    return [] if old is new else [each for each in sorted(old | new) if old.get(each) is not new.get(each)]
+
+
+class Meetings:
+    """Tables that several steps of one batch change: where routes of both are late, no mixture was judged."""
+
+    def __init__(self) -> None:
+        """None seen."""
+        self.told: list[str] = []
+        self._batch = 0
+        self._steps: dict[Instance, set[str]] = {}
+
+    def see(self, way: Way) -> None:
+        """Look at the last edit of a way."""
+        state, after = way[-1]
+        if state.edit is None or len(way) < 2:
+            return
+        if state.batch != self._batch:
+            self._batch, self._steps = state.batch, {}
+        changed = changed_tables(way[-2][1], after)
+        if len({device for device, _vrf in changed}) < 2:
+            return
+        for instance in changed:
+            steps = self._steps.setdefault(instance, set())
+            if state.edit[0] not in steps:
+                steps.add(state.edit[0])
+                self._tell(instance, steps)
+
+    def _tell(self, instance: Instance, steps: set[str]) -> None:
+        if len(steps) == 2:
+            there = f"meet in {instance[0]} vrf {instance[1]}: where both are late at one moment was not judged"
+            self.told.append(f"batch {self._batch}: routes of {' and of '.join(sorted(steps))} {there}")
 
 
 def mixtures(devices: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -18,7 +18,7 @@ from orchestrator.errors import OnefoldError
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.model.plan import Plan
 from orchestrator.proof.judge import Judge
-from orchestrator.proof.settling import settling
+from orchestrator.proof.settling import Meetings, settling
 from orchestrator.proof.states import State, count, states
 
 WORTH = 100
@@ -33,16 +33,18 @@ class ProcessEndedError(OnefoldError):
 
 @dataclass
 class Stretch:
-    """What was found in some batches: their judge, walks made, where they lead."""
+    """What was found in some batches: their judge, walks made, where they lead, what was not judged."""
 
     judge: Judge
     walked: int = 0
     leads_to: str = ""
+    limits: list[str] = field(default_factory=list)
 
     def absorb(self, later: "Stretch") -> None:
         """Take over what was found in the batches that follow."""
         self.judge.absorb(later.judge)
         self.walked += later.walked
+        self.limits += later.limits
         self.leads_to = later.leads_to
 
 
@@ -88,6 +90,7 @@ def walked(
 ) -> Stretch:
     """Judge the states of some batches in turn. `first` is the matrix of `now`; `told` hears of each batch."""
     way: list[tuple[State, Matrix]] = []  # to the present state, each one the origin of the next
+    meetings = Meetings()
     batch, leads_to, before = 0, first.estate, first.store.walked if batches.start else 0
     for state in states(first.estate, plan, judge.policy.planned_from, batches):
         if state.batch != batch:
@@ -102,11 +105,12 @@ def walked(
                 way.pop()
             way.append((state, way[-1][1].advance(state.estate)))
         judge.state(state, way[-1][1])
+        meetings.see(way)
         for between, matrix in settling(way):
             judge.settling(between, matrix)
         leads_to = state.estate
     judge.forget()
-    return Stretch(judge, first.store.walked - before, leads_to.digest)
+    return Stretch(judge, first.store.walked - before, leads_to.digest, meetings.told)
 
 
 def _side_by_side(

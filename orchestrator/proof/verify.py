@@ -67,7 +67,7 @@ def verify(
     judge = found.judge
     findings = (*_failures(judge), *_passes(judge), *judge.loops.findings(judge.count))
     result = _result(judge)
-    limits = (*_unordered(plan), *_pairwise(judge), *_not_held(judge), *_unasked(now, first.world))
+    limits = (*_unordered(plan), *_pairwise(judge), *found.limits, *_not_held(judge), *_unasked(now, first.world))
     rests_on = tuple(fact for row, fact in sorted(fact_of.items()) if fact.standing == "claimed" and _matters(row))
     return Verdict(
         result=result,

@@ -65,6 +65,20 @@ def test_that_many_devices_were_judged_two_by_two_is_said(monkeypatch: pytest.Mo
     assert any(said in limit for limit in verify(now(), cut, policy()).limits)
 
 
+def test_that_routes_of_two_steps_meet_in_a_table_is_said() -> None:
+    one, other = (
+        now().routes[STAFF].model_copy(update={"prefix": IPv4Network(f"198.18.{number}.0/24")}) for number in (17, 18)
+    )
+    here = put(Route.model_validate({"device": "pe1", "vrf": "adm", "prefix": "198.18.19.0/24", "next_hop": None}))
+    both = plan((step("a", put(one)), step("b", here)))
+    assert [text for text in verify(now(), both, policy()).limits if "late" in text] == [
+        f"batch 1: routes of a and of b meet in {device} vrf adm: where both are late at one moment was not judged"
+        for device in ("pe1", "pe2")
+    ]
+    for parted in (((step("a", put(one)),), (step("b", here),)), ((step("a", put(one), put(other)),),)):
+        assert not any("late" in text for text in verify(now(), plan(*parted), policy()).limits)
+
+
 def test_one_device_alone_has_nothing_to_settle() -> None:
     change = put(Route.model_validate({"device": "ce1", "prefix": "10.99.0.0/24", "next_hop": None}))
     verdict = verify(now(), plan((step("alone", change),)), policy())
