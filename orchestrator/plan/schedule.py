@@ -5,7 +5,8 @@ from datetime import date, timedelta
 from math import prod
 
 from orchestrator.errors import PlanError
-from orchestrator.model.estate import Estate
+from orchestrator.model.estate import Edit, Estate
+from orchestrator.model.network import GLOBAL
 from orchestrator.model.plan import Step, Wave
 from orchestrator.model.policy import Freeze, Policy, Window
 
@@ -73,13 +74,23 @@ def has_room(batch: Sequence[Step], step: Step) -> bool:
 
 
 def footprint(step: Step) -> set[str]:
-    """What a step occupies: devices, tenants, hosts, rows; names and registers are shared by all who write them."""
+    """What a step occupies: devices, tenants, hosts, rows, and what is shared by all who write it.
+
+    Names are, and VPNs: other devices hear of their routes, and of two steps' routes they may be late with both.
+    """
     rows = {f"row {edit.table}[{edit.key}]" for edit in step.edits}
     shared = {f"table {edit.table}" for edit in step.edits if edit.table == "service_names"}
+    vpns = {f"vpn {name}" for name in map(_vpn, step.edits) if name}
     devices = {f"device {name}" for name in step.devices}
-    return (
-        rows | shared | devices | {f"tenant {name}" for name in step.tenants} | {f"host {name}" for name in step.hosts}
-    )
+    hosts = {f"host {name}" for name in step.hosts}
+    return rows | shared | vpns | devices | hosts | {f"tenant {name}" for name in step.tenants}
+
+
+def _vpn(edit: Edit) -> str:
+    """The VPN whose routes an edit changes; "" for none."""
+    row = edit.after or edit.before or {}
+    name = row.get("name" if edit.table == "vrfs" else "vrf")
+    return str(name) if edit.table in ("vrfs", "routes", "interfaces") and name not in (None, GLOBAL) else ""
 
 
 def organisations(estate: Estate, steps: Iterable[Step]) -> set[str]:

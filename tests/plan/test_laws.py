@@ -65,6 +65,25 @@ def test_steps_of_a_batch_are_in_no_more_states_than_are_soon_proved(new: Newcom
     assert max(map(len, plan.batches())) > 1
 
 
+@SLOW
+@given(newcomers())
+def test_routes_of_two_steps_of_a_batch_meet_in_no_vpn(new: Newcomer) -> None:
+    plan = planned(with_newcomer(district(), new))
+    met = 0
+    for batch in plan.batches():
+        vpns = [_vpns(plan.step_of[name]) for name in batch]
+        assert len(set().union(*vpns)) == sum(map(len, vpns)), batch
+        met += any(vpns)
+    assert met
+
+
+def _vpns(step: Step) -> set[str]:
+    names = {
+        (edit.after or edit.before or {}).get("vrf") for edit in step.edits if edit.table in ("routes", "interfaces")
+    }
+    return {name for name in names if name and name != "default"}
+
+
 BOXES = ("filters", "filter_rules", "nats")
 ROUTING = ("interfaces", "routes", "vrfs", "vlans")
 
