@@ -8,6 +8,7 @@ from orchestrator.forwarding.boxes import CompiledRule, build_guards, build_tran
 from orchestrator.forwarding.segments import Guest, build_segments, host_ports, router_node
 from orchestrator.forwarding.tables import RoutingTable, Tables, build_tables
 from orchestrator.forwarding.world import (
+    ALL_TABLES,
     GUARD_TABLES,
     ROUTING_TABLES,
     SEGMENT_TABLES,
@@ -19,6 +20,12 @@ from orchestrator.model.estate import Estate
 
 Asked = dict[str, dict[str, set[tuple[Any, ...]]]]
 """kind of question -> node -> questions asked so far."""
+
+
+def next_world(world: World, estate: Estate, guests: Iterable[Guest]) -> World:
+    """The world of another estate; what is made of unchanged tables is the same."""
+    changed = {name for name in ALL_TABLES if getattr(estate, name) is not getattr(world.estate, name)}
+    return stale_questions(world, estate, guests, changed, {})[1]
 
 
 def stale_questions(

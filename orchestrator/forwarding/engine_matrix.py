@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import OnefoldError
-from orchestrator.forwarding.changes import stale_questions
+from orchestrator.forwarding.changes import next_world
 from orchestrator.forwarding.decisions import Answer, Asked, Decisions
 from orchestrator.forwarding.ends import DROPPED, LOOPS, UNKNOWN
 from orchestrator.forwarding.exchanges import Exchanges
@@ -21,7 +21,7 @@ from orchestrator.forwarding.points import Classes, guests
 from orchestrator.forwarding.private import Private
 from orchestrator.forwarding.simulator import ENGINE, fits
 from orchestrator.forwarding.walk import EQUAL_ROUTES, Header, Way
-from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World, text_of
+from orchestrator.forwarding.world import UnparsedLine, World, text_of
 from orchestrator.model.estate import Estate
 
 
@@ -179,8 +179,7 @@ class EngineMatrix(Matrix):
 def _worlds(world: World, classes: Classes, estates: Iterable[Estate]) -> Iterator[World]:
     """The worlds of estates, each made from the one before."""
     for estate in estates:
-        changed = {name for name in ALL_TABLES if getattr(estate, name) is not getattr(world.estate, name)}
-        _stale, world = stale_questions(world, estate, guests(estate, classes), changed, {})
+        world = next_world(world, estate, guests(estate, classes))
         yield world
 
 

@@ -93,7 +93,12 @@ class Matrix:
     def of(cls, estate: Estate, classes: Classes, unparsed: Iterable[UnparsedLine] = ()) -> "Matrix":
         """The matrix of an estate, walked from nothing."""
         lines = tuple(unparsed)
-        matrix = cls(estate, classes, World.of(estate, guests(estate, classes), lines), lines)
+        return cls.walked(World.of(estate, guests(estate, classes), lines), classes, lines)
+
+    @classmethod
+    def walked(cls, world: World, classes: Classes, unparsed: tuple[UnparsedLine, ...] = ()) -> "Matrix":
+        """The matrix of a world, walked from nothing."""
+        matrix = cls(world.estate, classes, world, unparsed)
         matrix.keys = matrix._cell_keys()
         matrix._fill((), matrix.keys)
         return matrix

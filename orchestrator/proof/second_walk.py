@@ -7,8 +7,10 @@ alive: here what it says is dropped is walked too.
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from orchestrator.errors import InputError
+from orchestrator.forwarding.changes import next_world
 from orchestrator.forwarding.ends import DROPPED, LOOPS, UNKNOWN
 from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine.plain import Plain
@@ -17,12 +19,14 @@ from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.lowered_boxes import PROTOCOLS
 from orchestrator.forwarding.lowering import DEVICE, lower
 from orchestrator.forwarding.matrix import Matrix
-from orchestrator.forwarding.points import classes_of
+from orchestrator.forwarding.points import Classes, classes_of, guests
+from orchestrator.forwarding.tables import Tables
 from orchestrator.forwarding.world import UnparsedLine, World, text_of
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Policy
+from orchestrator.proof.settling import settling
 from orchestrator.proof.states import State, states
 
 SOURCE_PORT = 40000
@@ -64,31 +68,49 @@ def recheck(
     packets = 0
     differences: list[str] = []
     labels: list[str] = []
-    every = list(states(now, plan, policy.planned_from))
+    every = list(_every(now, plan, policy, classes, lines))
     sampled = _sampled(every, number, seed)
-    judge = EngineMatrix.of(now, classes, lines, [state.estate for state in sampled])
-    for state in sampled:
+    judge = EngineMatrix.of(now, classes, lines, [state.estate for state, _tables in sampled])
+    for state, tables in sampled:
         progress(f"audit of {len(labels) + 1} of {len(sampled)}: {state.label}")
         labels.append(state.label)
         judge = judge.advance(state.estate)
-        compared = list(_compared(judge))
+        compared = list(_compared(judge if tables is None else judge.settling(tables), tables))
         packets += len(compared)
         differences += [f"{state.label}: {text}" for text in compared if text]
     return Rechecked(states=tuple(labels), reachable=len(every), packets=packets, differences=tuple(differences))
 
 
-def _sampled(every: list[State], number: int, seed: int) -> list[State]:
-    ends = [0, len(every) - 1][:number]
-    inner = range(1, len(every) - 1)
+def _every(
+    now: Estate, plan: Plan, policy: Policy, classes: Classes, lines: tuple[UnparsedLine, ...]
+) -> Iterator[tuple[State, Tables | None]]:
+    """Every state that is judged, with its routing tables where they are not those that its estate makes."""
+    way: list[tuple[State, World]] = []
+    for state in states(now, plan, policy.planned_from):
+        while way and way[-1][0] is not state.origin:
+            way.pop()
+        there = guests(state.estate, classes)
+        world = next_world(way[-1][1], state.estate, there) if way else World.of(now, there, lines)
+        way.append((state, world))
+        yield state, None
+        for late in settling(way):
+            yield late.state, late.tables
+
+
+def _sampled(every: list[tuple[State, Tables | None]], number: int, seed: int) -> list[tuple[State, Tables | None]]:
+    last = max(index for index, (_state, tables) in enumerate(every) if tables is None)
+    ends = sorted({0, last})[:number]
+    inner = sorted(set(range(len(every))) - set(ends))
     chosen = random.Random(seed).sample(inner, min(max(number - 2, 0), len(inner)))  # noqa: S311  # no secret
     return [every[index] for index in sorted({*ends, *chosen})]
 
 
-def _compared(judge: EngineMatrix) -> Iterator[str]:
+def _compared(judge: EngineMatrix, tables: Tables | None) -> Iterator[str]:
     """One text for each packet: empty when the engine and both walkers agree."""
     estate, classes, lines = judge.estate, judge.classes, judge.unparsed
-    matrix = Matrix.of(estate, classes, lines)
-    network = lower(World.of(estate, matrix.world.guests.values(), lines))
+    world = World.of(estate, guests(estate, classes), lines)
+    matrix = Matrix.walked(world if tables is None else replace(world, tables=tables), classes, lines)
+    network = lower(matrix.world)
     plain = Plain(network)
     zones = {name: number for number, name in enumerate(network.zone_names)}
     for node, destination in matrix.keys:

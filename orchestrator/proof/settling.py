@@ -7,64 +7,68 @@ only where they were heard of.
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
-from orchestrator.forwarding.matrix import Matrix
-from orchestrator.forwarding.tables import Instance
+from orchestrator.forwarding.tables import Instance, Tables
+from orchestrator.forwarding.world import World
 from orchestrator.proof.states import State
 
 EVERY = 4
 """Devices up to which every mixture is judged; of more, each two of them in every mixture."""
 
+Way = Sequence[tuple[State, World]]
+"""States with their worlds, each the origin of the next."""
 
-Way = Sequence[tuple[State, Matrix]]
-"""States with their matrices, each the origin of the next."""
+
+class Late(NamedTuple):
+    """A state in which routing settles: that of the way with this index, with these routing tables instead."""
+
+    state: State
+    base: int
+    tables: Tables
 
 
-def settling(way: Way) -> Iterator[tuple[State, Matrix]]:
-    """The states on the way to the last one while its step is settling, each with its matrix.
+def settling(way: Way) -> Iterator[Late]:
+    """The states on the way to the last one while its step is settling.
 
     What other devices have heard may be as old as the step: its edits are pushed at once. None where the edits change
     the tables of one device alone.
     """
-    state, after = way[-1]
-    if state.edit is None:
-        return
-    name, own = state.edit[0], set[str]()
-    for number in range(len(way) - 1, 0, -1):
-        last = way[number][0].edit
-        if last is None or last[0] != name:
+    edit, own = way[-1][0].edit, set[str]()
+    for index in range(len(way) - 2, -1, -1):
+        last = way[index + 1][0].edit
+        if edit is None or last is None or last[0] != edit[0]:
             return
         own.add(str((last[1].after or last[1].before or {}).get("device", "")))
-        yield from _between(state, own, len(way) - number, (way[number - 1][1], after))
+        yield from _between(way, index, own, edit[0])
 
 
-def _between(state: State, own: set[str], edits: int, ends: tuple[Matrix, Matrix]) -> Iterator[tuple[State, Matrix]]:
-    """Mixtures of two states that so many edits of a step, on its own devices, have between them."""
-    name, (before, after) = state.edit[0] if state.edit else "", ends
-    devices = changed_devices(before, after)
-    old, new = before.world.tables, after.world.tables
+def _between(way: Way, first: int, own: set[str], step: str) -> Iterator[Late]:
+    """Mixtures of the last state and an earlier one, between which a step has edited some devices."""
+    last = len(way) - 1
+    state, old, new = way[last][0], way[first][1].tables, way[last][1].tables
+    devices = tuple(sorted({device for device, _vrf in changed_tables(way[first][1], way[last][1])}))
     for settled in mixtures(devices) if len(devices) > 1 else ():
-        base = after if own & set(settled) or not own & set(devices) else before
         source = {instance: new if instance[0] in settled else old for instance in new | old}
-        tables = {instance: of[instance] for instance, of in source.items() if instance in of}
         late = ", ".join(device for device in devices if device not in settled)
-        more = f" (of {edits} edits)" if edits > 1 else ""
-        label = f"{state.label}, settled on {', '.join(settled)} and not on {late}{more}"
-        stopped = tuple(dict([*state.stopped, (name, 1)]).items())  # under way until its routes have settled
+        more = f" (of {last - first} edits)" if last - first > 1 else ""
+        base = last if own & set(settled) or not own & set(devices) else first
         there = State(
-            label, base.estate, state.on, state.origin, state.batch, state.done, stopped, settles=len(devices)
+            label=f"{state.label}, settled on {', '.join(settled)} and not on {late}{more}",
+            estate=way[base][0].estate,
+            on=state.on,
+            origin=state.origin,
+            batch=state.batch,
+            done=state.done,
+            stopped=tuple({**dict(state.stopped), step: 1}.items()),  # under way until its routes have settled
+            settles=len(devices),
         )
-        yield there, base.settling(tables)
+        yield Late(there, base, {instance: of[instance] for instance, of in source.items() if instance in of})
 
 
-def changed_devices(before: Matrix, after: Matrix) -> tuple[str, ...]:
-    """Devices some of whose routing tables differ."""
-    return tuple(sorted({device for device, _vrf in changed_tables(before, after)}))
-
-
-def changed_tables(before: Matrix, after: Matrix) -> list[Instance]:
+def changed_tables(before: World, after: World) -> list[Instance]:
     """Routing tables that differ, or are only in one of the two."""
-    old, new = before.world.tables, after.world.tables
+    old, new = before.tables, after.tables
     return [] if old is new else [each for each in sorted(old | new) if old.get(each) is not new.get(each)]
 
 

@@ -105,9 +105,10 @@ def walked(
                 way.pop()
             way.append((state, way[-1][1].advance(state.estate)))
         judge.state(state, way[-1][1])
-        meetings.see(way)
-        for between, matrix in settling(way):
-            judge.settling(between, matrix)
+        worlds = [(there, matrix.world) for there, matrix in way]
+        meetings.see(worlds)
+        for late in settling(worlds):
+            judge.settling(late.state, way[late.base][1].settling(late.tables))
         leads_to = state.estate
     judge.forget()
     return Stretch(judge, first.store.walked - before, leads_to.digest, meetings.told)

@@ -15,9 +15,9 @@ from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.lowering import lower
 from orchestrator.forwarding.world import World
 from orchestrator.model.network import Route
-from orchestrator.proof import recheck
+from orchestrator.proof import recheck, verify
 from tests.design.estates import policy
-from tests.proof.plans import plan, put
+from tests.proof.plans import drop, plan, put, step
 from tests.whole import planned
 
 
@@ -28,6 +28,19 @@ def test_sampled_states_agree_with_the_proof() -> None:
     assert found.states[0] == "now"
     assert found.states[-1] == f"after batch {len(planned().batches())}"
     assert found.states == recheck(now(), planned(), policy(), 3, seed=7).states
+
+
+def test_states_in_which_routing_settles_are_walked_too() -> None:
+    """As many states as the proof has judged, and one of those in which devices know different routes."""
+    cut = plan((step("cut", drop(now(), "routes", "pe2/adm/198.18.16.0/24/198.19.252.2")),))
+    found = recheck(now(), cut, policy(), 9)
+    assert (found.reachable, found.differences) == (verify(now(), cut, policy()).states, ())
+    assert [state.partition(", ")[2] for state in found.states] == [
+        "",
+        "",
+        "settled on pe1 and not on pe2",
+        "settled on pe2 and not on pe1",
+    ]
 
 
 def test_an_entry_that_works_the_other_way_round_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

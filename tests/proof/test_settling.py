@@ -8,11 +8,13 @@ from itertools import combinations, permutations
 import pytest
 
 from network_models.district import now
+from orchestrator.forwarding.changes import next_world
 from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.flows import gone_round
 from orchestrator.forwarding.matrix import Matrix
-from orchestrator.forwarding.points import classes_of
+from orchestrator.forwarding.points import classes_of, guests
 from orchestrator.forwarding.walk import Header
+from orchestrator.forwarding.world import World
 from orchestrator.model.network import Route
 from orchestrator.proof import Verdict, verify
 from orchestrator.proof.settling import mixtures, settling
@@ -50,9 +52,9 @@ def test_what_other_devices_have_heard_may_be_as_old_as_the_step() -> None:
         the_plan = plan((step("both", *edits),))
         verdict = verify(now(), the_plan, policy())
         assert (verdict.states, verdict.settling) == (1 + len(edits) + count, count)
-        first = Matrix.of(now(), classes_of(now(), edits, []))
-        way = [(state, first.advance(state.estate)) for state in states(now(), the_plan, NIGHT)]
-        labels += [state.label.partition(", ")[2] for state, _matrix in settling(way)]
+        world = World.of(now())
+        way = [(state, next_world(world, state.estate, ())) for state in states(now(), the_plan, NIGHT)]
+        labels += [late.state.label.partition(", ")[2] for late in settling(way)]
     near = ["settled on pe1 and not on pe2", "settled on pe2 and not on pe1"]
     assert labels == [*near, *near, *(f"{text} (of 2 edits)" for text in near)]
 
@@ -91,22 +93,27 @@ def test_a_mixture_carried_along_is_one_made_of_nothing(kind: type[Matrix]) -> N
     the_plan = plan((step("cut", drop(base, "routes", STAFF)),), base=base)
     classes = classes_of(base, [edit for one in the_plan.steps for edit in one.edits], [])
     first = kind.of(base, classes)
-    begin, state = states(base, the_plan, NIGHT)
-    after = first.advance(state.estate)
-    found = list(settling([(begin, first), (state, after)]))
-    assert [there.label.partition(", ")[2] for there, _matrix in found] == [
-        "settled on pe1 and not on pe2",
-        "settled on pe2 and not on pe1",
+    way = [(state, first.advance(state.estate)) for state in states(base, the_plan, NIGHT)]
+    found = list(settling([(state, matrix.world) for state, matrix in way]))
+    assert [(late.state.label.partition(", ")[2], late.base) for late in found] == [
+        ("settled on pe1 and not on pe2", 0),
+        ("settled on pe2 and not on pe1", 1),
     ]
-    for there, matrix in found:
-        fresh = Matrix(there.estate, classes, replace(matrix.world), ())
-        fresh.keys = fresh._cell_keys()
-        fresh._fill((), fresh.keys)
-        assert _told(matrix) == _told(fresh)
-        assert (there.done, there.stopped) == ({"cut"}, (("cut", 1),))  # under way until its routes have settled
-    ways = [matrix.way("exchange", Header(*ENDS, "tcp", 40000, 443)) for matrix in (*(one for _, one in found), after)]
-    assert [gone_round(way) for way in ways] == ["", "pe1, pe2", ""]
-    assert first.way("exchange", Header(*ENDS, "tcp", 40000, 443)).outcome == "delivered"
+    made = []
+    for late in found:
+        matrix = way[late.base][1].settling(late.tables)
+        made.append(matrix)
+        world = World.of(late.state.estate, guests(late.state.estate, classes))
+        assert _told(matrix) == _told(Matrix.walked(replace(world, tables=late.tables), classes))
+        assert (late.state.done, late.state.stopped) == ({"cut"}, (("cut", 1),))
+    begin, end = (matrix for _state, matrix in way)
+    ways = [matrix.way("exchange", Header(*ENDS, "tcp", 40000, 443)) for matrix in (begin, *made, end)]
+    assert [(way.outcome, gone_round(way)) for way in ways] == [
+        ("delivered", ""),
+        ("dropped", ""),
+        ("dropped", "pe1, pe2"),
+        ("dropped", ""),
+    ]
 
 
 ENDS = (int(IPv4Address("198.18.0.10")), int(IPv4Address("198.18.16.100")))
