@@ -127,12 +127,17 @@ class Speakers:
                 yield paths[0]._replace(learned="vpn", distinguisher="")
 
     def _entry(self, place: Place, path: Path, tables: Mapping[Place, Table]) -> Entry | None:
-        """Return the route to a path's next hop; a VPN path's stands in the router's default table."""
+        """Return the route to a path's next hop; a VPN path's stands in the router's default table.
+
+        BGP's own route to the same prefix does not count; what another protocol knows of it does.
+        """
         where = (place[0], DEFAULT_VRF) if path.exporter is not None else place
         if path.next_hop is None:
             return None
         by_default = self.view.routers[place[0]].resolve_by_default
-        entry = tables[where].longest(path.next_hop, None if path.exporter else path.prefix, by_default)
+        own = None if path.exporter else tables[where].get(path.prefix)
+        other_than = own if own is not None and own.source == "bgp" else None
+        entry = tables[where].longest(path.next_hop, by_default, other_than)
         return None if entry is None or all(hop.discard for hop in entry.hops) else entry
 
     def _cost(self, place: Place, path: Path, tables: Mapping[Place, Table]) -> int | None:

@@ -195,7 +195,7 @@ class _Run:
 
     def _resolve(self, place: Place, gateway: Address, route: StaticRoute) -> frozenset[Hop]:
         by_default = self.view.routers[place[0]].resolve_by_default
-        entry = self.tables[place].longest(gateway, route.prefix, by_default)
+        entry = self.tables[place].longest(gateway, by_default, self.tables[place].get(route.prefix))
         if entry is None or all(hop.discard for hop in entry.hops):
             return frozenset()
         return toward(entry, gateway)

@@ -85,13 +85,13 @@ class Table(Mapping[Prefix, Entry]):
 
     __hash__ = None  # type: ignore[assignment]  # a mapping compares by content, as dict does
 
-    def longest(self, address: Address, other_than: Prefix | None = None, default: bool = True) -> Entry | None:
+    def longest(self, address: Address, default: bool = True, other_than: Entry | None = None) -> Entry | None:
         """Return the longest prefix match, without `other_than`, and without the default route unless `default`."""
         for version, length in self._lengths:
             if version != address.version or not (length or default):
                 continue
             found = self._by_bits.get((version, length, int(address) >> (address.max_prefixlen - length)))
-            if found is not None and found.prefix != other_than:
+            if found is not None and found is not other_than:
                 return found
         return None
 

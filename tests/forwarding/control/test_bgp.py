@@ -108,6 +108,19 @@ def test_a_network_that_is_not_in_the_table_is_not_announced() -> None:
     assert one(computed(speaker("r1", 1, 65001, *ends, networks=(NET,), static=NULL), far), "r2", NET) != "nothing"
 
 
+def test_a_path_whose_next_hop_stands_in_its_own_prefix_goes_on() -> None:
+    # RFC 4271, 9.1.2.1: the next hop is found by the connected route to that prefix, which BGP does not replace
+    connected = (Redistribution(source="connected"),)
+    found = computed(
+        speaker("x", 9, 65009, [("x", "10.0.9.1/30", "x1")], [("10.0.9.2", 65000)], redistribute=connected),
+        speaker("r1", 1, 65000, [("x", "10.0.9.2/30", "x1"), ("a", "10.0.0.1/30", "12")],
+                [("10.0.9.1", 65009), {"address": "10.0.0.2", "remote_as": 65000, "next_hop_self": True}]),
+        speaker("r2", 2, 65000, [("a", "10.0.0.2/30", "12")], [("10.0.0.1", 65000)]),
+    )  # fmt: skip
+    assert one(found, "r1", "10.0.9.0/30") == "10.0.9.0/30 connected [0/0] x"
+    assert one(found, "r2", "10.0.9.0/30") == "10.0.9.0/30 bgp/ibgp [200/0] a 10.0.0.1"
+
+
 def chain(reflector: bool, self_as_next_hop: bool = True) -> Any:
     """x (65009) - r1 - r2 - r3, the three inside 65000 with sessions only between neighbours."""
     inside = {"next_hop_self": self_as_next_hop}
