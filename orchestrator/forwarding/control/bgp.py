@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.forwarding.control.bgp_paths import IGP, INCOMPLETE, Key, Path, choose
 from orchestrator.forwarding.control.bgp_sessions import Session, Sessions, tell
-from orchestrator.forwarding.control.design import DEFAULT_VRF, Address, Bgp, Redistribution, Vrf
+from orchestrator.forwarding.control.design import DEFAULT_VRF, Address, Bgp, Prefix, Redistribution, Vrf
 from orchestrator.forwarding.control.filters import Announced
 from orchestrator.forwarding.control.tables import Entry, Hop, Place, Table
 from orchestrator.forwarding.control.view import View
@@ -150,9 +150,14 @@ class Speakers:
         if path.exporter is not None:
             return frozenset((Hop(table=path.exporter),))
         entry = self._entry(place, path, tables)
-        if entry is None or path.next_hop is None:
+        if entry is None or path.next_hop is None or by_itself(path.prefix, path.next_hop, entry):
             return frozenset()
         return toward(entry, path.next_hop)
+
+
+def by_itself(prefix: Prefix, gateway: Address, entry: Entry) -> bool:
+    """Return whether a route, once it stands in the table, would itself be what its next hop is looked up by."""
+    return gateway in prefix and entry.prefix.prefixlen <= prefix.prefixlen
 
 
 def toward(entry: Entry, gateway: Address) -> frozenset[Hop]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from orchestrator.forwarding.control.bgp import Chosen, Speakers, toward
+from orchestrator.forwarding.control.bgp import Chosen, Speakers, by_itself, toward
 from orchestrator.forwarding.control.bgp_sessions import Session
 from orchestrator.forwarding.control.check import check_design
 from orchestrator.forwarding.control.design import (
@@ -195,8 +195,8 @@ class _Run:
 
     def _resolve(self, place: Place, gateway: Address, route: StaticRoute) -> frozenset[Hop]:
         by_default = self.view.routers[place[0]].resolve_by_default
-        entry = self.tables[place].longest(gateway, by_default, self.tables[place].get(route.prefix))
-        if entry is None or all(hop.discard for hop in entry.hops):
+        entry = self.tables[place].longest(gateway, by_default)
+        if entry is None or by_itself(route.prefix, gateway, entry) or all(hop.discard for hop in entry.hops):
             return frozenset()
         return toward(entry, gateway)
 

@@ -121,6 +121,33 @@ def test_a_path_whose_next_hop_stands_in_its_own_prefix_goes_on() -> None:
     assert one(found, "r2", "10.0.9.0/30") == "10.0.9.0/30 bgp/ibgp [200/0] a 10.0.0.1"
 
 
+def test_a_path_does_not_replace_the_route_that_leads_to_its_next_hop() -> None:
+    # r2 knows x's cable by OSPF (110); by eBGP (20) it would lead to itself: OSPF's stays, and BGP tells it on
+    def ospf(number: int) -> Any:
+        return ({"router_id": f"192.0.2.{number}"},)
+
+    def link(name: str, address: str, segment: str) -> Any:
+        return port(name, address, segment=segment, ospf={"cost": 10})
+
+    def bgp(number: int, system: int, *neighbours: Any, **told: Any) -> Any:
+        return ({"autonomous_system": system, "router_id": f"192.0.2.{number}", "neighbours": neighbours, **told},)
+
+    far = {"address": "10.0.9.1", "remote_as": 65009, "source": "10.0.0.2", "multihop": True}
+    back = {"address": "10.0.0.2", "remote_as": 65000, "source": "10.0.9.1", "multihop": True}
+    found = computed(
+        router("x", link("x", "10.0.9.1/30", "x1"), ospf=ospf(9),
+               bgp=bgp(9, 65009, back, redistribute=({"source": "connected"},))),
+        router("r1", link("x", "10.0.9.2/30", "x1"), link("a", "10.0.0.1/30", "12"), ospf=ospf(1)),
+        router("r2", link("a", "10.0.0.2/30", "12"), port("b", "10.0.1.1/30", segment="23"), ospf=ospf(2),
+               bgp=bgp(2, 65000, far, {"address": "10.0.1.2", "remote_as": 65003})),
+        router("r3", port("b", "10.0.1.2/30", segment="23"),
+               bgp=bgp(3, 65003, {"address": "10.0.1.1", "remote_as": 65000})),
+    )  # fmt: skip
+    assert found.certain
+    assert one(found, "r2", "10.0.9.0/30") == "10.0.9.0/30 ospf/intra [110/20] a 10.0.0.1"
+    assert one(found, "r3", "10.0.9.0/30") == "10.0.9.0/30 bgp/ebgp [20/0] b 10.0.1.1"
+
+
 def chain(reflector: bool, self_as_next_hop: bool = True) -> Any:
     """x (65009) - r1 - r2 - r3, the three inside 65000 with sessions only between neighbours."""
     inside = {"next_hop_self": self_as_next_hop}

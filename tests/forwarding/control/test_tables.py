@@ -70,6 +70,11 @@ def test_next_hops_are_found_recursively_but_not_by_default_nor_by_themselves() 
     assert seen(False, default, static("203.0.113.0/24", "198.51.100.9")) == ["0.0.0.0/0 static [1/0] a 10.0.0.2"]
     assert len(seen(True, default, static("203.0.113.0/24", "198.51.100.9"))) == 2
     assert seen(False, static("203.0.113.0/24", "203.0.113.9")) == []
+    # the lookup would end at the route itself, whatever shorter one leads there before it stands
+    cover, shorter = static("203.0.0.0/16", "10.0.0.2"), ["203.0.0.0/16 static [1/0] a 10.0.0.2"]
+    assert seen(False, cover, static("203.0.113.0/24", "203.0.113.9")) == shorter
+    assert seen(False, cover, static("203.0.113.9/32", "203.0.113.9")) == shorter
+    assert len(seen(False, cover, static("203.0.113.0/24", "203.0.112.9"))) == 2
 
 
 def test_a_leak_leads_into_the_other_table_or_to_a_next_hop_in_it() -> None:
