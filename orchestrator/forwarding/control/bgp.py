@@ -137,8 +137,7 @@ class Speakers:
         by_default = self.view.routers[place[0]].resolve_by_default
         own = None if path.exporter else tables[where].get(path.prefix)
         other_than = own if own is not None and own.source == "bgp" else None
-        entry = tables[where].longest(path.next_hop, by_default, other_than)
-        return None if entry is None or all(hop.discard for hop in entry.hops) else entry
+        return tables[where].longest(path.next_hop, by_default, other_than)
 
     def _cost(self, place: Place, path: Path, tables: Mapping[Place, Table]) -> int | None:
         if path.learned == "local" or path.next_hop is None:

@@ -148,6 +148,18 @@ def test_a_path_does_not_replace_the_route_that_leads_to_its_next_hop() -> None:
     assert one(found, "r3", "10.0.9.0/30") == "10.0.9.0/30 bgp/ebgp [20/0] b 10.0.1.1"
 
 
+def test_a_next_hop_that_is_dropped_drops_what_leads_to_it() -> None:
+    # RFC 5635, 3: blackholes are triggered by a next hop that every router sends nowhere
+    far = ([("a", "10.0.0.1/30", "12"), ("c", "198.51.100.1/24", "c")], [("10.0.0.2", 65000)])
+    hole = StaticRoute.model_validate({"prefix": "198.51.100.9/32", "discard": True})
+    found = computed(
+        speaker("r1", 1, 65000, *far, redistribute=(Redistribution(source="static"),),
+                static=(StaticRoute.model_validate({"prefix": NET, "via": "198.51.100.9"}),)),
+        speaker("r2", 2, 65000, [("a", "10.0.0.2/30", "12")], [("10.0.0.1", 65000)], static=(hole,)),
+    )  # fmt: skip
+    assert one(found, "r2", NET) == f"{NET} bgp/ibgp [200/0] discard"
+
+
 def chain(reflector: bool, self_as_next_hop: bool = True) -> Any:
     """x (65009) - r1 - r2 - r3, the three inside 65000 with sessions only between neighbours."""
     inside = {"next_hop_self": self_as_next_hop}

@@ -77,6 +77,14 @@ def test_next_hops_are_found_recursively_but_not_by_default_nor_by_themselves() 
     assert len(seen(False, cover, static("203.0.113.0/24", "203.0.112.9"))) == 2
 
 
+def test_a_route_whose_next_hop_is_dropped_drops() -> None:
+    found = computed(
+        router("r", port("a", "10.0.0.1/24", segment="a"),
+               static=(static("198.51.100.0/24", discard=True), static("203.0.113.0/24", "198.51.100.9")))
+    )  # fmt: skip
+    assert one(found, "r", "203.0.113.0/24") == "203.0.113.0/24 static [1/0] discard"
+
+
 def test_a_leak_leads_into_the_other_table_or_to_a_next_hop_in_it() -> None:
     found = computed(
         router("r", port("a", "10.0.0.1/24", segment="a", vrf="blue"), vrfs=(Vrf(name="blue"),), static=(
