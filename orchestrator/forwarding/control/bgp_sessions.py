@@ -173,6 +173,8 @@ def _received(view: View, session: Session, path: Path) -> Path | None:
     identifier = int(end.told.router_id)
     if end.told.autonomous_system in path.as_path or identifier == path.originator or identifier in path.clusters:
         return None
+    if path.exporter is None and path.next_hop in view.own(end.place):  # RFC 4271, 6.3
+        return None
     filters = view.filters[end.place[0]]
     preference = end.told.local_preference if session.external else path.local_preference
     seen = Announced(path.prefix, 0, path.communities, path.med, None, preference)

@@ -57,6 +57,13 @@ class View:
         )  # fmt: skip
 
     @cached_property
+    def _own(self) -> dict[Place, frozenset[Address]]:
+        return {
+            place: frozenset(address.ip for port in ports for address in port.interface.addresses)
+            for place, ports in self._ports.items()
+        }
+
+    @cached_property
     def owners(self) -> dict[tuple[str, Address], Port]:
         """Which port that is up has an address, by (router, address): VRFs of one router may not share addresses."""
         return {
@@ -67,6 +74,10 @@ class View:
     def ports(self, place: Place) -> list[Port]:
         """Return the ports of a table that are up."""
         return self._ports[place]
+
+    def own(self, place: Place) -> frozenset[Address]:
+        """Return the addresses of a table's ports that are up."""
+        return self._own[place]
 
     def others(self, port: Port) -> Iterator[Port]:
         """Yield the ports that are up on the same segment."""

@@ -160,6 +160,20 @@ def test_a_next_hop_that_is_dropped_drops_what_leads_to_it() -> None:
     assert one(found, "r2", NET) == f"{NET} bgp/ibgp [200/0] discard"
 
 
+@pytest.mark.parametrize("system", [65000, 65002])
+def test_a_path_by_way_of_its_receiver_is_refused(system: int) -> None:
+    # RFC 4271, 6.3: the next hop must not be an address of the receiving speaker. 10.0.0.2 is r2's.
+    def found(via: str) -> str:
+        static = (StaticRoute.model_validate({"prefix": NET, "via": via}),)
+        r1 = speaker("r1", 1, 65000, [("a", "10.0.0.1/29", "12")], [("10.0.0.2", system)], static=static,
+                     redistribute=(Redistribution(source="static"),))  # fmt: skip
+        r2 = speaker("r2", 2, system, [("a", "10.0.0.2/29", "12")], [("10.0.0.1", 65000)])
+        return one(computed(r1, r2), "r2", NET)
+
+    assert found("10.0.0.2") == "nothing"
+    assert found("10.0.0.3").endswith("a 10.0.0.3")
+
+
 def chain(reflector: bool, self_as_next_hop: bool = True) -> Any:
     """x (65009) - r1 - r2 - r3, the three inside 65000 with sessions only between neighbours."""
     inside = {"next_hop_self": self_as_next_hop}
