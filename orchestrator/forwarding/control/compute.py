@@ -196,7 +196,7 @@ class _Run:
     def _resolve(self, place: Place, gateway: Address, route: StaticRoute) -> frozenset[Hop]:
         by_default = self.view.routers[place[0]].resolve_by_default
         entry = self.tables[place].longest(gateway, by_default)
-        if entry is None or by_itself(route.prefix, gateway, entry):
+        if entry is None or by_itself(route.prefix, gateway, entry) or gateway in self.view.own(place):
             return frozenset()
         return toward(entry, gateway)
 

@@ -35,13 +35,19 @@ class _Way(NamedTuple):
 def tables(view: View, family: Family, found: Domain, externals: Iterable[External]) -> dict[Place, list[Entry]]:
     """Return each instance's routes: intra-area, inter-area, ranges and externals, in that order of preference."""
     offered = list(externals)
-    return {
-        (router.name, told.vrf): _table(found, (router.name, told.vrf), told, offered)
+    processes = [
+        ((router.name, told.vrf), told)
         for router in view.design.routers for told in router.ospf if told.family == family
-    }  # fmt: skip
+    ]  # fmt: skip
+    return {place: _table(found, place, told, _heard(offered, view.own(place))) for place, told in processes}
 
 
-def _table(found: Domain, place: Place, told: Ospf, offered: Iterable[External]) -> list[Entry]:
+def _heard(offered: Iterable[External], own: frozenset[Address]) -> list[External]:
+    """Return the externals by which a router does not forward to itself."""
+    return [one for one in offered if one.forwarding not in own]
+
+
+def _table(found: Domain, place: Place, told: Ospf, offered: list[External]) -> list[Entry]:
     source: Source = "ospf" if told.family == 4 else "ospf6"
     inside = [
         Entry(key, source, told.distance, path.cost, path.hops, 0, _RANKS[path.rank], told.line)

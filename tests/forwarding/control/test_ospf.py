@@ -235,6 +235,19 @@ def test_an_external_next_hop_on_an_ospf_network_is_taken_directly() -> None:
     assert one(found, "r2", "203.0.113.0/24") == "203.0.113.0/24 ospf/E2 [110/20] lan 10.0.0.9"
 
 
+def test_the_router_that_is_itself_an_external_next_hop_does_not_take_it() -> None:
+    # it would send to its own address; r3 goes there directly
+    static = (StaticRoute.model_validate({"prefix": "203.0.113.0/24", "via": "10.0.0.2"}),)
+    lan = [link("lan", f"10.0.0.{number}/24", "lan", point_to_point=False) for number in (1, 2, 3)]
+    told = ospf(1, redistribute=(Redistribution(source="static"),))
+    found = computed(
+        router("r1", lan[0], ospf=told, static=static), router("r2", lan[1], ospf=ospf(2)),
+        router("r3", lan[2], ospf=ospf(3)),
+    )  # fmt: skip
+    assert one(found, "r2", "203.0.113.0/24") == "nothing"
+    assert one(found, "r3", "203.0.113.0/24") == "203.0.113.0/24 ospf/E2 [110/20] lan 10.0.0.2"
+
+
 def test_version_3_computes_the_same_for_ipv6() -> None:
     # RFC 5340: next hops are link-local, so only the neighbour is known
     def end(number: int) -> Any:

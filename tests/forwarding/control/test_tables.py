@@ -70,6 +70,7 @@ def test_next_hops_are_found_recursively_but_not_by_default_nor_by_themselves() 
     assert seen(False, default, static("203.0.113.0/24", "198.51.100.9")) == ["0.0.0.0/0 static [1/0] a 10.0.0.2"]
     assert len(seen(True, default, static("203.0.113.0/24", "198.51.100.9"))) == 2
     assert seen(False, static("203.0.113.0/24", "203.0.113.9")) == []
+    assert seen(False, static("203.0.113.0/24", "10.0.0.1")) == []  # its own address
     # the lookup would end at the route itself, whatever shorter one leads there before it stands
     cover, shorter = static("203.0.0.0/16", "10.0.0.2"), ["203.0.0.0/16 static [1/0] a 10.0.0.2"]
     assert seen(False, cover, static("203.0.113.0/24", "203.0.113.9")) == shorter
