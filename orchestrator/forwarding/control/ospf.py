@@ -222,13 +222,14 @@ class _Computation:
         return found
 
     def _range_of(self, border: Place, key: Key, path: Path) -> tuple[Prefix, bool] | None:
-        """Return the range (and whether it hides) that covers an intra-area prefix of its area."""
+        """Return the longest range (and whether it hides) that covers an intra-area prefix of its area."""
         if isinstance(key, tuple) or path.rank != INTRA:
             return None
-        for one in self.processes[border].ranges:
-            if one.area in path.areas and contains(one.prefix, key):
-                return one.prefix, one.hide
-        return None
+        covering = [
+            one for one in self.processes[border].ranges if one.area in path.areas and contains(one.prefix, key)
+        ]
+        best = max(covering, key=lambda one: one.prefix.prefixlen, default=None)
+        return None if best is None else (best.prefix, best.hide)
 
     def _active(self, border: Place) -> dict[Prefix, bool]:
         """A border router's ranges with a component of their own, and whether they hide them (RFC 2328, 12.4.3).

@@ -3,6 +3,8 @@
 from ipaddress import ip_network
 from typing import Any
 
+import pytest
+
 from orchestrator.forwarding.control.design import (
     Interface,
     Ospf,
@@ -151,6 +153,14 @@ def test_a_range_stands_for_its_components_and_is_discarded_at_the_border() -> N
     assert one(found, "r2", "10.1.1.0/24") == "10.1.1.0/24 ospf/intra [110/15] b 10.1.0.2"
     hidden = areas(ranges=(OspfRange.model_validate({"area": 1, "prefix": "10.1.0.0/16", "hide": True}),))
     assert one(hidden, "r1", "10.1.0.0/16") == "nothing"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_longest_of_two_ranges_stands_for_a_component(turned: bool) -> None:
+    ranges = [OspfRange.model_validate({"area": 1, "prefix": prefix}) for prefix in ("10.0.0.0/8", "10.1.1.0/24")]
+    found = areas(ranges=tuple(reversed(ranges) if turned else ranges))
+    assert one(found, "r1", "10.1.1.0/24") == "10.1.1.0/24 ospf/inter [110/25] a 10.0.0.2"
+    assert one(found, "r1", "10.0.0.0/8") == "10.0.0.0/8 ospf/inter [110/20] a 10.0.0.2"
 
 
 def test_a_range_without_components_does_not_keep_another_border_s_out() -> None:
