@@ -72,6 +72,7 @@ class _Computation:
             self.ports[place] = dict(by_area)
         self.borders = frozenset(place for place, areas in self.ports.items() if BACKBONE in areas and len(areas) > 1)
         self.announced: dict[tuple[Place, int], list[tuple[Prefix, int, str]]] = {}
+        self.shared: dict[tuple[Node, int], set[Prefix]] = {}
         self.spf: dict[Place, dict[int, dict[Node, Reached]]] = {}
         self.paths: dict[Place, dict[Key, Path]] = {place: {} for place in self.processes}
 
@@ -140,7 +141,8 @@ class _Computation:
     def _intra(self, place: Place, area: int) -> None:
         for node, reached in self.spf[place][area].items():
             if is_segment(node):
-                self._offer(place, self._network(node), Path(INTRA, reached.cost, reached.hops, frozenset((area,))))
+                for network in self._networks(node, area):
+                    self._offer(place, network, Path(INTRA, reached.cost, reached.hops, frozenset((area,))))
                 continue
             owner: Place = (node[0], node[1])
             if owner in self.boundary and owner != place and not self._is_stub(place, area):  # no externals in there
@@ -149,11 +151,23 @@ class _Computation:
                 hops = reached.hops if owner != place else frozenset((Hop(interface),))
                 self._offer(place, prefix, Path(INTRA, reached.cost + cost, hops, frozenset((area,))))
 
-    def _network(self, node: Node) -> Prefix:
+    def _networks(self, node: Node, area: int) -> Iterable[Prefix]:
+        """Return the prefixes of a segment; for IPv6 those of all that speak on it (RFC 5340, 4.4.3.9)."""
         if self.family == 4:
-            return ip_network(node[0].rpartition(" ")[2])
-        name = node[0].rpartition(" ")[0]
-        return networks(self.view.members[name][0].interface, 6)[0]
+            return [ip_network(node[0].rpartition(" ")[2])]
+        if (node, area) not in self.shared:
+            members = [port for port in self.view.members[node[0].rpartition(" ")[0]] if port.name in self.view.up]
+            self.shared[node, area] = {
+                network for port in members if self._speaks(port, area) for network in networks(port.interface, 6)
+            }
+        return self.shared[node, area]
+
+    def _speaks(self, port: Port, area: int) -> bool:
+        """Return whether a port has neighbours on a shared segment."""
+        told = settings(port.interface, self.family)
+        if told is None or told.area != area or told.point_to_point or port.place not in self.processes:
+            return False
+        return any(self._neighbours(port, told))
 
     def _stubs_of(self, place: Place, area: int) -> list[tuple[Prefix, int, str]]:
         if (place, area) not in self.announced:

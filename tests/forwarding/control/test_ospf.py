@@ -269,3 +269,21 @@ def test_version_3_computes_the_same_for_ipv6() -> None:
     assert one(computed(end(1), end(2)), "r1", "2001:db8::2/128") == (
         "2001:db8::2/128 ospf6/intra [110/4] a ('r2', 'a')"
     )
+
+
+def test_a_shared_segment_of_version_3_has_the_prefixes_of_all_that_speak_on_it() -> None:
+    # RFC 5340, 4.4.3.9: its designated router announces those of every attached router; one that does not speak is none
+    def on(number: int, *addresses: str, **told: Any) -> Any:
+        shared = port("lan", *addresses, segment="lan", ospf6=OspfPort(cost=4, point_to_point=False))
+        return router(f"r{number}", shared, *told.pop("more", ()), ospf=ospf(number, family=6), **told)
+
+    own = port("lo", "2001:db8:ff::3/128", ospf6=OspfPort(cost=1))
+    found = computed(
+        router("quiet", port("lan", "10.0.0.9/24", "2001:db8:9::9/64", segment="lan")),
+        on(1, "2001:db8:1::1/64"), on(2, "2001:db8:1::2/64", "2001:db8:2::2/64"), on(3, more=(own,)),
+    )  # fmt: skip
+    assert lines(found, "r1") == [
+        "2001:db8:2::/64 ospf6/intra [110/4] lan",
+        "2001:db8:ff::3/128 ospf6/intra [110/5] lan ('r3', 'lan')",
+    ]
+    assert one(found, "r3", "2001:db8:1::/64") == "2001:db8:1::/64 ospf6/intra [110/4] lan"
