@@ -103,7 +103,9 @@ class _Computation:
         self, place: Place, level: Level, first: Mapping[Place, Mapping[Prefix, Entry]]
     ) -> Iterator[tuple[Prefix, int]]:
         yield from self._own(place, level)
-        if self.processes[place].up_to_level_2:
+        told = self.processes[place]
+        if told.up_to_level_2 and 1 in told.levels:
+            yield from self._own(place, 1)
             yield from ((prefix, entry.metric) for prefix, entry in first.get(place, {}).items())
 
     def _routes(self, place: Place, level: Level, announced: Announcing) -> dict[Prefix, Entry]:

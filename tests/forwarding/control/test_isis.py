@@ -70,6 +70,35 @@ def test_level_2_hears_of_an_area_through_its_level_1_2_router() -> None:
     assert one(two_areas(), "r3", "192.0.2.1/32") == "192.0.2.1/32 isis/L2 [115/30] a 10.0.0.5"
 
 
+def test_level_2_hears_of_the_networks_of_a_level_1_circuit() -> None:
+    # RFC 1195, 3.2: r2 stands on the cable to r1 at level 1 only, and announces its null route at level 1
+    def on(number: int, levels: tuple[int, ...], *links: tuple[str, str, str, tuple[int, ...]], **told: Any) -> Any:
+        interfaces = [
+            port(name, address, segment=segment, isis=IsisPort.model_validate({"metric": 10, "levels": of_link}))
+            for name, address, segment, of_link in links
+        ]
+        process = {"area": f"49.000{3 - len(levels)}", "system_id": f"0000.0000.000{number}", "levels": levels}
+        isis = Isis.model_validate(process | told.pop("of_isis", {}))
+        return router(f"r{number}", *interfaces, isis=(isis,), **told)
+
+    def found(**of_isis: Any) -> list[str]:
+        static = (StaticRoute.model_validate({"prefix": "203.0.113.0/24", "discard": True}),)
+        announced = {"redistribute": (Redistribution(source="static", metric=3),), "redistribute_levels": (1,)}
+        far = on(3, (2,), ("b", "10.0.0.6/30", "23", (2,)))
+        return lines(
+            computed(
+                on(1, (1, 2), ("a", "10.0.0.1/30", "12", (1,))),
+                on(2, (1, 2), ("a", "10.0.0.2/30", "12", (1,)), ("b", "10.0.0.5/30", "23", (2,)), static=static,
+                   of_isis=announced | of_isis),
+                far,
+            ),
+            "r3",
+        )  # fmt: skip
+
+    assert found() == ["10.0.0.0/30 isis/L2 [115/20] b 10.0.0.5", "203.0.113.0/24 isis/L2 [115/13] b 10.0.0.5"]
+    assert found(up_to_level_2=False) == []
+
+
 def test_level_1_is_preferred_whatever_the_metric() -> None:
     # ISO 10589, 7.2.12; RFC 5302, 3.2. Level 1 costs 50, level 2 over r3 only 2.
     def both(number: int, *links: tuple[str, str, str, int, tuple[int, ...]]) -> Any:
