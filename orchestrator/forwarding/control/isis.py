@@ -159,7 +159,7 @@ class _Computation:
     def _is_attached(self, place: Place) -> bool:
         """Return whether a router reaches another area by level 2 (ISO 10589, 7.2.9.2)."""
         told = self.processes[place]
-        return told.levels == (1, 2) and any(
+        return set(told.levels) == {1, 2} and any(
             self.processes[node[0], node[-1]].area != told.area for node in self.spf[2][place]
         )
 

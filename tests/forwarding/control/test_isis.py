@@ -47,9 +47,10 @@ def test_other_routes_come_with_their_metric() -> None:
 
 def two_areas(**told: Any) -> Any:
     """r1 (level 1) - r2 (both) in area 1; r2 - r3 (level 2) in area 2."""
+    both = told.pop("both", (1, 2))
     return computed(
         speaker(1, ("a", "10.0.0.1/30", "12", 10), levels=(1,), **told),
-        speaker(2, ("a", "10.0.0.2/30", "12", 10), ("b", "10.0.0.5/30", "23", 10), levels=(1, 2)),
+        speaker(2, ("a", "10.0.0.2/30", "12", 10), ("b", "10.0.0.5/30", "23", 10), levels=both),
         speaker(3, ("a", "10.0.0.6/30", "23", 10), area="49.0002"),
     )
 
@@ -63,6 +64,7 @@ def test_level_1_knows_its_area_and_the_nearest_attached_router() -> None:
         "192.0.2.2/32 isis/L1 [115/20] a 10.0.0.2",
     ]
     assert one(two_areas(attached_default=False), "r1", "0.0.0.0/0") == "nothing"
+    assert lines(two_areas(both=(2, 1)), "r1") == lines(found, "r1")
 
 
 def test_level_2_hears_of_an_area_through_its_level_1_2_router() -> None:
