@@ -72,16 +72,20 @@ class Sessions:
         ]  # fmt: skip
 
     def _named(self, place: Place) -> Iterator[Session]:
-        told = self.instances[place]
-        for neighbour in told.neighbours:
-            for port in self._candidates(place, neighbour):
-                source = self._source(place, neighbour, port)
-                theirs = self.instances.get(port.place)
-                if source is None or theirs is None or theirs.autonomous_system != neighbour.remote_as:
-                    continue
-                back = next((one for one in theirs.neighbours if one.address == source), None)
-                if back is not None and back.remote_as == told.autonomous_system and self._same(back, neighbour, port):
-                    yield Session(End(place, told, neighbour, source), End(port.place, theirs, back, neighbour.address))
+        for neighbour in self.instances[place].neighbours:
+            pairs = (self._pair(place, neighbour, port) for port in self._candidates(place, neighbour))
+            yield from (pair for pair in pairs if pair is not None)
+
+    def _pair(self, place: Place, neighbour: Neighbour, port: Port) -> Session | None:
+        """Return the session with whoever has the port, if both ends name each other; its own address must be up."""
+        told, theirs = self.instances[place], self.instances.get(port.place)
+        source = self._source(place, neighbour, port)
+        if source not in self.view.own(place) or theirs is None or theirs.autonomous_system != neighbour.remote_as:
+            return None
+        back = next((one for one in theirs.neighbours if one.address == source), None)
+        if back is None or back.remote_as != told.autonomous_system or not self._same(back, neighbour, port):
+            return None
+        return Session(End(place, told, neighbour, source), End(port.place, theirs, back, neighbour.address))
 
     def _same(self, back: Neighbour, neighbour: Neighbour, port: Port) -> bool:
         """Return whether the other end uses the address that this end expects."""

@@ -174,6 +174,30 @@ def test_a_path_by_way_of_its_receiver_is_refused(system: int) -> None:
     assert found("10.0.0.3").endswith("a 10.0.0.3")
 
 
+def test_a_session_needs_its_own_address_to_be_up() -> None:
+    # r2 has a route towards r1's loopback either way; r1 cannot speak from an address that it does not have
+    def found(up: bool) -> str:
+        def bgp(number: int, other: int) -> Any:
+            ends = {"address": f"192.0.2.{other}", "source": f"192.0.2.{number}", "remote_as": 65000}
+            return ({"autonomous_system": 65000, "router_id": f"192.0.2.{number}", "neighbours": (ends,),
+                     "redistribute": (Redistribution(source="static"),)},)  # fmt: skip
+
+        static = (*NULL, StaticRoute.model_validate({"prefix": "192.0.2.2/32", "via": "10.0.0.2"}))
+        cover = (StaticRoute.model_validate({"prefix": "192.0.2.0/24", "via": "10.0.0.1"}),)
+        return one(
+            computed(
+                router("r1", port("lo", "192.0.2.1/32", up=up), port("a", "10.0.0.1/30", segment="12"), static=static,
+                       bgp=bgp(1, 2)),
+                router("r2", port("lo", "192.0.2.2/32"), port("a", "10.0.0.2/30", segment="12"), static=cover,
+                       bgp=bgp(2, 1)),
+            ),
+            "r2", NET,
+        )  # fmt: skip
+
+    assert found(up=True) == f"{NET} bgp/ibgp [200/0] a 10.0.0.1"
+    assert found(up=False) == "nothing"
+
+
 def chain(reflector: bool, self_as_next_hop: bool = True) -> Any:
     """x (65009) - r1 - r2 - r3, the three inside 65000 with sessions only between neighbours."""
     inside = {"next_hop_self": self_as_next_hop}
