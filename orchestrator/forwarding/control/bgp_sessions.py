@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from orchestrator.forwarding.control.bgp_paths import Path
+from orchestrator.forwarding.control.check import DesignFaultError
 from orchestrator.forwarding.control.design import Address, Bgp, Neighbour
 from orchestrator.forwarding.control.filters import Announced
 from orchestrator.forwarding.control.tables import Place, Table
@@ -43,7 +44,10 @@ class Session:
 
 
 class Sessions:
-    """Every pair of neighbours of a design that name each other; which of them are up depends on the tables."""
+    """Every pair of neighbours of a design that name each other; which of them are up depends on the tables.
+
+    Raises DesignFaultError where a neighbour may be either of two routers.
+    """
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -74,7 +78,13 @@ class Sessions:
     def _named(self, place: Place) -> Iterator[Session]:
         for neighbour in self.instances[place].neighbours:
             pairs = (self._pair(place, neighbour, port) for port in self._candidates(place, neighbour))
-            yield from (pair for pair in pairs if pair is not None)
+            found = [pair for pair in pairs if pair is not None]
+            if len(found) > 1:
+                others = " and ".join(sorted({pair.receiver.place[0] for pair in found}))
+                raise DesignFaultError(
+                    f"{place[0]}: BGP neighbour {neighbour.address} may be any of {others}: give each its own address"
+                )
+            yield from found
 
     def _pair(self, place: Place, neighbour: Neighbour, port: Port) -> Session | None:
         """Return the session with whoever has the port, if both ends name each other; its own address must be up."""
@@ -94,13 +104,12 @@ class Sessions:
         )
 
     def _candidates(self, place: Place, neighbour: Neighbour) -> list[Port]:
-        """Return who may be meant by an address: a port on an own segment, else the one port that has it."""
+        """Return who may be meant by an address: a port on an own segment, else every port that has it."""
         for port in self.view.ports(place):
             other = self.view.gateway(port, neighbour.address)
             if other is not None:
                 return [other]
-        owners = [port for port in self._owners.get(neighbour.address, ()) if port.router != place[0]]
-        return owners if len(owners) == 1 else []
+        return [port for port in self._owners.get(neighbour.address, ()) if port.router != place[0]]
 
     def _source(self, place: Place, neighbour: Neighbour, other: Port) -> Address | None:
         if neighbour.source is not None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.forwarding.control.bgp_paths import Path, choose
+from orchestrator.forwarding.control.check import DesignFaultError
 from orchestrator.forwarding.control.design import (
     Bgp,
     MapEntry,
@@ -196,6 +197,35 @@ def test_a_session_needs_its_own_address_to_be_up() -> None:
 
     assert found(up=True) == f"{NET} bgp/ibgp [200/0] a 10.0.0.1"
     assert found(up=False) == "nothing"
+
+
+def far(number: int, other: int, **told: Any) -> Any:
+    """A router with a session from its loopback, 192.0.2.`number`, to that of another over 10.0.0.0/24."""
+    ends = {"address": f"192.0.2.{other}", "source": f"192.0.2.{number}", "remote_as": 65000}
+    at = told.pop("at", number)
+    bgp = {"autonomous_system": 65000, "router_id": f"192.0.2.{at}", "neighbours": (ends,),
+           "redistribute": (Redistribution(source="static"),)}  # fmt: skip
+    way = StaticRoute.model_validate({"prefix": f"192.0.2.{other}/32", "via": f"10.0.0.{other}"})
+    return router(
+        f"r{at}", port("lo", f"192.0.2.{number}/32"), port("a", f"10.0.0.{at}/24", segment="lan"),
+        bgp=(bgp,), static=(way, *told.pop("static", ())), **told,
+    )  # fmt: skip
+
+
+def test_an_address_that_stands_in_a_customer_s_network_too_is_no_other_neighbour() -> None:
+    customer = router("r9", port("lan", "192.0.2.1/32", vrf="red"), vrfs=(Vrf(name="red"),))
+    for others in ((), (customer,)):
+        found = computed(far(1, 2), far(2, 1, static=NULL), *others)
+        assert one(found, "r1", NET) == f"{NET} bgp/ibgp [200/0] a 10.0.0.2"
+        found = computed(far(1, 2, static=NULL), far(2, 1), *others)
+        assert one(found, "r2", NET) == f"{NET} bgp/ibgp [200/0] a 10.0.0.1"
+
+
+def test_a_neighbour_that_may_be_either_of_two_routers_is_refused() -> None:
+    said = "r1: BGP neighbour 192.0.2.2 may be any of r2 and r3: give each its own address"
+    with pytest.raises(DesignFaultError) as refused:
+        computed(far(1, 2), far(2, 1), far(2, 1, at=3))
+    assert str(refused.value) == said
 
 
 def chain(reflector: bool, self_as_next_hop: bool = True) -> Any:
