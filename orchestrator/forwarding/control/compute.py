@@ -17,6 +17,7 @@ from orchestrator.forwarding.control.check import check_design
 from orchestrator.forwarding.control.design import (
     Address,
     Design,
+    Router,
     StaticRoute,
 )
 from orchestrator.forwarding.control.interior import Interior
@@ -45,16 +46,16 @@ class Result:
 def compute(design: Design, bound: int | None = None, shakes: int = 32) -> Result:
     """Return the tables that the routers of a design settle on.
 
-    `bound` is the most rounds that are tried (by default 16 and 4 more per table). `shakes` is how many BGP routers are
-    restarted, one after the other, to see whether the same tables come back. Raises DesignFaultError when the design
-    contradicts itself.
+    `bound` is the most rounds that are tried (by default 16 and 4 more per table). `shakes` is how many routers that
+    speak BGP or redistribute are restarted, one after the other, to see whether the same tables come back. Raises
+    DesignFaultError when the design contradicts itself.
     """
     check_design(design)
     view = View(design)
     most = 16 + 4 * len(view.places) if bound is None else bound
     run = _Run(view, most)
     first = run.settle()
-    if not first.certain or not run.order:
+    if not first.certain or not run.deciding:
         return first
     for other in _again(view, most, run, shakes):
         if not other.certain:
@@ -69,7 +70,7 @@ def compute(design: Design, bound: int | None = None, shakes: int = 32) -> Resul
 
 def _again(view: View, most: int, run: _Run, shakes: int) -> Iterator[Result]:
     """Yield the results of other beginnings and of restarts; each must be the first one again."""
-    late = _Run(view, most, forward=False)
+    late = _Run(view, most, forward=False, interior=run.interior)
     cold = late.tables, late.chosen
     late.without_redistribution()
     begun = late.tables, late.chosen
@@ -79,7 +80,7 @@ def _again(view: View, most: int, run: _Run, shakes: int) -> Iterator[Result]:
         late.disorderly(Random(number))  # noqa: S311  # repeatable, nothing secret
         yield late.settle()
     tables, chosen = run.tables, run.chosen
-    for router in sorted({place[0] for place in run.order})[:shakes]:
+    for router in run.deciding[:shakes]:
         run.begin(tables, chosen)
         run.restart(router)
         yield run.settle()
@@ -88,11 +89,13 @@ def _again(view: View, most: int, run: _Run, shakes: int) -> Iterator[Result]:
 class _Run:
     """One way to the fixpoint; state is what every table and every BGP instance holds."""
 
-    def __init__(self, view: View, most: int, forward: bool = True) -> None:
+    def __init__(self, view: View, most: int, forward: bool = True, interior: Interior | None = None) -> None:
         self.view, self.most = view, most
         self.speakers = Speakers(view)
         self.order = sorted(self.speakers.instances, reverse=not forward)
-        self.interior = Interior(view)
+        taking = {one.name for one in view.routers.values() if _takes(one)}
+        self.deciding = sorted({place[0] for place in self.order} | taking)
+        self.interior = interior or Interior(view)
         self.tables: dict[Place, Table] = {place: Table(self._connected(place)) for place in view.places}
         self.chosen: dict[Place, Chosen] = {place: {} for place in self.order}
         self._parts: dict[Place, tuple[object, ...]] = {}
@@ -199,6 +202,11 @@ class _Run:
         if entry is None or by_itself(route.prefix, gateway, entry) or gateway in self.view.own(place):
             return frozenset()
         return toward(entry, gateway)
+
+
+def _takes(router: Router) -> bool:
+    """Return whether an interior protocol of a router takes routes of others; without that no order matters to it."""
+    return any(one.redistribute or one.default for one in router.ospf) or any(one.redistribute for one in router.isis)
 
 
 def _routers(session: Session) -> set[str]:

@@ -181,6 +181,26 @@ def test_redistribution_in_a_circle_is_a_doubt_and_no_guess() -> None:
     assert "203.0.113.0/24" in found.doubts[0]
 
 
+def test_a_backup_at_two_borders_without_bgp_is_a_doubt_and_no_guess() -> None:
+    """Each border has a floating route that it hands to OSPF, which both prefer: whoever is first stays the way out."""
+
+    def border(number: int, *routes: StaticRoute) -> Any:
+        return router(
+            f"r{number}", port("a", f"10.0.0.{number}/30", segment="12", ospf=OspfPort()),
+            port("x", f"10.9.{number}.1/30", segment=f"x{number}"), static=routes,
+            ospf=({"router_id": f"192.0.2.{number}", "redistribute": (Redistribution(source="static"),)},),
+        )  # fmt: skip
+
+    # r2 finds its next hop a moment later than r1, so that a single beginning ends in one of both
+    later = (static("198.51.100.0/24", "10.9.2.2"), static("203.0.113.0/24", "198.51.100.1", distance=150))
+    found = computed(border(1, static("203.0.113.0/24", "10.9.1.2", distance=150)), border(2, *later))
+    assert not found.certain
+    assert "203.0.113.0/24" in found.doubts[0]
+    better = computed(border(1, static("203.0.113.0/24", "10.9.1.2")), border(2, *later))
+    assert better.certain
+    assert one(better, "r2", "203.0.113.0/24") == "203.0.113.0/24 ospf/E2 [110/20] a 10.0.0.1"
+
+
 def test_a_bound_that_is_too_small_is_a_doubt() -> None:
     interfaces = (port("a", "10.0.0.1/24", segment="a"),)
     chain = (static("198.51.100.0/24", "10.0.0.2"), static("203.0.113.0/24", "198.51.100.9"))
