@@ -121,7 +121,7 @@ class _Plumber:
 
     @staticmethod
     def _delivers(hop: Hop, port: Port) -> bool:
-        return hop.interface == port.interface.name and hop.gateway is None and hop.neighbour is None
+        return hop.interface == port.interface.name and hop.delivers
 
     def _hop(self, place: Place, hop: Hop) -> tuple[HopKind, int]:
         if hop.discard:

@@ -160,8 +160,5 @@ def by_itself(prefix: Prefix, gateway: Address, entry: Entry) -> bool:
 
 
 def toward(entry: Entry, gateway: Address) -> frozenset[Hop]:
-    """Return the hops of a recursive next hop: those of the route to it, or itself on a connected network."""
-    return frozenset(
-        hop._replace(gateway=gateway) if entry.source == "connected" and hop.gateway is None else hop
-        for hop in entry.hops
-    )
+    """Return the hops of a recursive next hop: those of the route to it, or itself where that delivers on a segment."""
+    return frozenset(hop._replace(gateway=gateway) if hop.delivers else hop for hop in entry.hops)

@@ -26,6 +26,11 @@ class Hop(NamedTuple):
     table: Place | None = None
     discard: bool = False
 
+    @property
+    def delivers(self) -> bool:
+        """Whether packets are delivered on the interface's own segment, to the address that they are sent to."""
+        return bool(self.interface) and self.gateway is None and self.neighbour is None
+
 
 DISCARD = Hop(discard=True)
 

@@ -71,6 +71,19 @@ def test_what_is_sent_to_a_router_ends_there_and_not_in_a_zone() -> None:
     assert ways(triangle(), "10.0.0.2") == [(("r1/default", "r2/default"), "no cable")]
 
 
+def test_a_next_hop_behind_an_interface_route_is_the_router_that_has_it() -> None:
+    # the packet goes to 10.9.9.9 on the segment "lan", not to whoever has its destination there
+    routes = (static("10.9.9.9/32", interface="lan"), static("198.18.2.0/24", "10.9.9.9"))
+    design = Design(routers=(
+        router("r1", port("staff", "198.18.1.1/24", segment="staff"), port("lan", "10.0.0.1/24", segment="lan"),
+               static=routes),
+        router("r2", port("lan", "10.0.0.2/24", "10.9.9.9/32", segment="lan"),
+               port("files", "198.18.2.1/24", segment="files")),
+        router("r3", port("lan", "10.0.0.3/24", segment="lan")),
+    ))  # fmt: skip
+    assert ways(design, "198.18.2.5") == [(("r1/default", "r2/default"), "files")]
+
+
 def test_nowhere_and_a_null_route_drop() -> None:
     null = (static("203.0.113.0/24", discard=True, line="r1.conf:7"),)
     assert ways(triangle(), "203.0.113.1") == [(("r1/default",), "no route")]
