@@ -1,7 +1,8 @@
 """Computed tables -> the forwarding engine's arrays: ports, groups, routes with their line or reason.
 
 Each interface becomes one port towards every other interface on its segment, and one towards the segment itself, which
-a zone may stand on. Each table has one port more for its own addresses: what is sent to the router ends there.
+a zone may stand on. Each table has one port more for its own addresses: what is sent to the router ends there. A zone
+on an interface that is down sends into a table of that interface's own, which drops everything.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from orchestrator.forwarding.control.check import DesignFaultError
 from orchestrator.forwarding.control.compute import Result
 from orchestrator.forwarding.control.design import Design, Prefix
 from orchestrator.forwarding.control.tables import Entry, Hop, Place
@@ -19,6 +21,7 @@ from orchestrator.forwarding.engine.network import HopKind
 
 PortName = tuple[str, str]
 """(router, interface)."""
+EVERYTHING = ("0.0.0.0/0", "::/0")
 
 
 class ZoneAt(NamedTuple):
@@ -46,6 +49,7 @@ def plumb(design: Design, result: Result, zones: Iterable[ZoneAt] = ()) -> Plumb
     """Return the tables of a result as an engine network that has no filters yet.
 
     Where the result is not certain, everything that a table would look up is UNKNOWN, with the first doubt as its line.
+    Raises DesignFaultError for a zone on an interface that the design does not have.
     """
     return _Plumber(View(design), result).run(zones)
 
@@ -75,17 +79,35 @@ class _Plumber:
                     ports[port.name].append(self.towards[port.name, other.name])
                 self.segment[port.name] = self._port(place)
                 ports[port.name].append(self.segment[port.name])
+        for port in self.view.down:
+            self.segment[port.name] = self._dead(port)
+            ports[port.name].append(self.segment[port.name])
         for (near, far), number in self.towards.items():
             self.builder.connect(number, self.towards[far, near], one_way=True)
         for place in self.view.places:
             self._routes(place)
         for one in zones:
-            self.builder.attach(one.zone, self.segment[one.port], *one.sources)
-        places = {port.name: place for place in self.view.places for port in self.view.ports(place)}
+            self._attach(one)
+        places = {port.name: port.place for port in (*self.named.values(), *self.view.down)}
         return Plumbing(self.builder, {name: tuple(numbers) for name, numbers in ports.items()}, places, self.own)
+
+    def _attach(self, one: ZoneAt) -> None:
+        if one.port not in self.segment:
+            where = " ".join(one.port)
+            raise DesignFaultError(
+                f"zone {one.zone} stands on {where}, which the design does not have: correct the name"
+            )
+        self.builder.attach(one.zone, self.segment[one.port], *one.sources)
 
     def _port(self, place: Place) -> int:
         return self.builder.port(table_name(place), place[0])
+
+    def _dead(self, port: Port) -> int:
+        """Return a port by which nothing gets in, and nothing out."""
+        name, line = f"{table_name(port.place)}/{port.interface.name}", f"{' '.join(port.name)} is down"
+        for everything in EVERYTHING:
+            self.builder.route(name, everything, line=line)
+        return self.builder.port(name, port.router)
 
     def _routes(self, place: Place) -> None:
         name = table_name(place)
@@ -95,7 +117,7 @@ class _Plumber:
             self.builder.route(name, prefix, (HopKind.PORT, number), line=line)
         if not self.result.certain:
             doubt = self.builder.line(self.result.doubts[0])
-            for everything in ("0.0.0.0/0", "::/0"):
+            for everything in EVERYTHING:
                 self.builder.route(name, everything, (HopKind.UNKNOWN, doubt), line=self.result.doubts[0])
             return
         for prefix, entry in table.items():

@@ -44,6 +44,7 @@ class View:
             if port.interface.segment is not None:
                 self.members[port.interface.segment].append(port)
         self.up = {port.name for port in everything if self._carries(port)}
+        self.down = [port for port in everything if port.name not in self.up]
         for port in everything:
             if port.name in self.up:
                 self._ports[port.place].append(port)

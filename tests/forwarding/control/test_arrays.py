@@ -3,7 +3,10 @@
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import pytest
+
 from orchestrator.forwarding.control.arrays import ZoneAt, plumb
+from orchestrator.forwarding.control.check import DesignFaultError
 from orchestrator.forwarding.control.compute import Result, compute
 from orchestrator.forwarding.control.design import Design, OspfPort, StaticRoute, Vrf
 from orchestrator.forwarding.engine.check import check_network
@@ -104,6 +107,37 @@ def test_every_route_says_where_it_comes_from() -> None:
     assert len(network.route_line) == len(network.routes.table)
     assert -1 not in network.route_line.tolist()
     assert {"r1.conf:7", "r1/default ospf intra 198.18.2.0/24", "r2/default own address 198.18.2.1"} <= said
+
+
+def test_a_zone_on_an_interface_that_is_down_is_cut_off() -> None:
+    def design(up: bool) -> Design:
+        return Design(routers=(
+            router("r1", port("staff", "198.18.1.1/24", segment="staff"),
+                   port("files", "198.18.2.1/24", segment="files", up=up)),
+        ))  # fmt: skip
+
+    def ends(up: bool) -> list[tuple[str, str]]:
+        zones = [zone._replace(port=("r1", zone.zone)) for zone in ZONES]
+        network = plumb(design(up), compute(design(up)), zones).builder.build()
+        check_network(network)
+        found = []
+        for source, destination in (("198.18.1.9", "198.18.2.5"), ("198.18.2.5", "198.18.1.9")):
+            packet = Packet(4, int(ip_address(source)), int(ip_address(destination)), 6, 40000, 443)
+            zone = network.zone_names.index("staff" if source == "198.18.1.9" else "files")
+            [end] = Plain(network).ends(zone, packet)
+            found.append((end.reason, network.lines[end.line] if end.line >= 0 else network.zone_names[end.zone]))
+        return found
+
+    assert [where for _, where in ends(True)] == ["files", "staff"]
+    assert ends(False)[0][0] == "no route"
+    assert ends(False)[1] == ("null route", "r1 files is down")
+
+
+def test_a_zone_on_an_interface_that_nobody_has_is_refused() -> None:
+    said = "zone files stands on r2 file, which the design does not have: correct the name"
+    with pytest.raises(DesignFaultError) as refused:
+        plumb(triangle(), compute(triangle()), [ZONES[1]._replace(port=("r2", "file"))])
+    assert str(refused.value) == said
 
 
 def test_an_uncertain_result_is_unknown_everywhere_and_says_why() -> None:
