@@ -98,6 +98,7 @@ class _Run:
         self.interior = interior or Interior(view)
         self.tables: dict[Place, Table] = {place: Table(self._connected(place)) for place in view.places}
         self.chosen: dict[Place, Chosen] = {place: {} for place in self.order}
+        self.statics = {place: sorted(_static_routes(view, place), key=_told) for place in view.places}
         self._parts: dict[Place, tuple[object, ...]] = {}
 
     def begin(self, tables: dict[Place, Table], chosen: dict[Place, Chosen]) -> None:
@@ -173,9 +174,7 @@ class _Run:
 
     def _static(self, place: Place) -> Iterator[Entry]:
         same: dict[tuple[object, int], Entry] = {}
-        for route in self.view.routers[place[0]].static:
-            if route.vrf != place[1]:
-                continue
+        for route in self.statics[place]:
             hops = self._static_hops(place, route)
             if hops:
                 entry = Entry(route.prefix, "static", route.distance, 0, hops, route.tag, "", route.line, route.via)
@@ -202,6 +201,15 @@ class _Run:
         if entry is None or by_itself(route.prefix, gateway, entry) or gateway in self.view.own(place):
             return frozenset()
         return toward(entry, gateway)
+
+
+def _static_routes(view: View, place: Place) -> Iterator[StaticRoute]:
+    return (route for route in view.routers[place[0]].static if route.vrf == place[1])
+
+
+def _told(route: StaticRoute) -> tuple[int, int, str, int, str]:
+    """The lowest next hop first: of equal routes it is the one that others are told."""
+    return route.distance, -1 if route.via is None else int(route.via), route.interface or "", route.tag, route.line
 
 
 def _takes(router: Router) -> bool:

@@ -53,9 +53,9 @@ class Entry(NamedTuple):
 
     @property
     def next_hop(self) -> Address | None:
-        """The next hop that the route would be announced with: what was said, else the only gateway, if one."""
-        gateways = {hop.gateway for hop in self.hops}
-        return self.via if self.via is not None else next(iter(gateways)) if len(gateways) == 1 else None
+        """The next hop that the route would be announced with: what was said, else a gateway; of several the lowest."""
+        gateways = [hop.gateway for hop in self.hops if hop.gateway is not None]
+        return self.via if self.via is not None else min(gateways, key=int, default=None)
 
 
 class Table(Mapping[Prefix, Entry]):

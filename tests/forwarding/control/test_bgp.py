@@ -228,6 +228,42 @@ def test_a_neighbour_that_may_be_either_of_two_routers_is_refused() -> None:
     assert str(refused.value) == said
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_lowest_of_several_next_hops_is_told_whatever_order_they_are_given_in(turned: bool) -> None:
+    # r2 reaches 198.51.100.5 and not 198.51.100.9
+    routes = [StaticRoute.model_validate({"prefix": NET, "via": f"198.51.100.{number}"}) for number in (5, 9)]
+    links = [("a", "10.0.0.1/30", "12"), ("c", "198.51.100.1/24", "c")]
+    found = computed(
+        speaker("r1", 1, 65000, links, [("10.0.0.2", 65000)], static=tuple(reversed(routes) if turned else routes),
+                redistribute=(Redistribution(source="static"),)),
+        speaker("r2", 2, 65000, [("a", "10.0.0.2/30", "12")], [("10.0.0.1", 65000)],
+                static=(StaticRoute.model_validate({"prefix": "198.51.100.0/29", "via": "10.0.0.1"}),)),
+    )  # fmt: skip
+    assert one(found, "r1", NET) == f"{NET} static [1/0] c 198.51.100.5, c 198.51.100.9"
+    assert one(found, "r2", NET) == f"{NET} bgp/ibgp [200/0] a 10.0.0.1"
+
+
+def test_of_equal_cost_gateways_the_lowest_is_told() -> None:
+    # RFC 4271, 5.1.3: the address through which the network is reached. r2 knows no way to r1's other neighbours.
+    def link(name: str, address: str, segment: str) -> Any:
+        return port(name, address, segment=segment, ospf={"cost": 10})
+
+    ends = [{"autonomous_system": 65000, "router_id": f"192.0.2.{at}",
+             "neighbours": ({"address": f"10.0.2.{3 - at}", "remote_as": 65000},)} for at in (1, 2)]  # fmt: skip
+    found = computed(
+        router("d", port("lo", "203.0.113.1/32", ospf={"cost": 1}), link("a", "10.0.1.1/30", "a"),
+               link("b", "10.0.1.5/30", "b"), ospf=({"router_id": "192.0.2.9"},)),
+        router("r1", link("a", "10.0.1.2/30", "a"), link("b", "10.0.1.6/30", "b"),
+               port("c", "10.0.2.1/30", segment="c"), ospf=({"router_id": "192.0.2.1"},),
+               bgp=({**ends[0], "redistribute": (Redistribution(source="ospf"),)},)),
+        router("r2", port("c", "10.0.2.2/30", segment="c"), bgp=(ends[1],)),
+    )  # fmt: skip
+    assert len(found.tables["r1", "default"][ip_network("203.0.113.1/32")].hops) == 2
+    [path] = found.bgp["r1", "default"]["", ip_network("203.0.113.1/32")]
+    assert str(path.next_hop) == "10.0.1.1"
+    assert one(found, "r2", "203.0.113.1/32") == "nothing"
+
+
 def chain(reflector: bool, self_as_next_hop: bool = True) -> Any:
     """x (65009) - r1 - r2 - r3, the three inside 65000 with sessions only between neighbours."""
     inside = {"next_hop_self": self_as_next_hop}
