@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from orchestrator.errors import InputError
-from orchestrator.forwarding.control.design import DEFAULT_VRF, Bgp, Design, Interface, Ospf, Redistribution, Router
+from orchestrator.forwarding.control.design import (
+    DEFAULT_VRF,
+    Bgp,
+    Design,
+    Interface,
+    Ospf,
+    Prefix,
+    Redistribution,
+    Router,
+)
 from orchestrator.forwarding.control.identifiers import shared_identifiers
 
 
@@ -48,6 +57,7 @@ def _faults(router: Router) -> Iterator[str]:
             yield f"{what} names VRF {vrf}, which the router does not have: add the VRF or correct the name"
     for interface in router.interfaces:
         yield from _interface(interface)
+    yield from _networks(router)
     yield from _static(router)
     yield from _references(router)
     for told in router.bgp:
@@ -63,6 +73,19 @@ def _interface(interface: Interface) -> Iterator[str]:
             yield f"interface {interface.name} has OSPF cost 0, which only a loopback may have: give 1 or more"
     if interface.loopback and interface.segment is not None:
         yield f"interface {interface.name} is a loopback on segment {interface.segment}: a loopback has none"
+
+
+def _networks(router: Router) -> Iterator[str]:
+    """Packets to a network that two interfaces have would leave by either; link-local networks are each link's own."""
+    first: dict[tuple[str, Prefix], str] = {}
+    for interface in router.interfaces:
+        for address in interface.addresses:
+            network = address.network
+            known = interface.name
+            if not address.is_link_local:
+                known = first.setdefault((interface.vrf, network), interface.name)
+            if known != interface.name:
+                yield f"interfaces {known} and {interface.name} both have {network} in VRF {interface.vrf}: keep one"
 
 
 def _static(router: Router) -> Iterator[str]:

@@ -240,3 +240,16 @@ def test_a_description_that_contradicts_itself_is_refused(told: dict[str, Any], 
     with pytest.raises(DesignFaultError) as refused:
         computed(router("r", port("a", "10.0.0.1/24"), **told))
     assert str(refused.value) == f"r: {said}"
+
+
+def test_two_interfaces_of_a_vrf_may_not_have_one_network() -> None:
+    def told(vrf: str, first: str, second: str) -> Any:
+        return router(
+            "r", port("a", first, segment="a"), port("b", second, segment="b", vrf=vrf), vrfs=(Vrf(name="x"),)
+        )
+
+    with pytest.raises(DesignFaultError) as refused:
+        computed(told("default", "10.0.0.1/24", "10.0.0.2/24"))
+    assert str(refused.value) == "r: interfaces a and b both have 10.0.0.0/24 in VRF default: keep one"
+    assert computed(told("x", "10.0.0.1/24", "10.0.0.2/24")).certain
+    assert computed(told("default", "fe80::1/64", "fe80::2/64")).certain
