@@ -60,6 +60,8 @@ def _faults(router: Router) -> Iterator[str]:
     yield from _networks(router)
     yield from _static(router)
     yield from _references(router)
+    for process in router.ospf:
+        yield from _ospf(process)
     for told in router.bgp:
         yield from _bgp(told)
 
@@ -128,6 +130,16 @@ def _redistributions(router: Router) -> Iterator[Redistribution]:
         yield from told.redistribute
     for one in router.isis:
         yield from one.redistribute
+
+
+def _ospf(told: Ospf) -> Iterator[str]:
+    if 0 in (*told.stub_areas, *told.closed_areas):
+        yield "OSPF area 0 is told to be a stub, which the backbone cannot be (RFC 2328, 3.6): correct the area"
+    for name in _twice(f"{one.prefix} of area {one.area}" for one in told.ranges):
+        yield f"OSPF range {name} occurs twice: keep one"
+    for one in told.ranges:
+        if one.prefix.version != told.family:
+            yield f"OSPF range {one.prefix} stands in a process of IPv{told.family}: move it to the other"
 
 
 def _bgp(told: Bgp) -> Iterator[str]:

@@ -216,6 +216,13 @@ STEEP = PrefixRule.model_validate({"permit": True, "prefix": "10.0.0.0/8", "at_l
 MAPPED = Ospf.model_validate({"router_id": "192.0.2.1", "redistribute": ({"source": "static", "route_map": "m"},)})
 SPEAKER = Bgp.model_validate({"autonomous_system": 1, "router_id": "192.0.2.1"})
 LISTED = RouteMap(name="m", entries=(MapEntry(permit=True, match_prefixes="p"),))
+
+
+def ospf(**told: Any) -> dict[str, Any]:
+    return {"ospf": (Ospf.model_validate({"router_id": "192.0.2.1", **told}),)}
+
+
+RANGE = {"area": 1, "prefix": "10.0.0.0/8"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"static": (static("203.0.113.0/24"),)},
      f"{ROUTE} leads nowhere: give a next hop, an interface, a VRF or discard"),
@@ -231,6 +238,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"route_maps": (LISTED,)}, "prefix list p is used but not described: describe it"),
     ({"prefix_lists": (PrefixList(name="p", rules=(STEEP,)),)},
      "prefix list p 10.0.0.0/8: lengths must rise from the prefix's to 32"),
+    (ospf(stub_areas=(0,)),
+     "OSPF area 0 is told to be a stub, which the backbone cannot be (RFC 2328, 3.6): correct the area"),
+    (ospf(ranges=(RANGE, {**RANGE, "hide": True})), "OSPF range 10.0.0.0/8 of area 1 occurs twice: keep one"),
+    (ospf(ranges=(RANGE,), family=6), "OSPF range 10.0.0.0/8 stands in a process of IPv6: move it to the other"),
     ({"bgp": (SPEAKER, SPEAKER)}, "BGP instance of VRF default occurs twice: keep one"),
 ]  # fmt: skip
 
