@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from orchestrator.forwarding.control.bgp_paths import IGP, INCOMPLETE, Key, Path, choose
+from orchestrator.forwarding.control.bgp_paths import IGP, INCOMPLETE, Key, Path, as_good, choose
 from orchestrator.forwarding.control.bgp_sessions import Session, Sessions, tell
 from orchestrator.forwarding.control.design import DEFAULT_VRF, Address, Bgp, Prefix, Redistribution, Vrf
 from orchestrator.forwarding.control.filters import Announced
@@ -54,6 +54,24 @@ class Speakers:
                 distance = told.external_distance if external else told.internal_distance
                 detail = {"external": "ebgp", "vpn": "vpn"}.get(best.learned, "ibgp")
                 yield Entry(prefix, "bgp", distance, best.med, hops, best.tag, detail, best.line, best.next_hop)
+
+    def ties(self, chosen: Mapping[Place, Chosen], tables: Mapping[Place, Table]) -> Iterator[str]:
+        """Say where a VRF hears of a prefix from several others and nothing tells which of them is better."""
+        for place in chosen:
+            yield from self._ties(place, chosen, tables)
+
+    def _ties(self, place: Place, chosen: Mapping[Place, Chosen], tables: Mapping[Place, Table]) -> Iterator[str]:
+        heard: dict[Key, list[Path]] = defaultdict(list)
+        for path in self._imported(place, chosen):
+            heard[path.key].append(path)
+        for key, paths in heard.items():
+            taken = chosen[place].get(key, ())
+            if taken and taken[0] in paths:
+                told = self.instances[place]
+                others = as_good(taken[0], paths, told, lambda path: self._cost(place, path, tables))
+                left = [path for path in others if path not in taken]
+                if left:
+                    yield _tie(place, key, [taken[0], *left])
 
     def _offered(
         self, place: Place, chosen: Mapping[Place, Chosen], tables: Mapping[Place, Table], up: list[Session]
@@ -152,6 +170,14 @@ class Speakers:
         if entry is None or path.next_hop is None or by_itself(path.prefix, path.next_hop, entry):
             return frozenset()
         return toward(entry, path.next_hop)
+
+
+def _tie(place: Place, key: Key, paths: list[Path]) -> str:
+    exporters = " and ".join(sorted({" VRF ".join(path.exporter) for path in paths if path.exporter}))
+    return (
+        f"{' VRF '.join(place)} {key[1]}: {exporters} announce it alike: "
+        "import one of them, prefer one or share the load"
+    )
 
 
 def by_itself(prefix: Prefix, gateway: Address, entry: Entry) -> bool:

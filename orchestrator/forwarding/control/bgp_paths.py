@@ -67,6 +67,12 @@ def choose(paths: Iterable[Path], told: Bgp, distance: Distance) -> tuple[Path, 
     return best, *_sharing(best, sorted(costs, key=order), told, costs)
 
 
+def as_good(best: Path, paths: Iterable[Path], told: Bgp, distance: Distance) -> list[Path]:
+    """Return the other paths that nothing tells from the best one."""
+    costs = {path: cost for path in (best, *paths) if (cost := distance(path)) is not None}
+    return [path for path in costs if path != best and best in costs and not _compare(best, path, told, costs)]
+
+
 def _compare(one: Path, other: Path, told: Bgp, costs: dict[Path, int]) -> int:
     """Return below zero when `one` is better."""
     before, after = _preference(one), _preference(other)

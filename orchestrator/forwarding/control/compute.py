@@ -8,7 +8,7 @@ result is not certain and says so; nothing is guessed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from orchestrator.forwarding.control.bgp import Chosen, Speakers, by_itself, toward
@@ -55,6 +55,8 @@ def compute(design: Design, bound: int | None = None, shakes: int = 32) -> Resul
     most = 16 + 4 * len(view.places) if bound is None else bound
     run = _Run(view, most)
     first = run.settle()
+    for tie in run.ties():
+        return replace(first, doubts=(*first.doubts, tie))
     if not first.certain or not run.deciding:
         return first
     for other in _again(view, most, run, shakes):
@@ -120,6 +122,10 @@ class _Run:
             f"{where}: does not converge within {self.most} rounds: look for redistribution or preferences in a circle"
         )
         return Result(self.tables, self.chosen, (said,), self.most)
+
+    def ties(self) -> Iterator[str]:
+        """Say where several routes are equally good and only one is used."""
+        return self.speakers.ties(self.chosen, self.tables)
 
     def without_redistribution(self) -> None:
         """Settle as far as it goes while no protocol takes another's routes: the other beginning."""

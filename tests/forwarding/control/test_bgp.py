@@ -359,6 +359,29 @@ def test_route_targets_decide_what_a_vrf_hears() -> None:
     assert (lines(one_way, "pe1", "blue") != [], lines(one_way, "pe2", "blue")) == (True, [])
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_prefix_from_two_vrfs_is_a_doubt_and_no_guess(turned: bool) -> None:
+    def found(exports: tuple[str, ...], paths: int = 1) -> Any:
+        ends = [Vrf(name=name, route_distinguisher=f"65000:{at}", export_targets=(f"65000:{at}",))
+                for at, name in enumerate(exports)]  # fmt: skip
+        hub = Vrf(name="hub", route_distinguisher="65000:9", import_targets=("65000:0", "65000:1"))
+        told = [{"autonomous_system": 65000, "router_id": "192.0.2.1", "vrf": name, "internal_paths": paths,
+                 "redistribute": (Redistribution(source="connected"),)} for name in (*exports, "hub")]  # fmt: skip
+        lans = [port(name, "198.18.1.1/24", vrf=name) for name in exports]
+        vrfs = (*(reversed(ends) if turned else ends), hub)
+        core = {"autonomous_system": 65000, "router_id": "192.0.2.1"}
+        return computed(router("pe", *lans, vrfs=vrfs, bgp=(core, *told)))
+
+    advice = "import one of them, prefer one or share the load"
+    assert found(("blue", "red")).doubts == (
+        f"pe VRF hub 198.18.1.0/24: pe VRF blue and pe VRF red announce it alike: {advice}",
+    )  # fmt: skip
+    assert lines(found(("blue",)), "pe", "hub") == ["198.18.1.0/24 bgp/vpn [20/0] table pe/blue"]
+    shared = found(("blue", "red"), paths=2)
+    assert shared.certain
+    assert lines(shared, "pe", "hub") == ["198.18.1.0/24 bgp/vpn [20/0] table pe/blue, table pe/red"]
+
+
 def test_two_vrfs_of_one_router_exchange_routes_by_their_targets() -> None:
     vrfs = tuple(
         Vrf(name=name, route_distinguisher=f"65000:{at}", import_targets=("65000:9",), export_targets=("65000:9",))
