@@ -146,7 +146,7 @@ class _Computation:
                 continue
             owner: Place = (node[0], node[1])
             if owner in self.boundary and owner != place and not self._is_stub(place, area):  # no externals in there
-                self._offer(place, owner, Path(INTRA, reached.cost, reached.hops, frozenset((area,))))
+                self._offer_router(place, owner, Path(INTRA, reached.cost, reached.hops, frozenset((area,))))
             for prefix, cost, interface in self._stubs_of(owner, area):
                 hops = reached.hops if owner != place else frozenset((Hop(interface),))
                 self._offer(place, prefix, Path(INTRA, reached.cost + cost, hops, frozenset((area,))))
@@ -190,6 +190,12 @@ class _Computation:
             self.paths[place][key] = path
         elif path[:2] == known[:2]:
             self.paths[place][key] = Path(path.rank, path.cost, known.hops | path.hops, known.areas | path.areas)
+
+    def _offer_router(self, place: Place, owner: Place, path: Path) -> None:
+        """Keep the preferred way to an AS boundary router, which a border announces (RFC 2328, 12.4.3 and 16.4.1)."""
+        known = self.paths[place].get(owner)
+        if known is None or _preference(path) < _preference(known):
+            self.paths[place][owner] = path
 
     def _between(self, areas: Iterable[int], listeners: frozenset[Place]) -> None:
         """Let every border announce into the areas, and those who listen take what is best (RFC 2328, 16.2)."""
@@ -260,3 +266,8 @@ class _Computation:
             return {}
         spf = self.spf[place][area]
         return {one: spf[one] for one in self.boundary if one != place and one in spf}
+
+
+def _preference(path: Path) -> tuple[bool, int, int]:
+    """Other areas before the backbone, then the cost, then the largest area."""
+    return BACKBONE in path.areas, path.cost, -max(path.areas)

@@ -130,6 +130,21 @@ def test_type_1_externals_add_the_way_to_their_router() -> None:
     assert areas(kind=1).tables["r3", "default"][ip_network("203.0.113.0/24")].tag == 7
 
 
+def test_a_border_announces_the_preferred_way_to_the_router_of_an_external() -> None:
+    # RFC 2328, 12.4.3 and 16.4.1: r2 reaches r1 at 1 over the backbone and at 10 in area 1, which is preferred
+    null = (StaticRoute.model_validate({"prefix": "203.0.113.0/24", "discard": True}),)
+    redistribute = (Redistribution(source="static", metric=5, external_type=1),)
+    found = computed(
+        router("r1", link("a", "10.0.0.1/30", "a", cost=1), link("b", "10.0.0.5/30", "b", area=1),
+               ospf=ospf(1, redistribute=redistribute), static=null),
+        router("r2", link("a", "10.0.0.2/30", "a", cost=1), link("b", "10.0.0.6/30", "b", area=1),
+               link("c", "10.0.0.9/30", "c", area=2, cost=1), ospf=ospf(2)),
+        router("r3", link("c", "10.0.0.10/30", "c", area=2, cost=1), ospf=ospf(3)),
+    )  # fmt: skip
+    assert one(found, "r2", "203.0.113.0/24") == "203.0.113.0/24 ospf/E1 [110/15] b 10.0.0.5"
+    assert one(found, "r3", "203.0.113.0/24") == "203.0.113.0/24 ospf/E1 [110/16] c 10.0.0.9"
+
+
 def test_a_stub_area_has_a_default_instead_of_externals() -> None:
     # RFC 2328, 3.6 and 12.4.3.1; a totally stub area has no summaries either
     found = areas(stub_areas=(1,))
