@@ -35,14 +35,13 @@ def wall_entries(rule: FilterRule, ports: Ports, line: Line) -> Iterator[Entry]:
             )
 
 
-def defaults_by_port(default: str, ports: Ports) -> list[Entry]:
+def defaults_by_port(default: Action, ports: Ports) -> list[Entry]:
     """The default said once more for every port of entry.
 
     It decides nothing new. The filter names all ports that an entry of another state may name, so no entry makes the
     engine tell more ports apart than before, which would mean building it anew.
     """
-    action = Action.PERMIT if default == "accept" else Action.DENY
-    return [Entry(Match(in_port=port), action) for _name, port in ports]
+    return [Entry(Match(in_port=port), default) for _name, port in ports]
 
 
 def guard_entries(guard: Guard, direction: str, line: Line) -> Iterator[Entry]:

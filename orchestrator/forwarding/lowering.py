@@ -284,14 +284,15 @@ class Lowering:
     def _filters(self) -> dict[int, tuple[FilterEntry, ...]]:
         """The entries of every filter that something in this world has."""
         found = {}
-        for kind, node, name, number in self.shape.filters():
+        for kind, node, name, number, default in self.shape.filters():
             if kind == "wall" and node in self.world.walls:
-                found[number] = self._wall(node, name, number)
+                found[number] = self._wall(node, name, number, default)
             elif kind == "guard" and node in self.world.guards:
                 found[number] = self._guard(node, name, number)
         return found
 
-    def _wall(self, node: str, out: str, number: int) -> tuple[FilterEntry, ...]:
+    def _wall(self, node: str, out: str, number: int, default: Action) -> tuple[FilterEntry, ...]:
+        """The entries with this default: the device may have another one now, and this one again later."""
         wall = self.world.walls[node]
         ports = self.shape.entering_of(node)
         made_of = (len(ports), *(item.rule for item in wall.rules))
@@ -301,7 +302,7 @@ class Lowering:
                 item.rule for item in wall.rules if not item.rule.out_interfaces or out in item.rule.out_interfaces
             ]
             entries = [entry for rule in rules for entry in wall_entries(rule, ports, self.shape.line)]
-            entries += defaults_by_port(wall.policy.default, ports)
+            entries += defaults_by_port(default, ports)
             kept = self._entries[number] = made_of, self._lists.same(number, tuple(entries))
         return kept[1]
 

@@ -82,10 +82,10 @@ class Shape:
             self.version += 1
         return self._filters[whole][0]
 
-    def filters(self) -> Iterator[tuple[str, str, str, int]]:
-        """(kind, node, name, number) of every filter."""
-        for key, (number, _default, _stateful) in self._filters.items():
-            yield key[0], key[1], key[2], number
+    def filters(self) -> Iterator[tuple[str, str, str, int, Action]]:
+        """(kind, node, name, number, default) of every filter."""
+        for key, (number, default, _stateful) in self._filters.items():
+            yield key[0], key[1], key[2], number, default
 
     def entering_of(self, node: str) -> list[tuple[str, int]]:
         """(interface, port) of every way by which packets enter a device."""

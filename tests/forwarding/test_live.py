@@ -15,11 +15,13 @@ from orchestrator.forwarding.engine.network import Packet
 from orchestrator.forwarding.engine_matrix import DisagreementError, EngineMatrix
 from orchestrator.forwarding.live import Live, Moved
 from orchestrator.forwarding.lowered_boxes import PROTOCOLS
-from orchestrator.forwarding.points import destinations, guests
+from orchestrator.forwarding.matrix import Matrix
+from orchestrator.forwarding.points import classes_of, destinations, guests
 from orchestrator.forwarding.simulator import fits
 from orchestrator.forwarding.walk import Header
 from orchestrator.forwarding.world import World
 from orchestrator.model.estate import Edit, Estate
+from orchestrator.model.network import Filter, FilterRule
 from tests.forwarding.test_walks import chain
 from tests.forwarding.toggles import CLASSES, TOGGLES, turned
 from tests.laws import examples
@@ -92,6 +94,20 @@ def test_a_cell_says_what_the_whole_matrix_of_the_engine_says(edits: list[Edit])
                 if not found and own != destination:
                     may = any(those.holds(packet) for those in possible.values())
                     assert end == UNKNOWN or not may, (source, packet)
+
+
+@pytest.mark.parametrize(("first", "other"), [("accept", "drop"), ("drop", "accept")])
+def test_a_filter_whose_default_turns_and_whose_entries_change_is_followed(first: str, other: str) -> None:
+    """There and back in every order: what the entries were while the default was another one is no matter."""
+    entry = FilterRule.model_validate({"device": "r1", "sequence": 10, "action": "accept", "sources": ["10.9.0.0/24"]})
+    filters = [Filter.model_validate({"device": "r1", "default": default}) for default in (first, other)]
+    plain, turned_round = chain(filters[0]), chain(filters[1])
+    told = plain.with_nouns(entry), turned_round.with_nouns(entry)
+    classes = classes_of(told[0])
+    carried = EngineMatrix.of(told[0], classes)
+    for estate in (told[1], plain, turned_round, plain, told[1], told[0], turned_round):
+        carried = carried.advance(estate)
+        assert carried.alive == Matrix.of(estate, classes).alive
 
 
 def test_an_engine_that_is_wrong_about_one_packet_stops_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
