@@ -41,8 +41,9 @@ def states(now: Estate, plan: Plan, start: date, batches: Sequence[int] | None =
     Raises PlanError for a batch of too many states, EditError when a step does not fit.
     """
     nights = [(wave, batch) for wave in plan.waves for batch in wave.batches]
+    last = max((number for number, (_wave, names) in enumerate(nights, start=1) if names), default=0)
     wanted = range(len(nights) + 1) if batches is None else batches
-    base = State(label="now", estate=now, on=start, final=not nights)
+    base = State(label="now", estate=now, on=start, final=not last)
     if 0 in wanted:
         yield base
     for number, (wave, names) in enumerate(nights, start=1):
@@ -56,7 +57,7 @@ def states(now: Estate, plan: Plan, start: date, batches: Sequence[int] | None =
                 f"batch {number} can be in {count(steps):,} states: split it into batches of at most {MOST_STATES:,}"
             )
         for state in _Batch(number, steps, wave.night).beyond(base, (0,) * len(steps), len(steps)):
-            state.final = number == len(nights) and len(state.done) == len(steps)
+            state.final = number == last and len(state.done) == len(steps)
             yield state
             base = state
 

@@ -41,11 +41,11 @@ class Stretch:
     limits: list[str] = field(default_factory=list)
 
     def absorb(self, later: "Stretch") -> None:
-        """Take over what was found in the batches that follow."""
+        """Take over what was found in the batches that follow; those without steps lead nowhere."""
+        self.leads_to = later.leads_to if later.judge.count else self.leads_to
         self.judge.absorb(later.judge)
         self.walked += later.walked
         self.limits += later.limits
-        self.leads_to = later.leads_to
 
 
 def judged(plan: Plan, first: Matrix, fresh: Callable[[], Judge], progress: Progress, processes: int = 0) -> Stretch:

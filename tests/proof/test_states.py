@@ -58,6 +58,14 @@ def test_only_the_last_state_is_final_and_it_is_the_target() -> None:
     assert len({state.estate.digest for state in found}) == len(found)
 
 
+def test_batches_without_steps_add_no_state_and_the_target_is_still_final() -> None:
+    one = routes("a", 1, 2)
+    found = list(states(now(), plan((), (one,), (), ()), NIGHT))
+    assert [state.final for state in found] == [False, False, True]
+    assert found[-1].estate.digest == plan((one,)).leads_to
+    assert [state.final for state in states(now(), plan(()), NIGHT)] == [True]
+
+
 def _brute_force(steps: tuple[Step, ...], base: Estate) -> set[str]:
     """Each step stopped anywhere in its edits, none of them and all of them among that, whatever the others are."""
     found = set()

@@ -55,6 +55,22 @@ def test_several_processes_say_what_one_says(troubled: Plan) -> None:
         assert without_costs(verify(now(), troubled, policy(), processes=processes)) == without_costs(alone)
 
 
+def test_batches_without_steps_are_nobodys_end(troubled: Plan) -> None:
+    """The last one may be a stretch of its own, which leads nowhere; the target is judged as the target."""
+    bare = policy(exceptions=())
+    wave = troubled.waves[0]
+    batches = ((), *wave.batches[:2], (), *wave.batches[2:], (), ())
+    parted = troubled.model_copy(update={"waves": (wave.model_copy(update={"batches": batches}),)})
+    whole = verify(now(), troubled, bare, processes=1)
+    assert "R17" in {item.subject for item in whole.failures()}  # true before, and left in the target
+    for processes in (1, 2, 3, 5):
+        told = verify(now(), parted, bare, processes=processes)
+        assert {item.subject for item in told.failures()} == {item.subject for item in whole.failures()}
+        assert told.states == whole.states
+    nothing = verify(now(), plan(()), bare)
+    assert [item.subject for item in nothing.failures()] == ["R17"]
+
+
 def test_each_process_tells_how_far_it_is(troubled: Plan) -> None:
     told: list[str] = []
     verdict = verify(now(), troubled, policy(), processes=3, progress=told.append)
