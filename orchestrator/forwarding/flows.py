@@ -195,15 +195,23 @@ def judge(
 ) -> FlowResult:
     """Whether every packet of the flow is answered, by whom it should, over the registered gateway."""
     resolved = resolution or resolve(flow, matrix.estate)
-    if resolved.problems:
-        return FlowResult(False, resolved.problems[0])
-    worst: FlowResult | None = None
-    for probe in resolved.probes:
+    worst = FlowResult(True, f"{len(resolved.probes)} askers are answered")
+    for trouble in troubles(flow, matrix, resolved, facts):
+        if trouble.works is False:
+            return trouble
+        worst = trouble if worst.works else worst
+    return worst
+
+
+def troubles(
+    flow: Flow, matrix: Matrix, resolution: Resolution, facts: Facts = MappingProxyType({})
+) -> Iterator[FlowResult]:
+    """What keeps the flow from working, or from being judged: asker by asker, as one may hide behind another."""
+    yield from (FlowResult(False, problem) for problem in dict.fromkeys(resolution.problems))
+    for probe in resolution.probes:
         result = _judge_probe(flow, probe, matrix, facts)
-        if result.works is False:
-            return result
-        worst = result if result.works is None else worst
-    return worst or FlowResult(True, f"{len(resolved.probes)} askers are answered")
+        if not result.works:
+            yield result
 
 
 def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix, facts: Facts) -> FlowResult:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.forwarding.flows import Resolution, applies, judge, resolve
+from orchestrator.forwarding.flows import FlowResult, Resolution, applies, resolve, troubles
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding
@@ -127,12 +127,14 @@ class Judge:
         if flow.code in outage:
             self.excused[flow.code] = self.excused.get(flow.code, 0) + 1
             return
-        result = judge(flow, matrix, self._resolution(flow, state.estate), self.facts)
-        if result.works:
+        found = tuple(troubles(flow, matrix, self._resolution(flow, state.estate), self.facts))
+        if not found:
             self.worked[flow.code] = self.worked.get(flow.code, 0) + 1
-            return
+        self._take(flow.code, (self._trouble(flow, result) for result in found), state)
+
+    def _trouble(self, flow: Flow, result: FlowResult) -> Finding:
         row = result.trace.hops[-1].row if result.trace and result.trace.hops else ""
-        finding = Finding(
+        return Finding(
             subject=flow.code,
             result="unknown" if result.works is None else "fail",
             what=result.why,
@@ -140,7 +142,6 @@ class Judge:
             fix=UNREAD if result.works is None else ORDER,
             trace=result.trace,
         )
-        self._take(flow.code, (finding,), state)
 
     def _resolution(self, flow: Flow, estate: Estate) -> Resolution:
         inputs = [getattr(estate, table) for table in FLOW_TABLES]

@@ -123,10 +123,12 @@ def test_parallel_steps_are_judged_in_every_order() -> None:
     both = plan((step("a", put(away)), step("b", put(back))))
     verdict = verify(now(), both, policy())
     assert verdict.result == "fail"
-    loop = "F-001 fail: loop: tcp 10.8.2.100 -> 10.8.1.10:8080 from cz-user2 goes round over cz1, cz2"
+    near = "F-001 fail: loop: tcp 192.168.10.100 -> 10.8.1.10:8080 from cz-user3 goes round over cz1, cz2"
+    far = "F-001 fail: loop: tcp 10.8.2.100 -> 10.8.1.10:8080 from cz-user2 goes round over cz1, cz2"
     assert against(verdict) == [
-        f"{loop}, in 1 of 4 states, first: batch 1 with b done",
-        f"{loop}, in 1 of 4 states, first: after batch 1",
+        f"{near}, in 2 of 4 states, first: batch 1 with b done",
+        f"{far}, in 1 of 4 states, first: batch 1 with b done",
+        f"{far}, in 1 of 4 states, first: after batch 1",
         "loops fail: loop: packets to 10.8.1.10 go round over cz1, cz2, in 2 of 4 states, first: batch 1 with b done",
     ]
     alone = verify(now(), plan((step("a", put(away)),)), policy())
@@ -173,6 +175,29 @@ def test_what_was_broken_before_is_told_apart_must_not_grow_and_must_be_gone_at_
     assert "R4 fail: staff (common-adm) reaches portal (common-pub) with tcp/23 without a registered flow" in str(
         against(verify(broken, grown, policy()))
     )
+
+
+def test_who_could_not_ask_before_does_not_hide_who_cannot_ask_on_the_way() -> None:
+    """One terminal of an organisation has no cable in `now`; the plan cuts another one off for a while."""
+    cable = next(row for row in now().links.values() if "cz-user1" in (row.a_node, row.b_node))
+    gone = cable.model_copy(update={"state": "released"})
+    cut = Edit(table="links", key=cable.key, before=cable.plain(), after=gone.plain())
+    base = now().apply((cut,))
+    nowhere = put(Route.model_validate({"device": "cz2", "prefix": "10.8.1.10/32", "next_hop": None}))
+    mend = step("mend", cut.undo())
+    spoilt = plan((step("spoil", nowhere),), (step("unspoil", nowhere.undo()),), (mend,), base=base)
+    verdict = verify(base, spoilt, policy())
+    assert verdict.result == "fail"
+    assert [one for one in against(verdict) if not one.startswith("R")] == [
+        (
+            "F-001 fail: tcp 10.8.2.100 -> 10.8.1.10:8080 from cz-user2 is dropped at cz2: null route 10.8.1.10/32, "
+            "in 1 of 4 states, first: after batch 1"
+        )
+    ]
+    repaired = verify(base, plan((mend,), base=base), policy())
+    assert repaired.result == "pass"
+    told = "tcp 10.8.1.100 -> 10.8.1.10:8080 from cz-user1 is dropped at cz-user1: not cabled, in 1 of 2 states"
+    assert [item.what for item in repaired.findings if item.subject == "F-001"] == [f"{told}, first: now"]
 
 
 def test_an_expired_exception_excuses_nothing() -> None:
