@@ -18,9 +18,6 @@ from orchestrator.model.cloud import CloudNetwork, SecurityRule, Server
 from orchestrator.model.estate import NOUN_OF, Edit, Estate
 from orchestrator.model.network import FilterRule, Host, Interface, Nat, Route
 
-LARGEST_SEARCH = 4096
-"""How many addresses of a segment are looked at for an unused one of each class."""
-
 
 class Point(Noun):
     """A place from and to which packets are judged."""
@@ -150,18 +147,31 @@ def guests(estate: Estate, classes: Classes) -> tuple[Guest, ...]:
 def _segment_guests(interface: Interface, classes: Classes) -> Iterator[Guest]:
     network = interface.address.network
     first, mask = span(network)
-    inner = [item for item in classes.spans if item[1] > mask and item[0] & mask == first]
-    seen: set[frozenset[Span]] = set()
-    top = int(network.broadcast_address) - 1
-    for address in range(top, max(first, top - LARGEST_SEARCH), -1):
-        if address in classes.taken:
-            continue
-        signature = frozenset(item for item in inner if address & item[1] == item[0])
-        if signature not in seen:
-            seen.add(signature)
-            node = f"guest {interface.device}:{interface.name} {IPv4Address(address)}"
-            ends = (address, first, mask, int(interface.address))
-            yield Guest(node, interface.device, interface.name, *ends, interface.zone)
+    for address in _unused(network, classes):
+        node = f"guest {interface.device}:{interface.name} {IPv4Address(address)}"
+        ends = (address, first, mask, int(interface.address))
+        yield Guest(node, interface.device, interface.name, *ends, interface.zone)
+
+
+def _unused(network: IPv4Network, classes: Classes) -> list[int]:
+    """The highest unused address of each class, from the highest on.
+
+    Of two prefixes that share an address one holds the other: so a class is what the narrower ones leave of a prefix.
+    """
+    whole, top = span(network), int(network.broadcast_address) - 1
+    inner = {item for item in classes.spans if item[1] > whole[1] and item[0] & whole[1] == whole[0]}
+    masks = sorted({mask for _first, mask in inner})
+    found = []
+    for first, mask in {whole, *inner}:
+        narrower = [other for other in masks if other > mask]
+        address = min(first | (mask ^ 0xFFFFFFFF), top)
+        while address >= max(first, whole[0] + 1):
+            held = next((other for other in narrower if (address & other, other) in inner), None)
+            if held is None and address not in classes.taken:
+                found.append(address)
+                break
+            address = address - 1 if held is None else (address & held) - 1
+    return sorted(found, reverse=True)
 
 
 def destinations(estate: Estate, addresses: Iterable[int]) -> tuple[int, ...]:

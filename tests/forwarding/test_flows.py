@@ -13,7 +13,7 @@ from orchestrator.forwarding.world import text_of
 from orchestrator.intake.policy import read_policy
 from orchestrator.model.census import ServiceName, Workload
 from orchestrator.model.estate import Edit, Estate
-from orchestrator.model.network import FilterRule
+from orchestrator.model.network import FilterRule, Interface
 from orchestrator.model.policy import Flow
 
 POLICY = read_policy(Path(__file__).parents[2] / "network_models" / "wangchao" / "policy.yaml")
@@ -114,6 +114,16 @@ def test_a_segment_has_one_guest_for_each_class_of_its_unused_addresses() -> Non
     )
     assert staff_guests(now()) == ["198.18.16.254"]
     assert staff_guests(now().with_nouns(half)) == ["198.18.16.254", "198.18.16.127"]
+
+
+def test_a_class_far_down_a_large_segment_has_its_guest() -> None:
+    """Wherever it is: also below thousands of addresses of another class, and beside addresses that are taken."""
+    sources = ["10.1.7.0/30", "10.1.9.9/32", "10.1.0.0/32"]
+    entry = {"device": "r", "sequence": 10, "action": "accept", "sources": sources}
+    lan = Interface.model_validate({"device": "r", "name": "lan", "address": "10.1.7.3/8", "zone": "z"})
+    estate = Estate.of(lan, FilterRule.model_validate(entry))
+    found = [text_of(guest.address) for guest in guests(estate, classes_of(estate))]
+    assert found == ["10.255.255.254", "10.1.9.9", "10.1.7.2", "10.1.0.0"]
 
 
 def test_translated_addresses_are_destinations_too() -> None:
