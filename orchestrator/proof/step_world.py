@@ -50,8 +50,9 @@ class StepWorld:
         first = EngineMatrix.of(now, classes, tuple(unparsed), (target,))
         facts_of = {fact.row: fact for fact in facts}
         self._judge = Judge(plan, policy, facts_of, rules_in_force(policy), Loops.since(first))
-        self.ignored: Broken = frozenset()
-        self.ignored = self._broken(first, None) | self._broken(first.advance(target), None)
+        last = max((wave.night for wave in plan.waves), default=policy.planned_from)
+        ends = self._judged(State("now", now, policy.planned_from), first)
+        self.ignored = ends | self._judged(State("target", target, last, final=True), first.advance(target))
         self.applied: list[int] = []
         self._places = [Place(first)]
         self._after = self.needed()
@@ -141,15 +142,18 @@ class StepWorld:
         ]
         return found
 
-    def _broken(self, matrix: EngineMatrix, step: Step | None, *, under_way: bool = False) -> Broken:
+    def _broken(self, matrix: EngineMatrix, step: Step, *, under_way: bool = False) -> Broken:
         """The promises that a state breaks or of which it cannot be told, beyond those that are ignored."""
-        on = self.wave[step.name].night if step else self.policy.planned_from
-        stopped = ((step.name, 1),) if step and under_way else ()
+        stopped = ((step.name, 1),) if under_way else ()
+        state = State(label="", estate=matrix.estate, on=self.wave[step.name].night, stopped=stopped)
+        return self._judged(state, matrix) - self.ignored
+
+    def _judged(self, state: State, matrix: EngineMatrix) -> Broken:
         self._judge.seen.clear()
-        self._judge.state(State(label="", estate=matrix.estate, on=on, stopped=stopped), matrix)
+        self._judge.state(state, matrix)
         flows = {flow.code for flow in self.policy.flows}
         told = ((finding.subject, finding.what) for finding in (seen.finding for seen in self._judge.seen.values()))
-        return frozenset(subject if subject in flows else f"{subject} {what}" for subject, what in told) - self.ignored
+        return frozenset(subject if subject in flows else f"{subject} {what}" for subject, what in told)
 
     # ---- what a broken promise hangs on ----
 

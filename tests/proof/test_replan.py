@@ -56,6 +56,25 @@ def test_a_spoilt_order_is_mended_and_proved() -> None:
     ]
 
 
+def test_what_breaks_at_the_end_alone_is_no_matter_of_order() -> None:
+    """Rules of both ends, flows of the target, exceptions that expire before the last night: nothing is searched."""
+    useless = entry(500, sources=("198.18.16.100/32",), flow="F-999")
+    two = plan((step("useless", put(useless)), step("idle")))
+    late = whole_policy().flows[2].model_copy(update={"code": "T-1", "destination": "host:nobody"})
+    grant = next(one for one in whole_policy().exceptions if one.rule == "R17")
+    expiring = grant.model_copy(update={"expires": date(2018, 1, 7)})
+    for pack, code in (
+        (policy(), "R7"),
+        (policy(flows=[*policy().flows, late]), "T-1"),
+        (policy(exceptions=[expiring], planned_from=date(2018, 1, 7)), "R17"),
+    ):
+        heard: list[str] = []
+        found = reordered(now(), two, pack, progress=heard.append)
+        assert code in {item.subject for item in found.verdict.failures()}
+        assert (found.plan, found.said) == (two, ())
+        assert not [line for line in heard if "order" in line]
+
+
 def in_waves(of: Plan, *nights: date) -> Plan:
     """The plan with a wave for each of its batches, on these nights."""
     waves = tuple(
