@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from orchestrator.forwarding.flows import FlowResult, Resolution, applies, resolve, troubles
@@ -77,6 +78,11 @@ class Judge:
         self.settled += 1
         self.settling_most = max(self.settling_most, state.settles)
         self.state(state, matrix)
+
+    def expires_between(self, before: date, night: date) -> bool:
+        """Whether an exception or a flow counts on one day and no more on a later night."""
+        ends = [*(grant.expires for grant in self.policy.exceptions), *(flow.expires for flow in self.policy.flows)]
+        return any(end is not None and before <= end < night for end in ends)
 
     def absorb(self, later: "Judge") -> None:
         """Take over what another judge saw of states that come after all of this one's."""

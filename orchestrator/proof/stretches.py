@@ -8,7 +8,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import accumulate, pairwise
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -93,7 +94,8 @@ def walked(
     meetings = Meetings()
     batch, leads_to, before = 0, first.estate, first.store.walked if batches.start else 0
     for state in states(first.estate, plan, judge.policy.planned_from, batches):
-        if state.batch != batch:
+        begins = state.batch != batch
+        if begins:
             batch, way = state.batch, way[-1:]
             told(batch, judge.count)
         if state.origin is None:
@@ -103,6 +105,8 @@ def walked(
                 way = [(state.origin, first.advance(state.origin.estate))]
             while way[-1][0] is not state.origin:
                 way.pop()
+            if begins and judge.expires_between(state.origin.on, state.on):
+                judge.state(_later(state.origin, state.on), way[-1][1])
             way.append((state, way[-1][1].advance(state.estate)))
         judge.state(state, way[-1][1])
         worlds = [(there, matrix.world) for there, matrix in way]
@@ -112,6 +116,11 @@ def walked(
         leads_to = state.estate
     judge.forget()
     return Stretch(judge, first.store.walked - before, leads_to.digest, meetings.told)
+
+
+def _later(state: State, night: date) -> State:
+    """A state that still stands on a later night."""
+    return replace(state, on=night, label=state.label if state.label == "now" else f"{state.label}, on {night}")
 
 
 def _side_by_side(

@@ -70,6 +70,15 @@ def plan(*batches: tuple[Step, ...], base: Estate | None = None) -> Plan:
     )
 
 
+def in_waves(of: Plan, *nights: date) -> Plan:
+    """The plan with a wave for each of its batches, on these nights."""
+    waves = tuple(
+        Wave(number=number, title=f"wave {number}", night=night, window="weeknight", batches=(names,))
+        for number, (night, names) in enumerate(zip(nights, of.batches(), strict=True), start=1)
+    )
+    return of.model_copy(update={"waves": waves})
+
+
 def spoilt_district(early: str, before: str) -> Plan:
     """The district's plan with one step moved before another, alone in a batch of its own."""
     good = planned()

@@ -6,12 +6,12 @@ from ipaddress import IPv4Address
 from network_models.district import now
 from orchestrator.model.estate import Edit
 from orchestrator.model.network import FilterRule, Host
-from orchestrator.model.plan import Plan, Wave
+from orchestrator.model.plan import Plan
 from orchestrator.proof import verify
 from orchestrator.proof.order import Conflict
 from orchestrator.proof.replan import reordered, way_out
 from orchestrator.proof.step_world import StepWorld
-from tests.proof.plans import drop, plan, policy, put, spoilt_district, step, whole_policy
+from tests.proof.plans import drop, in_waves, plan, policy, put, spoilt_district, step, whole_policy
 from tests.whole import planned
 
 PORTAL = {
@@ -73,15 +73,6 @@ def test_what_breaks_at_the_end_alone_is_no_matter_of_order() -> None:
         assert code in {item.subject for item in found.verdict.failures()}
         assert (found.plan, found.said) == (two, ())
         assert not [line for line in heard if "order" in line]
-
-
-def in_waves(of: Plan, *nights: date) -> Plan:
-    """The plan with a wave for each of its batches, on these nights."""
-    waves = tuple(
-        Wave(number=number, title=f"wave {number}", night=night, window="weeknight", batches=(names,))
-        for number, (night, names) in enumerate(zip(nights, of.batches(), strict=True), start=1)
-    )
-    return of.model_copy(update={"waves": waves})
 
 
 def test_a_step_that_is_too_early_by_a_night_is_delayed_to_a_later_one() -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from datetime import date
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from orchestrator.proof import Verdict, stretches, verify
 from orchestrator.proof.judge import Judge
 from orchestrator.proof.states import count, states
 from orchestrator.proof.stretches import ProcessEndedError, divided
-from tests.proof.plans import NIGHT, drop, plan, policy, put, step
+from tests.proof.plans import NIGHT, drop, in_waves, plan, policy, put, step, whole_policy
 from tests.whole import planned
 
 AWAY = Route.model_validate({"device": "cz2", "prefix": "10.8.1.10/32", "next_hop": "10.8.254.1"})
@@ -53,6 +54,20 @@ def test_several_processes_say_what_one_says(troubled: Plan) -> None:
     for processes in (2, 3, 5):
         assert 2 <= len(divided(troubled, processes)) <= processes
         assert without_costs(verify(now(), troubled, policy(), processes=processes)) == without_costs(alone)
+
+
+def test_a_night_after_an_exception_begins_alike_in_a_stretch_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stretches, "WORTH", 1)
+    nights = [date(2018, 1, day) for day in (8, 15, 22)]
+    idle = in_waves(plan(*((step(f"s{number}"),) for number in range(3))), *nights)
+    for last_day in (8, 15):
+        grants = [{**grant.plain(), "expires": date(2018, 1, last_day)} for grant in whole_policy().exceptions]
+        pack = policy(exceptions=grants)
+        alone = verify(now(), idle, pack, processes=1)
+        assert alone.states == 5
+        assert f"first: after batch {nights.index(date(2018, 1, last_day)) + 1}, on 2018" in str(alone.failures())
+        for processes in (2, 3):
+            assert without_costs(verify(now(), idle, pack, processes=processes)) == without_costs(alone)
 
 
 def test_batches_without_steps_are_nobodys_end(troubled: Plan) -> None:

@@ -22,7 +22,7 @@ from orchestrator.proof.loops import Loops
 from orchestrator.proof.stretches import walked
 from orchestrator.rules.registry import rules_in_force
 from orchestrator.vendors.parsed import Unparsed
-from tests.proof.plans import drop, plan, policy, put, spoilt_district, step, whole_policy
+from tests.proof.plans import drop, in_waves, plan, policy, put, spoilt_district, step, whole_policy
 from tests.whole import planned, proved
 
 EGRESS = "E-MZ-01 is an exit of its own"
@@ -208,6 +208,31 @@ def test_an_expired_exception_excuses_nothing() -> None:
     assert against(verdict) == [
         f"R17 fail: {EGRESS} (the exception X-2017-011 expired on 2017-12-31), in 1 of 1 states, first: now"
     ]
+
+
+@pytest.mark.parametrize(("last_day", "result"), [(6, "pass"), (7, "pass"), (8, "fail"), (14, "fail"), (15, "pass")])
+def test_what_stands_between_two_nights_is_held_to_what_counts_on_the_later_one(last_day: int, result: str) -> None:
+    """An excused hole is closed by the first edit of the second night; its exception may end before that night.
+
+    One that ends before the first night is broken before any step, and mended.
+    """
+    hole = put(rule(120, **PORTAL, ports=((22, 22),), sources=("198.18.16.100/32",), flow="F-010"))
+    base, elsewhere = (
+        now().apply((hole,)),
+        Route.model_validate({"device": "ce1", "prefix": "10.9.0.0/24", "next_hop": None}),
+    )
+    batches = (step("elsewhere", put(elsewhere)),), (step("close", hole.undo()),)
+    nights = date(2018, 1, 8), date(2018, 1, 15)
+    grant = {"code": "X", "rule": "R4", "row": "filter_rules[fw1/00120]", "expires": date(2018, 1, last_day)}
+    words = {"reason": "", "approver": "", "document": ""}
+    granted = policy(
+        exceptions=[*whole_policy().plain()["exceptions"], {**grant, **words}], planned_from=date(2018, 1, 7)
+    )
+    verdict = verify(base, in_waves(plan(*batches, base=base), *nights), granted)
+    assert verdict.result == result
+    what = f"without a registered flow (the exception X expired on 2018-01-{last_day:02})"
+    told = f"R4 fail: staff (common-adm) reaches portal (common-pub) with tcp/22 {what}"
+    assert against(verdict) == ([f"{told}, in 1 of 4 states, first: after batch 1, on 2018-01-15"] * (result == "fail"))
 
 
 def test_a_line_nobody_understood_makes_the_verdict_unknown_and_names_the_line() -> None:
