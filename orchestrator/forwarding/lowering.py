@@ -176,7 +176,7 @@ class Lowering:
         length = endpoint.mask.bit_count()
         if length < 32:
             last = endpoint.network | (endpoint.mask ^ 0xFFFFFFFF)
-            self._route(table, Prefix(4, endpoint.network, length), self._nobody(here, last))
+            self._route(table, Prefix(4, endpoint.network, length), self._nobody(table, here, last))
         for address in self._seen(here).answerers:
             if address & endpoint.mask == endpoint.network and address != endpoint.address:
                 self._route(table, host(address), self._hop(table, here, address))
@@ -214,11 +214,12 @@ class Lowering:
             doubt = self.world.doubt(exit_.instance[0])
             tunnel = f"vx-{exit_.instance[1]}"
             there = Answerer((exit_.instance[0], tunnel), "/".join(exit_.instance))
-            return self._unknown(doubt) if doubt else self._way(name, (device, tunnel), there)
+            here = (device, tunnel)
+            return self._behind(name, here, doubt) if doubt else self._way(name, here, there)
         here = (device, exit_.port)
         if exit_.next_hop is not None:
             return self._hop(name, here, exit_.next_hop)
-        return self._nobody(here, int(IPv4Network(entry.prefix).network_address))
+        return self._nobody(name, here, int(IPv4Network(entry.prefix).network_address))
 
     def _stations(self, instance: Instance, table: RoutingTable, entry: Entry, held: tuple[int, int]) -> None:
         """A host route to everybody on the segment for whom this route is the best."""
@@ -235,16 +236,25 @@ class Lowering:
         """Towards whoever answers for an address on a segment."""
         answerer = self._seen(here).answerers.get(address)
         if answerer is None:
-            return self._nobody(here, address)
+            return self._nobody(table, here, address)
         if answerer.doubt is not None:
-            return self._unknown(answerer.doubt)
+            return self._behind(table, here, answerer.doubt)
         return self._way(table, here, answerer)
 
-    def _nobody(self, here: Station, address: int) -> Hop:
+    def _nobody(self, table: str, here: Station, address: int) -> Hop:
         """What becomes of a packet for an address of the segment that nobody is known to have."""
         view = self._seen(here)
         answer = self.world.neighbour(*here, address) if view.silent and address not in view.answerers else None
-        return self._unknown(answer) if isinstance(answer, Doubt) else DROPPED
+        return self._behind(table, here, answer) if isinstance(answer, Doubt) else DROPPED
+
+    def _behind(self, table: str, here: Station, doubt: Doubt) -> Hop:
+        """Nobody knows what becomes of packets behind a port: of those that its boxes let out."""
+        done = self._done(here, leaving=True)
+        if not done:
+            return self._unknown(doubt)
+        beyond = f"beyond {doubt.row} {doubt.reason}"
+        self._route(beyond, DEFAULT, self._unknown(doubt))
+        return Hop(HopKind.PORT, self.shape.way((here, (beyond, "")), (table, beyond), (done, ())))
 
     def _unknown(self, doubt: Doubt) -> Hop:
         return Hop(HopKind.UNKNOWN, self.shape.line(f"{doubt.row} {doubt.reason}".strip()))
