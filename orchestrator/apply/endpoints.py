@@ -10,6 +10,7 @@ from orchestrator.errors import SurpriseError
 from orchestrator.model.census import ServiceName
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import Host
+from orchestrator.model.plan import Step
 
 BEGIN, END = "# onefold: names of the estate", "# onefold: end"
 _READ = "ip -4 -o address show scope global; echo ==; ip -4 route show default; echo ==; cat /etc/hosts"
@@ -49,14 +50,29 @@ def port_of(estate: Estate, host: str) -> str:
     raise SurpriseError(f"{host} has no link: correct the cabling table")
 
 
-def push_hosts(names: tuple[str, ...], before: Estate, after: Estate, remote: Remote, access: Access) -> int:
-    """Give these hosts what the estate after says; returns how many. Raises SurpriseError, UnreachableError."""
+def push_hosts(
+    step: Step,
+    names: tuple[str, ...],
+    before: Estate,
+    after: Estate,
+    remote: Remote,
+    access: Access,
+    *,
+    back: bool = False,
+) -> int:
+    """Give these hosts what the estate after says; returns how many. Raises SurpriseError, UnreachableError.
+
+    Addresses change one host after the other as the step lists them, which is what was proved; those who learn names
+    only do so side by side, behind them. `back`: all of it in reverse.
+    """
     reachable = tuple(name for name in names if after.hosts[name].management)
-    if not reachable:
-        return 0
-    play(
-        "hosts", after, access, reachable, values={"wanted": {name: _values(before, after, name) for name in reachable}}
-    )
+    values = {name: _values(before, after, name) for name in reachable}
+    listed = [edit.key for edit in step.edits if edit.table == "hosts"]
+    moved = sorted((name for name in reachable if "address" in values[name]), key=listed.index)
+    groups = [*((name,) for name in moved), tuple(name for name in reachable if name not in moved)]
+    for group in reversed(groups) if back else groups:
+        if group:
+            play("hosts", after, access, group, values={"wanted": {name: values[name] for name in group}})
     for name in reachable:
         found, wanted = read_host(after, name, remote), _wanted(after, name)
         if found != wanted:

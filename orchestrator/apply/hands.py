@@ -112,7 +112,7 @@ class Hands:
         for move in cutovers:
             yield Part(f"open:{move.workload}", partial(self.mover.open, move, after))
         if names := hosts_changed(before, after):
-            yield Part("hosts", lambda: {"hosts": push_hosts(names, before, after, self.remote, self.access)})
+            yield Part("hosts", partial(self._hosts, step, names, before, after, back=back))
         for move in cutovers:
             yield Part(f"verify:{move.workload}", partial(self.mover.verify, move, after))
         yield from (self._simple(move, before, after) for move in work if move.kind == "stop")
@@ -139,6 +139,11 @@ class Hands:
                 f"step {step.name} changes {', '.join(foreign)}, which is not in its footprint: report this plan"
             )
         return tuple(name for name in step.devices if name in changed)
+
+    def _hosts(
+        self, step: Step, names: tuple[str, ...], before: Estate, after: Estate, *, back: bool
+    ) -> dict[str, Any]:
+        return {"hosts": push_hosts(step, names, before, after, self.remote, self.access, back=back)}
 
     def _stack(self, name: str, before: Estate, after: Estate, resuming: bool, notes: Notes) -> dict[str, Any]:
         raised = self.cloud.push(

@@ -1,6 +1,7 @@
 """What is computed before anything is touched: standing of a device, moves of workloads, previews against the plan."""
 
 import json
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any, cast
@@ -10,22 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from network_models.district import now
-from orchestrator.apply import network
+from orchestrator.apply import endpoints, network
 from orchestrator.apply.access import Access, load_access
 from orchestrator.apply.cloud import stacks_changed, stacks_of
 from orchestrator.apply.cloud_stack import compare
 from orchestrator.apply.device import rows_of_estate, rows_of_texts
-from orchestrator.apply.endpoints import names_seen
+from orchestrator.apply.endpoints import hosts_changed, names_seen
 from orchestrator.apply.inventory import inventory
 from orchestrator.apply.network import classify, devices_changed
 from orchestrator.apply.workload import Move, moves
 from orchestrator.errors import InputError, SurpriseError
 from orchestrator.model.cloud import CloudNetwork, ProviderNetwork, SecurityGroup, SecurityRule, Server, Tenant
-from orchestrator.model.estate import Estate
+from orchestrator.model.estate import Edit, Estate
 from orchestrator.model.network import FilterRule, Interface, Vlan
+from orchestrator.model.plan import Plan
 from orchestrator.vendors.registry import render_device
 from playbooks.module_utils import netns_vrf
 from stacks.resource import changes
+from tests.whole import planned
 
 NOW = now()
 PORT = Interface(device="cz1", name="up0", address=IPv4Interface("198.18.240.1/30"))
@@ -73,6 +76,39 @@ def test_a_device_comes_back_over_what_it_went_through(monkeypatch: pytest.Monke
     played.clear()
     network.push("mz1", after, NOW, remote, access, back=True)
     assert played == [("frr", True, False), ("nftables", False, False)]
+
+
+def test_hosts_move_one_after_the_other_as_the_step_lists_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody proved a state in which the second one has moved and the first has not; names are told to all at once."""
+    step = next(one for one in planned().steps if one.name == "readdress.mz-1")
+    before = next(states_before(planned(), step.name))
+    after = before.apply(step.edits)
+    told = next(row for row in after.service_names.values() if row.key.endswith("/any"))
+    other = told.model_copy(update={"address": IPv4Address("198.18.64.99")})
+    after = after.apply((Edit(table="service_names", key=told.key, before=told.plain(), after=other.plain()),))
+    names = hosts_changed(before, after)
+    moved = ["mz-mail", "mz-user1", "mz-web"]
+    played: list[tuple[str, ...]] = []
+    monkeypatch.setattr(endpoints, "play", lambda _name, _estate, _access, limit, **_rest: played.append(limit))
+    remote, access = cast(Any, None), cast(Any, None)
+    monkeypatch.setattr(endpoints, "read_host", lambda estate, name, _remote: endpoints._wanted(estate, name))
+    others = tuple(name for name in names if name not in moved)
+    assert len(others) > 1
+    assert endpoints.push_hosts(step, names, before, after, remote, access) == len(names)
+    assert played == [("mz-mail",), ("mz-user1",), ("mz-web",), others]
+    played.clear()
+    endpoints.push_hosts(step, names, after, before, remote, access, back=True)
+    assert played == [others, ("mz-web",), ("mz-user1",), ("mz-mail",)]
+
+
+def states_before(plan: Plan, step: str) -> Iterator[Estate]:
+    """The estate when every batch before the step's is done."""
+    estate = NOW
+    for batch in plan.batches():
+        if step in batch:
+            yield estate
+        for name in batch:
+            estate = estate.apply(plan.step_of[name].edits)
 
 
 @pytest.mark.parametrize("device", sorted(name for name, row in NOW.devices.items() if row.management))
