@@ -231,8 +231,8 @@ def _judge_probe(flow: Flow, probe: Probe, matrix: Matrix, facts: Facts) -> Flow
         return FlowResult(False, f"{who} ends at {forward.end}, not at {' or '.join(sorted(probe.ends))}", trace)
     if probe.port is not None and forward.header.port != probe.port:
         return FlowResult(False, f"{who} arrives on port {forward.header.port}, the service has {probe.port}", trace)
-    if not _passes_gateway(flow, forward):
-        return FlowResult(False, f"{who} does not pass {flow.gateway}", trace)
+    if past := _past_gateway(flow, forward):
+        return FlowResult(False, f"{who} does not pass {flow.gateway}", trace_of(probe.asker.node, packet, past, facts))
     works = fits(probe.asker.node, probe.header, back)
     answer = trace_of(forward.end, packet_of(forward.header.reversed()), back, facts)
     reason = back.reason or f"it ends at {back.end} as {answer.packet}"
@@ -251,11 +251,13 @@ def gone_round(way: Way) -> str:
 
 def _is_right(flow: Flow, probe: Probe, forward: Way) -> bool:
     port_fits = probe.port is None or forward.header.port == probe.port
-    return forward.end in probe.ends and port_fits and _passes_gateway(flow, forward)
+    return forward.end in probe.ends and port_fits and _past_gateway(flow, forward) is None
 
 
-def _passes_gateway(flow: Flow, forward: Way) -> bool:
-    return not flow.gateway or any(mark.node == flow.gateway for mark in forward.marks)
+def _past_gateway(flow: Flow, forward: Way) -> Way | None:
+    """The way that does not pass the registered gateway, among equally good ones."""
+    ways = forward.every if flow.gateway else ()
+    return next((way for way in ways if all(mark.node != flow.gateway for mark in way.marks)), None)
 
 
 def covered(flow: Flow, estate: Estate, source: str, end: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from orchestrator.forwarding.boxes import span, within
 from orchestrator.forwarding.changes import stale_lookups, stale_questions
 from orchestrator.forwarding.points import Classes, destinations, guests, zone_of
-from orchestrator.forwarding.simulator import ENGINE
+from orchestrator.forwarding.simulator import ENGINE, fits
 from orchestrator.forwarding.tables import Tables
 from orchestrator.forwarding.walk import Header, Mark, Walk, Way
 from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
@@ -34,7 +34,9 @@ class Kept(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """One source, one end, the packets (indexes into the port classes) that share this way."""
+    """One source, one end, the packets (indexes into the port classes) that share this way, or may: of equally good
+    ways each is a reach.
+    """
 
     source: str
     destination: int
@@ -240,9 +242,10 @@ class Matrix:
                 break
             ways.setdefault(_shape(way), []).append(index)
         return tuple(
-            Reach(node, destination, way.end, tuple(indexes), way, _inside(way))
+            Reach(node, destination, one.end, tuple(indexes), one, _inside(one))
             for way, indexes in ways.items()
-            if way.outcome != "dropped" or _inside(way)
+            for one in way.every
+            if one.outcome != "dropped" or _inside(one)
         )
 
     def way(self, node: str, header: Header) -> Way:
@@ -257,7 +260,12 @@ class Matrix:
         forward = Walk(self.ask, header).start(node)
         if forward.outcome != "delivered":
             return Talk(forward, None)
-        return Talk(forward, Walk(self.ask, forward.header.reversed(), memories=forward.memories).start(forward.end))
+        talks = [(way, self._answer_to(way)) for way in forward.every]
+        rank = {False: 0, None: 1, True: 2}  # of equally good ways the worst is told: each may be taken
+        return Talk(*min(talks, key=lambda talk: rank[fits(node, header, talk[1])]))
+
+    def _answer_to(self, way: Way) -> Way:
+        return Walk(self.ask, way.header.reversed(), memories=way.memories).start(way.end)
 
     def reaches(self) -> Iterator[Reach]:
         """Every reach: delivered, unknown, and dropped ones that carried a private address inside a VRF."""
@@ -318,4 +326,4 @@ def _inside(way: Way) -> tuple[Mark, ...]:
 def _shape(way: Way) -> Way:
     """The way with the port it was walked with left out, so that ports treated alike are told together."""
     header = way.header._replace(port=0, protocol="")
-    return way._replace(header=header, memories=())
+    return way._replace(header=header, memories=(), others=tuple(map(_shape, way.others)))

@@ -58,7 +58,7 @@ class Memory(NamedTuple):
 
 
 class Way(NamedTuple):
-    """What became of a packet; `header` as it arrived."""
+    """What became of a packet; `header` as it arrived. `others`: equally good ways, which lead to the same."""
 
     outcome: Literal["delivered", "dropped", "unknown"]
     end: str
@@ -67,6 +67,12 @@ class Way(NamedTuple):
     header: Header
     memories: tuple[Memory, ...]
     sensitive: bool  # somebody on the way looked at the protocol or a port
+    others: tuple["Way", ...] = ()
+
+    @property
+    def every(self) -> tuple["Way", ...]:
+        """This way and those that are as good."""
+        return (self, *self.others)
 
 
 class Walk:
@@ -176,10 +182,18 @@ class Walk:
             ways.append(self._leave(node, vrf, port, came, memory, way_on))
         first = ways[0]
         if all(way.outcome == "dropped" for way in ways):  # nobody gets it, whichever is taken: the worst is told
-            return next((way for way in ways if way.reason.startswith(LOOP)), first)
+            return self._one_of(ways, next((way for way in ways if way.reason.startswith(LOOP)), first))
         if any((way.outcome, way.end, way.header) != (first.outcome, first.end, first.header) for way in ways):
             return self._unknown(node, Doubt(f"{EQUAL_ROUTES} to {entry.prefix} disagree", entry.row))
-        return first
+        return self._one_of(ways, first)
+
+    def _one_of(self, ways: list[Way], told: Way) -> Way:
+        """The way that is told, with the others beside it: what one of them looks at, all hang on."""
+        found = dict.fromkeys(
+            one._replace(others=(), sensitive=self.sensitive) for way in (told, *ways) for one in way.every
+        )
+        first, *others = found
+        return first._replace(others=tuple(others))
 
     def _leave(self, node: str, vrf: str, port: str, came: Header, memory: Memory | None, way_on: Exit) -> Way:
         out = f"vx-{way_on.instance[1]}" if way_on.instance else way_on.port

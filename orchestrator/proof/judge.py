@@ -158,12 +158,14 @@ class Judge:
         return kept[1]
 
     def _take(self, name: str, findings: Iterable[Finding], state: State) -> None:
+        found: dict[Identity, Finding] = {}
         for finding in findings:
             if finding.result == "pass":
                 self.passed[name] = finding
                 continue
             row = finding.where.item if finding.where else ""
-            identity = (finding.subject, row, finding.what)
+            found.setdefault((finding.subject, row, finding.what), finding)
+        for identity, finding in found.items():
             seen = self.seen.setdefault(identity, Seen(finding, state.label))
             seen.count += 1
             seen.in_now = seen.in_now or state.label == "now"
