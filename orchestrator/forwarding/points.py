@@ -175,15 +175,20 @@ def _unused(network: IPv4Network, classes: Classes) -> list[int]:
 
 
 def destinations(estate: Estate, addresses: Iterable[int]) -> tuple[int, ...]:
-    """Addresses worth sending to: these, and what translations make of them on the outside."""
-    own = set(addresses)
-    found = set(own)
-    for nat in estate.nats.values():
-        inside, outside = span(nat.inside), span(nat.outside)
-        if nat.kind == "prefix":
-            found |= {outside[0] | (item & ~outside[1] & 0xFFFFFFFF) for item in own if item & inside[1] == inside[0]}
-        else:
-            found.add(outside[0])
+    """Addresses worth sending to: these, and what translations make of them on the outside, one after the other."""
+    spans = [(nat.kind, span(nat.inside), span(nat.outside)) for nat in estate.nats.values()]
+    published = {outside[0] for kind, _inside, outside in spans if kind != "prefix"}
+    pairs = [(inside, outside) for kind, inside, outside in spans if kind == "prefix"]
+    found, new = set[int](), {*addresses, *published}
+    while new:
+        found |= new
+        moved = {
+            outside[0] | (item & ~outside[1] & 0xFFFFFFFF)
+            for item in new
+            for inside, outside in pairs
+            if item & inside[1] == inside[0]
+        }
+        new = moved - found
     return tuple(sorted(found))
 
 

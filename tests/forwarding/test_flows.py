@@ -13,8 +13,9 @@ from orchestrator.forwarding.world import text_of
 from orchestrator.intake.policy import read_policy
 from orchestrator.model.census import ServiceName, Workload
 from orchestrator.model.estate import Edit, Estate
-from orchestrator.model.network import FilterRule, Interface
+from orchestrator.model.network import FilterRule, Interface, Nat
 from orchestrator.model.policy import Flow
+from tests.forwarding.test_walks import chain, route
 
 POLICY = read_policy(Path(__file__).parents[2] / "network_models" / "wangchao" / "policy.yaml")
 WORKING = {"F-001", "F-002", "F-004", "F-005", "F-006", "F-009", "F-010", "F-011", "F-012", "F-013", "F-014"}
@@ -132,6 +133,20 @@ def test_translated_addresses_are_destinations_too() -> None:
     assert extra == {"203.0.113.1", "203.0.113.10", "203.0.113.65", "203.0.113.66"}
     published = int(next(row.outside[0] for row in now().nats.values() if row.name == "portal"))
     assert {text_of(address) for address in leads_to(now(), published)} == {"203.0.113.10", "198.18.64.10"}
+
+
+def test_what_is_translated_twice_is_a_destination_under_its_last_address() -> None:
+    """One 1:1 translation behind another: packets to the outermost address reach the host."""
+    inner = {"device": "r2", "name": "n", "kind": "prefix", "inside": "10.2.0.0/24", "outside": "198.51.100.0/24"}
+    outer = {"device": "r1", "name": "n", "kind": "prefix", "inside": "198.51.100.0/24", "outside": "203.0.113.0/24"}
+    estate = chain(
+        Nat.model_validate({**inner, "interface": "wan"}),
+        Nat.model_validate({**outer, "interface": "lan"}),
+        route("r1", "198.51.100.0/24", "192.0.2.2"),
+    )
+    found = matrix(estate)
+    told = {text_of(reach.destination) for reach in found.reaches() if (reach.source, reach.end) == ("a", "b")}
+    assert told == {"10.2.0.10", "198.51.100.10", "203.0.113.10"}
 
 
 @pytest.mark.parametrize(
