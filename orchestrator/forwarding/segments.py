@@ -64,7 +64,7 @@ class Segments:
 
     segment_of: dict[Place, Place] = field(default_factory=dict)
     directory: dict[Place, dict[int, list[Neighbour]]] = field(default_factory=dict)
-    silent: dict[Place, str] = field(default_factory=dict)  # segment -> device there whose tables nobody knows
+    silent: dict[Place, str] = field(default_factory=dict)  # segment -> first device there whose tables nobody knows
 
     def neighbour(self, node: str, port: str, address: int) -> Neighbour | Doubt | None:
         """Who hears a packet sent out of this port to this address on the segment; None is nobody."""
@@ -198,7 +198,7 @@ def _find_silent(estate: Estate, segments: Segments) -> None:
     for (node, _port), segment in list(segments.segment_of.items()):
         device = estate.devices.get(node)
         if device and device.kind not in ("switch", "cloud_node") and not is_table_device(device):
-            segments.silent[segment] = node
+            segments.silent[segment] = min(node, segments.silent.get(segment, node))
 
 
 def place_address(estate: Estate, workload: Workload) -> int | None:

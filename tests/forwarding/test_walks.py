@@ -244,6 +244,15 @@ def test_an_unmanaged_router_and_a_doubled_address_are_unknown() -> None:
     assert reason(doubled, "10.3.0.9") == "c and d both have 10.3.0.9 on one segment"
 
 
+def test_of_several_unknown_devices_the_same_is_named_whatever_the_order_of_rows() -> None:
+    switch = Device(name="sw", kind="switch", platforms=("unmanaged",), site="s", organisation="o")
+    cables = cable("r1:x", "sw:1"), cable("sw:2", "x:p"), cable("sw:3", "y:p")
+    boxes = box("x", "unmanaged"), box("y", "unmanaged"), switch, port("r1", "x", "10.3.0.1/24")
+    for order in (cables, cables[::-1]):
+        estate = chain(*boxes, *order, route("r1", "10.9.0.0/16", "10.3.0.9"))
+        assert reason(estate, "10.9.0.1") == "x has no tables and may have 10.3.0.9"
+
+
 def nat(**fields: object) -> Nat:
     return Nat.model_validate({"device": "r2", "name": "n", **fields})
 
