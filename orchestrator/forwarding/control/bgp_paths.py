@@ -95,12 +95,16 @@ def _tie(path: Path) -> tuple[int, int, int]:
 
 
 def _sharing(best: Path, ordered: list[Path], told: Bgp, costs: dict[Path, int]) -> tuple[Path, ...]:
-    """Return the other paths that are equal up to the IGP's cost, as many as the instance may use."""
+    """Return the other paths that are equal up to the IGP's cost, as many as the instance may use: lowest next hops."""
     most = told.external_paths if best.learned == "external" else told.internal_paths
     if best.learned == "local":
         return ()
     equal = [path for path in ordered if path != best and _equal(best, path, told, costs)]
-    return tuple(equal[: most - 1])
+    return tuple(sorted(equal, key=_next_hop)[: most - 1])
+
+
+def _next_hop(path: Path) -> int:
+    return -1 if path.next_hop is None else int(path.next_hop)
 
 
 def _equal(best: Path, path: Path, told: Bgp, costs: dict[Path, int]) -> bool:

@@ -71,6 +71,9 @@ def test_equal_paths_share_the_load_as_far_as_told() -> None:
     assert [one.peer_identifier for one in choose(paths, TOLD, lambda _: 0)] == [1]
     two = TOLD.model_copy(update={"external_paths": 2})
     assert [one.peer_identifier for one in choose(paths, two, lambda _: 0)] == [1, 2]
+    # where more are equal than may be used, the best one is joined by the lowest next hops
+    low = path(4, as_path=(1,))._replace(next_hop=ip_address("10.0.0.0"))
+    assert [one.peer_identifier for one in choose([*paths, low], two, lambda _: 0)] == [1, 4]
 
 
 def speaker(
