@@ -57,6 +57,7 @@ def _faults(router: Router) -> Iterator[str]:
             yield f"{what} names VRF {vrf}, which the router does not have: add the VRF or correct the name"
     for interface in router.interfaces:
         yield from _interface(interface)
+    yield from _vrfs(router)
     yield from _networks(router)
     yield from _static(router)
     yield from _references(router)
@@ -75,6 +76,11 @@ def _interface(interface: Interface) -> Iterator[str]:
             yield f"interface {interface.name} has OSPF cost 0, which only a loopback may have: give 1 or more"
     if interface.loopback and interface.segment is not None:
         yield f"interface {interface.name} is a loopback on segment {interface.segment}: a loopback has none"
+
+
+def _vrfs(router: Router) -> Iterator[str]:
+    for name in _twice(vrf.route_distinguisher for vrf in router.vrfs if vrf.route_distinguisher):
+        yield f"route distinguisher {name} is that of two VRFs, whose routes could not be told apart: give each its own"
 
 
 def _networks(router: Router) -> Iterator[str]:

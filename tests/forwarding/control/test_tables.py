@@ -242,6 +242,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
      "OSPF area 0 is told to be a stub, which the backbone cannot be (RFC 2328, 3.6): correct the area"),
     (ospf(ranges=(RANGE, {**RANGE, "hide": True})), "OSPF range 10.0.0.0/8 of area 1 occurs twice: keep one"),
     (ospf(ranges=(RANGE,), family=6), "OSPF range 10.0.0.0/8 stands in a process of IPv6: move it to the other"),
+    ({"vrfs": (Vrf(name="x", route_distinguisher="65000:1"), Vrf(name="y", route_distinguisher="65000:1"))},
+     "route distinguisher 65000:1 is that of two VRFs, whose routes could not be told apart: give each its own"),
     ({"bgp": (SPEAKER, SPEAKER)}, "BGP instance of VRF default occurs twice: keep one"),
 ]  # fmt: skip
 
