@@ -14,6 +14,7 @@ from orchestrator.forwarding.control.view import Port, View, address_of, share_n
 
 Level = Literal[1, 2]
 LEVELS: tuple[Level, ...] = (1, 2)
+_NOT_USED = 0xFFFFFF
 Announcing = Callable[[Place, Level], Iterable[tuple[Prefix, int]]]
 
 
@@ -66,14 +67,18 @@ class _Computation:
         return frozenset(told.levels) & frozenset(process.levels)
 
     def _graph(self, level: Level) -> dict[Node, list[Edge]]:
-        """Every adjacency as an edge to each neighbour: a segment costs its near end's metric, whoever is behind it."""
+        """Every adjacency as an edge to each neighbour: a segment costs its near end's metric, whoever is behind it.
+
+        A link of the largest metric is announced and leads nowhere (RFC 5305, 3).
+        """
         graph: dict[Node, list[Edge]] = defaultdict(list)
         for place in self.processes:
             for port in self.view.ports(place):
                 told = port.interface.isis
+                if told is None or told.metric == _NOT_USED:
+                    continue
                 for other in self._neighbours(port, level):
-                    hop = Hop(port.interface.name, None, other.name)
-                    graph[place].append(Edge(other.place, told.metric if told else 0, hop))
+                    graph[place].append(Edge(other.place, told.metric, Hop(port.interface.name, None, other.name)))
         return graph
 
     def _neighbours(self, port: Port, level: Level) -> Iterator[Port]:

@@ -45,6 +45,17 @@ def test_other_routes_come_with_their_metric() -> None:
     assert one(found, "r2", "203.0.113.0/24") == "203.0.113.0/24 isis/L2 [115/39] a 10.0.0.1"
 
 
+def test_a_link_of_the_largest_metric_is_not_used() -> None:
+    # RFC 5305, 3: 2^24 - 1 takes a link out of the computation, in the direction in which it is told
+    def found(metric: int) -> list[str]:
+        result = computed(speaker(1, ("a", "10.0.0.1/30", "12", metric)), speaker(2, ("a", "10.0.0.2/30", "12", 10)))
+        return [one(result, f"r{number}", f"192.0.2.{3 - number}/32") for number in (1, 2)]
+
+    back = "192.0.2.1/32 isis/L2 [115/20] a 10.0.0.1"
+    assert found(0xFFFFFE) == ["192.0.2.2/32 isis/L2 [115/16777224] a 10.0.0.2", back]
+    assert found(0xFFFFFF) == ["nothing", back]
+
+
 def two_areas(**told: Any) -> Any:
     """r1 (level 1) - r2 (both) in area 1; r2 - r3 (level 2) in area 2."""
     both = told.pop("both", (1, 2))
