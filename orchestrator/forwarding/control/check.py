@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from orchestrator.errors import InputError
 from orchestrator.forwarding.control.design import (
     DEFAULT_VRF,
+    Address,
     Bgp,
     Design,
     Interface,
@@ -29,8 +30,20 @@ def check_design(design: Design) -> None:
     for router in design.routers:
         for fault in _faults(router):
             raise DesignFaultError(f"{router.name}: {fault}")
-    for fault in shared_identifiers(design):
+    for fault in (*_shared_addresses(design), *shared_identifiers(design)):
         raise DesignFaultError(fault)
+
+
+def _shared_addresses(design: Design) -> Iterator[str]:
+    """Nothing tells which of two interfaces on a segment a packet to the address of both would go to."""
+    first: dict[tuple[str, Address], str] = {}
+    for router in design.routers:
+        for interface in (one for one in router.interfaces if one.up and one.segment is not None):
+            for address in {own.ip: None for own in interface.addresses}:
+                name = f"{router.name} {interface.name}"
+                known = first.setdefault((interface.segment or "", address), name)
+                if known != name:
+                    yield f"{address} on segment {interface.segment} is that of {known} and {name}: give each its own"
 
 
 def _faults(router: Router) -> Iterator[str]:

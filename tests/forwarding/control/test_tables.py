@@ -266,3 +266,14 @@ def test_two_interfaces_of_a_vrf_may_not_have_one_network() -> None:
     assert str(refused.value) == "r: interfaces a and b both have 10.0.0.0/24 in VRF default: keep one"
     assert computed(told("x", "10.0.0.1/24", "10.0.0.2/24")).certain
     assert computed(told("default", "fe80::1/64", "fe80::2/64")).certain
+
+
+def test_two_interfaces_on_a_segment_may_not_have_one_address() -> None:
+    def told(up: bool) -> Any:
+        first = router("p", port("a", "10.0.0.1/24", segment="lan"))
+        return computed(first, router("q", port("b", "10.0.0.1/24", segment="lan", up=up)))
+
+    with pytest.raises(DesignFaultError) as refused:
+        told(up=True)
+    assert str(refused.value) == "10.0.0.1 on segment lan is that of p a and q b: give each its own"
+    assert told(up=False).certain
