@@ -10,6 +10,7 @@ from orchestrator.forwarding.control.ospf import BACKBONE, INTER, INTRA, Domain,
 from orchestrator.forwarding.control.tables import DISCARD, Entry, Hop, Place, Source, Table
 from orchestrator.forwarding.control.view import View
 
+_INFINITY = 0xFFFFFF
 _RANKS = {INTRA: "intra", INTER: "inter"}
 
 
@@ -43,8 +44,8 @@ def tables(view: View, family: Family, found: Domain, externals: Iterable[Extern
 
 
 def _heard(offered: Iterable[External], own: frozenset[Address]) -> list[External]:
-    """Return the externals by which a router does not forward to itself."""
-    return [one for one in offered if one.forwarding not in own]
+    """Return the externals that lead somewhere (RFC 2328, 16.4 (1)), and not to the router itself."""
+    return [one for one in offered if one.metric < _INFINITY and one.forwarding not in own]
 
 
 def _table(found: Domain, place: Place, told: Ospf, offered: list[External]) -> list[Entry]:

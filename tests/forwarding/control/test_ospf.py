@@ -145,6 +145,21 @@ def test_a_border_announces_the_preferred_way_to_the_router_of_an_external() -> 
     assert one(found, "r3", "203.0.113.0/24") == "203.0.113.0/24 ospf/E1 [110/16] c 10.0.0.9"
 
 
+def test_an_external_of_infinite_metric_leads_nowhere() -> None:
+    # RFC 2328, 16.4 (1) and appendix B: LSInfinity
+    def found(metric: int) -> str:
+        null = (StaticRoute.model_validate({"prefix": "203.0.113.0/24", "discard": True}),)
+        told = ospf(1, redistribute=(Redistribution(source="static", metric=metric),))
+        return one(
+            computed(router("r1", link("a", "10.0.0.1/30", "12"), ospf=told, static=null),
+                     router("r2", link("a", "10.0.0.2/30", "12"), ospf=ospf(2))),
+            "r2", "203.0.113.0/24",
+        )  # fmt: skip
+
+    assert found(0xFFFFFE) == "203.0.113.0/24 ospf/E2 [110/16777214] a 10.0.0.1"
+    assert found(0xFFFFFF) == "nothing"
+
+
 def test_a_stub_area_has_a_default_instead_of_externals() -> None:
     # RFC 2328, 3.6 and 12.4.3.1; a totally stub area has no summaries either
     found = areas(stub_areas=(1,))
