@@ -92,6 +92,9 @@ def _interface(interface: Interface) -> Iterator[str]:
 
 
 def _vrfs(router: Router) -> Iterator[str]:
+    for name in (router.name, *(vrf.name for vrf in router.vrfs)):
+        if "/" in name:
+            yield f"name {name} holds a slash, and tables are named router/VRF: rename it"
     for name in _twice(vrf.route_distinguisher for vrf in router.vrfs if vrf.route_distinguisher):
         yield f"route distinguisher {name} is that of two VRFs, whose routes could not be told apart: give each its own"
 

@@ -244,6 +244,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (ospf(ranges=(RANGE,), family=6), "OSPF range 10.0.0.0/8 stands in a process of IPv6: move it to the other"),
     ({"vrfs": (Vrf(name="x", route_distinguisher="65000:1"), Vrf(name="y", route_distinguisher="65000:1"))},
      "route distinguisher 65000:1 is that of two VRFs, whose routes could not be told apart: give each its own"),
+    ({"vrfs": (Vrf(name="b/c"),)}, "name b/c holds a slash, and tables are named router/VRF: rename it"),
     ({"bgp": (SPEAKER, SPEAKER)}, "BGP instance of VRF default occurs twice: keep one"),
 ]  # fmt: skip
 
