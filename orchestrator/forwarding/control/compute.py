@@ -109,19 +109,26 @@ class _Run:
         self._parts = {}
 
     def settle(self) -> Result:
-        """Go round until nothing changes."""
+        """Go round until nothing changes, or until a state comes back: from there the same follows for ever.
+
+        Rounds 1, 2, 4, 8 … are kept to compare with (Brent 1980), so that a circle ends soon however large the bound.
+        """
         changed: tuple[Place, object] | None = None
+        kept: tuple[object, object] | None = None
+        count = 0
         for count in range(1, self.most + 1):
             before, before_chosen = self.tables, self.chosen
             self._round()
             if before == self.tables and before_chosen == self.chosen:
                 return Result(self.tables, self.chosen, (), count)
             changed = next(_differences(before, self.tables), changed)
+            if kept == (self.tables, self.chosen):
+                break
+            if not count & (count - 1):
+                kept = self.tables, self.chosen
         where = f"{changed[0][0]} VRF {changed[0][1]} {changed[1]}" if changed else "BGP"
-        said = (
-            f"{where}: does not converge within {self.most} rounds: look for redistribution or preferences in a circle"
-        )
-        return Result(self.tables, self.chosen, (said,), self.most)
+        said = f"{where}: does not converge within {count} rounds: look for redistribution or preferences in a circle"
+        return Result(self.tables, self.chosen, (said,), count)
 
     def ties(self) -> Iterator[str]:
         """Say where several routes are equally good and only one is used."""
