@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from orchestrator.forwarding.boxes import span, within
 from orchestrator.forwarding.changes import stale_lookups, stale_questions
 from orchestrator.forwarding.points import Classes, destinations, guests, zone_of
-from orchestrator.forwarding.simulator import ENGINE, fits
+from orchestrator.forwarding.simulator import ENGINE, worst_talk
 from orchestrator.forwarding.tables import Tables
 from orchestrator.forwarding.walk import Header, Mark, Walk, Way
 from orchestrator.forwarding.world import ALL_TABLES, UnparsedLine, World
@@ -260,9 +260,7 @@ class Matrix:
         forward = Walk(self.ask, header).start(node)
         if forward.outcome != "delivered":
             return Talk(forward, None)
-        talks = [(way, self._answer_to(way)) for way in forward.every]
-        rank = {False: 0, None: 1, True: 2}  # of equally good ways the worst is told: each may be taken
-        return Talk(*min(talks, key=lambda talk: rank[fits(node, header, talk[1])]))
+        return Talk(*worst_talk(node, header, [(way, self._answer_to(way)) for way in forward.every]))
 
     def _answer_to(self, way: Way) -> Way:
         return Walk(self.ask, way.header.reversed(), memories=way.memories).start(way.end)

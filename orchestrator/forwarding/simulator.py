@@ -51,7 +51,8 @@ class Simulator:
         forward = self._told(start_node, packet, way)
         if way.outcome != "delivered":
             return Exchange(forward=forward, reply=None, works=None if way.outcome == "unknown" else False)
-        back = self.answer(way)
+        way, back = worst_talk(start_node, header_of(packet), [(one, self.answer(one)) for one in way.every])
+        forward = self._told(start_node, packet, way)
         reply = self._told(way.end, packet_of(way.header.reversed()), back)
         return Exchange(forward=forward, reply=reply, works=fits(start_node, header_of(packet), back))
 
@@ -79,6 +80,12 @@ def fits(start_node: str, asked: Header, back: Way) -> bool | None:
     if back.outcome == "unknown":
         return None
     return back.outcome == "delivered" and back.end == start_node and back.header == asked.reversed()
+
+
+def worst_talk(start_node: str, asked: Header, talks: Iterable[tuple[Way, Way]]) -> tuple[Way, Way]:
+    """Of equally good ways with their answers the one that fails, or else is unknown: each may be taken."""
+    rank = {False: 0, None: 1, True: 2}
+    return min(talks, key=lambda talk: rank[fits(start_node, asked, talk[1])])
 
 
 def header_of(packet: Packet) -> Header:

@@ -5,6 +5,7 @@ import pytest
 from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import classes_of
+from orchestrator.forwarding.simulator import Simulator, packet_of
 from orchestrator.forwarding.walk import Header
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
@@ -97,6 +98,7 @@ def test_an_answer_has_to_come_back_whichever_route_was_taken(kind: type[Matrix]
         talk = matrix.talk("a", Header(*(int(estate.hosts[name].address) for name in "ab"), "tcp", 40000, 443))
         assert talk.back is not None
         assert (talk.back.outcome == "delivered") is works
+        assert Simulator(estate).exchange("a", packet_of(talk.forward.header)).works is works
 
 
 def test_a_flow_without_a_gateway_may_take_either() -> None:
