@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from orchestrator.model.base import Noun
 
 Result = Literal["pass", "fail", "unknown"]
@@ -74,6 +76,8 @@ class Finding(Noun):
     source: str = ""  # the seed or standard behind a rule
     trace: Trace | None = None
     existing: bool = False  # already true of `now`, before any step
+    about: frozenset[str] = Field(default=frozenset(), exclude=True, repr=False)
+    """All packets that a text stands for which names one of them: where they grow, it does. Never written out."""
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

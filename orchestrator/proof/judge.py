@@ -36,6 +36,30 @@ class Seen:
     count: int = 0
     in_now: bool = False
     at_end: bool = False
+    about: set[str] = field(default_factory=set)  # what it stood for in some state
+    about_now: set[str] = field(default_factory=set)
+
+    def note(self, finding: Finding, state: State) -> None:
+        """It was found in one state more."""
+        self.count += 1
+        self.about |= finding.about
+        self.at_end = self.at_end or state.final
+        if state.label == "now":
+            self.in_now = True
+            self.about_now |= finding.about
+
+    def absorb(self, later: "Seen") -> None:
+        """Take over what was noted of it in later states."""
+        self.count += later.count
+        self.about |= later.about
+        self.about_now |= later.about_now
+        self.in_now = self.in_now or later.in_now
+        self.at_end = self.at_end or later.at_end
+
+    @property
+    def grown(self) -> list[str]:
+        """What it stood for on the way and not before."""
+        return sorted(self.about - self.about_now) if self.in_now else []
 
 
 @dataclass
@@ -95,10 +119,7 @@ class Judge:
             for flow, states in theirs.items():
                 mine[flow] = mine.get(flow, 0) + states
         for identity, seen in later.seen.items():
-            known = self.seen.setdefault(identity, Seen(seen.finding, seen.first))
-            known.count += seen.count
-            known.in_now = known.in_now or seen.in_now
-            known.at_end = known.at_end or seen.at_end
+            self.seen.setdefault(identity, Seen(seen.finding, seen.first)).absorb(seen)
         self.loops.absorb(later.loops)
 
     def forget(self) -> None:
@@ -166,10 +187,7 @@ class Judge:
             row = finding.where.item if finding.where else ""
             found.setdefault((finding.subject, row, finding.what), finding)
         for identity, finding in found.items():
-            seen = self.seen.setdefault(identity, Seen(finding, state.label))
-            seen.count += 1
-            seen.in_now = seen.in_now or state.label == "now"
-            seen.at_end = seen.at_end or state.final
+            self.seen.setdefault(identity, Seen(finding, state.label)).note(finding, state)
 
 
 def _same(one: Iterable[Any], other: Iterable[Any]) -> bool:

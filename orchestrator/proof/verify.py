@@ -27,6 +27,9 @@ from orchestrator.rules.registry import rules, rules_in_force
 
 Progress = Callable[[str], None]
 
+MOST_GROWN = 3
+"""Packets named with which a finding of `now` has grown on the way."""
+
 STACK_TABLES = GUARD_TABLES | {"tenants", "cloud_networks", "cloud_routers", "provider_networks"}
 """Rows that a cloud makes, in an order of its own."""
 
@@ -105,14 +108,16 @@ def _ahead(now: Estate, plan: Plan) -> Iterator[Estate]:
 
 
 def _is_existing(seen: Seen) -> bool:
-    """Already true of `now`, and gone at the end: told apart, not held against the plan."""
-    return seen.in_now and not seen.at_end
+    """Already true of `now`, no wider on the way, and gone at the end: told apart, not held against the plan."""
+    return seen.in_now and not seen.at_end and not seen.grown
 
 
 def _failures(judge: Judge) -> Iterator[Finding]:
     order = sorted(judge.seen.items(), key=lambda item: (_is_existing(item[1]), item[1].finding.result, item[0]))
     for _identity, seen in order:
-        what = f"{seen.finding.what}, in {seen.count} of {judge.count} states, first: {seen.first}"
+        grown = f"; not before: {'; '.join(seen.grown[:MOST_GROWN])}" if seen.grown else ""
+        more = f" and {len(seen.grown) - MOST_GROWN} more" if len(seen.grown) > MOST_GROWN else ""
+        what = f"{seen.finding.what}, in {seen.count} of {judge.count} states, first: {seen.first}{grown}{more}"
         yield seen.finding.model_copy(update={"what": what, "existing": _is_existing(seen)})
 
 

@@ -9,6 +9,7 @@ from orchestrator.forwarding.flows import applies, askers_of, covered, places_of
 from orchestrator.forwarding.matrix import Crossing, Matrix, Reach
 from orchestrator.forwarding.simulator import packet_of, trace_of
 from orchestrator.forwarding.walk import Header, Mark
+from orchestrator.forwarding.world import text_of
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Result, Trace, Where
 from orchestrator.model.network import Device
@@ -131,15 +132,20 @@ class Moment:
         named = [self.matrix.classes.ports[index] for index in chosen]
         return " ".join(protocol if protocol == "icmp" else f"{protocol}/{port}" for protocol, port in named)
 
-    def fails(self, rule: str, row: str, what: str, fix: str, trace: Trace | None = None) -> Finding:
-        """A failure, or a pass that names the live exception which excuses it."""
+    def fails(
+        self, rule: str, row: str, what: str, fix: str, trace: Trace | None = None, about: Iterable[Reach] = ()
+    ) -> Finding:
+        """A failure, or a pass that names the live exception which excuses it. `about`: all that it stands for."""
         grant = self.grant(rule, row)
         result: Result = "fail"
         if grant and grant.expires >= self.on:
             result, what = "pass", f"{what} (excused until {grant.expires} by {grant.code}, {grant.document})"
         elif grant:
             what = f"{what} (the exception {grant.code} expired on {grant.expires})"
-        return Finding(subject=rule, result=result, what=what, where=self.where(row), fix=fix, trace=trace)
+        packets = self.about(about)
+        return Finding(
+            subject=rule, result=result, what=what, where=self.where(row), fix=fix, trace=trace, about=packets
+        )
 
     def passes(self, rule: str, what: str) -> Finding:
         """A pass that says what was checked."""
@@ -175,19 +181,29 @@ class Moment:
             )
 
     def _unreadable(self, rule: str, crossings: Iterable[Crossing]) -> Iterator[Finding]:
-        seen = set()
+        found: dict[tuple[str, str], list[Reach]] = {}
         for crossing in crossings:
             way = crossing.reach.way
-            if way.outcome == "unknown" and (way.end, way.reason) not in seen:
-                seen.add((way.end, way.reason))
-                yield Finding(
-                    subject=rule,
-                    result="unknown",
-                    what=f"packets may pass {way.end}: {way.reason}",
-                    where=self.where(way.marks[-1].row),
-                    trace=self.trace(crossing.reach),
-                    fix="make the line readable or take it out, then read the configuration again",
-                )
+            if way.outcome == "unknown":
+                found.setdefault((way.end, way.reason), []).append(crossing.reach)
+        for (end, reason), reaches in found.items():
+            yield Finding(
+                subject=rule,
+                result="unknown",
+                what=f"packets may pass {end}: {reason}",
+                where=self.where(reaches[0].way.marks[-1].row),
+                trace=self.trace(reaches[0]),
+                fix="make the line readable or take it out, then read the configuration again",
+                about=self.about(reaches),
+            )
+
+    def about(self, reaches: Iterable[Reach]) -> frozenset[str]:
+        """The packets of reaches, one text for each pair and class of ports."""
+        return frozenset(
+            f"{reach.source} to {text_of(reach.destination)} with {self.packets((port,))}"
+            for reach in reaches
+            for port in reach.ports
+        )
 
 
 def place_of(row: str, facts: Mapping[str, Fact]) -> Where | None:

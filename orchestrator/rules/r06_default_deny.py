@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from orchestrator.forwarding.matrix import Crossing
 from orchestrator.model.finding import Finding
 from orchestrator.model.network import FilterRule
 from orchestrator.rules.moment import Moment, delivered
@@ -38,16 +39,17 @@ def _find(moment: Moment) -> Iterator[Finding]:
 
 
 def _loose(moment: Moment) -> Iterator[Finding]:
-    seen: set[str] = set()
+    found: dict[str, list[Crossing]] = {}
     for crossing in delivered(moment.foreign):
-        for mark in moment.accepting(crossing.reach):
-            rule = moment.estate.filter_rules.get(mark.row.removeprefix("filter_rules[").removesuffix("]"))
-            if rule is None or rule.key in seen or _explicit(moment, rule):
-                continue
-            seen.add(rule.key)
-            what = f"{rule.key} lets {crossing.source_zone} into {crossing.end_zone} without an explicit 5-tuple"
-            fix = "name sources, destinations, protocol and ports"
-            yield moment.fails(RULE, mark.row, what, fix, moment.trace(crossing.reach))
+        for row in dict.fromkeys(mark.row for mark in moment.accepting(crossing.reach)):
+            rule = moment.estate.filter_rules.get(row.removeprefix("filter_rules[").removesuffix("]"))
+            if rule is not None and not _explicit(moment, rule):
+                found.setdefault(rule.key, []).append(crossing)
+    for key, crossings in found.items():
+        first, reaches = crossings[0], [crossing.reach for crossing in crossings]
+        what = f"{key} lets {first.source_zone} into {first.end_zone} without an explicit 5-tuple"
+        fix = "name sources, destinations, protocol and ports"
+        yield moment.fails(RULE, f"filter_rules[{key}]", what, fix, moment.trace(first.reach), reaches)
 
 
 def _explicit(moment: Moment, rule: FilterRule) -> bool:

@@ -54,14 +54,15 @@ def _packets(moment: Moment, instances: set[tuple[str, str]]) -> Iterator[Findin
     """Packets with a private address inside the VRFs, on their way in or out of the zone's hosts."""
     fix = "translate it at the boundary, or remove the entry that lets it in"
     yield from moment.doubts(RULE, moment.crossings)
-    seen: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], list[tuple[Mark, Reach]]] = {}
     for reach in moment.matrix.reaches():
         for mark in reach.inside:
-            place = (reach.source, mark.node)
-            if (mark.node, mark.vrf) in instances and place not in seen and _leaks(reach, mark):
-                seen.add(place)
-                what = f"a packet of {reach.source} is in {mark.vrf} on {mark.node} with a private address"
-                yield moment.fails(RULE, mark.row, what, fix, moment.trace(reach))
+            if (mark.node, mark.vrf) in instances and _leaks(reach, mark):
+                found.setdefault((reach.source, mark.node), []).append((mark, reach))
+    for (source, node), leaks in found.items():
+        mark, reach = leaks[0]
+        what = f"a packet of {source} is in {mark.vrf} on {node} with a private address"
+        yield moment.fails(RULE, mark.row, what, fix, moment.trace(reach), (each for _mark, each in leaks))
     for crossing in delivered(moment.crossings):
         reach = crossing.reach
         enters = moment.zone(crossing.end_zone).kind == "common" and is_private(reach.way.header.source)

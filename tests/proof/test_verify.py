@@ -77,6 +77,23 @@ def test_a_declared_outage_excuses_only_its_own_flow_and_only_while_the_step_is_
     assert [item.split(" fail")[0] for item in against(lost)] == ["F-010"]
 
 
+@pytest.mark.parametrize("wider", [False, True])
+def test_a_finding_of_now_that_stands_for_more_on_the_way_is_a_new_one(*, wider: bool) -> None:
+    """R6 names an entry and two zones, not each packet that it lets through."""
+    loose = rule(120, **PORTAL, sources=("198.18.16.100/32",), flow="F-010")
+    more = rule(120, **PORTAL, sources=("198.18.16.0/24",), flow="F-010")
+    base = now().apply((put(loose),))
+    change = Edit(table="filter_rules", key=loose.key, before=loose.plain(), after=more.plain())
+    steps = [(step("widen", change),)] if wider else []
+    gone = step("gone", drop(base.apply((change,)) if wider else base, "filter_rules", loose.key))
+    verdict = verify(base, plan(*steps, (gone,), base=base), policy())
+    [found] = [item for item in verdict.findings if item.subject == "R6" and item.result != "pass"]
+    assert found.existing is not wider
+    told = "; not before: guest ce1:lan0 198.18.16.254 to 198.18.64.10 with tcp/"
+    assert (told in found.what) is wider
+    assert "about" not in found.plain()
+
+
 def test_two_steps_in_their_middle_at_one_moment_are_judged_together() -> None:
     """Two entries let the flow pass; each step renews one of them: only where both are away does it fail."""
     allowed: dict[str, object] = {**PORTAL, "ports": ((443, 443),), "sources": ("198.18.16.0/24",), "flow": "F-010"}
