@@ -39,14 +39,14 @@ class Seen:
     about: set[str] = field(default_factory=set)  # what it stood for in some state
     about_now: set[str] = field(default_factory=set)
 
-    def note(self, finding: Finding, state: State) -> None:
-        """It was found in one state more."""
+    def note(self, about: frozenset[str], state: State) -> None:
+        """It was found in one state more, where it stands for these packets."""
         self.count += 1
-        self.about |= finding.about
+        self.about |= about
         self.at_end = self.at_end or state.final
         if state.label == "now":
             self.in_now = True
-            self.about_now |= finding.about
+            self.about_now |= about
 
     def absorb(self, later: "Seen") -> None:
         """Take over what was noted of it in later states."""
@@ -179,15 +179,16 @@ class Judge:
         return kept[1]
 
     def _take(self, name: str, findings: Iterable[Finding], state: State) -> None:
-        found: dict[Identity, Finding] = {}
+        found: dict[Identity, list[Finding]] = {}
         for finding in findings:
             if finding.result == "pass":
                 self.passed[name] = finding
                 continue
             row = finding.where.item if finding.where else ""
-            found.setdefault((finding.subject, row, finding.what), finding)
-        for identity, finding in found.items():
-            self.seen.setdefault(identity, Seen(finding, state.label)).note(finding, state)
+            found.setdefault((finding.subject, row, finding.what), []).append(finding)
+        for identity, alike in found.items():
+            about = frozenset[str]().union(*(finding.about for finding in alike))
+            self.seen.setdefault(identity, Seen(alike[0], state.label)).note(about, state)
 
 
 def _same(one: Iterable[Any], other: Iterable[Any]) -> bool:

@@ -69,7 +69,7 @@ def _packets(moment: Moment, instances: set[tuple[str, str]]) -> Iterator[Findin
         leaves = moment.zone(crossing.source_zone).kind == "common" and is_private(reach.destination)
         if enters or leaves:
             what = f"{reach.source} and {reach.end} meet in the common zone with a private address"
-            yield moment.fails(RULE, reach.way.marks[-1].row, what, fix, moment.trace(reach))
+            yield moment.fails(RULE, reach.way.marks[-1].row, what, fix, moment.trace(reach), (reach,))
 
 
 def _leaks(reach: Reach, mark: Mark) -> bool:

@@ -41,7 +41,8 @@ def _find(moment: Moment) -> Iterator[Finding]:
 
 def _unregistered(moment: Moment, reach: Reach) -> Finding:
     what = f"{reach.source} and {reach.end} meet over no registered egress"
-    return moment.fails(RULE, moment.deciding(reach), what, "lead it over the shared platform", moment.trace(reach))
+    fix = "lead it over the shared platform"
+    return moment.fails(RULE, moment.deciding(reach), what, fix, moment.trace(reach), (reach,))
 
 
 def _egress_of(moment: Moment, reach: Reach) -> InternetEgress | None:
