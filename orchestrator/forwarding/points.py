@@ -40,6 +40,14 @@ class Classes:
         """Guests already worked out, by interface row."""
         return {}
 
+    def told(self, ports: Iterable[int]) -> str:
+        """These classes of ports in words: tcp/443, icmp; "any packet" for all of them."""
+        chosen = sorted(ports)
+        if len(chosen) == len(self.ports):
+            return "any packet"
+        named = [self.ports[index] for index in chosen]
+        return " ".join(protocol if protocol == "icmp" else f"{protocol}/{port}" for protocol, port in named)
+
 
 def probe_points(estate: Estate) -> tuple[Point, ...]:
     """Every host and every server, by name."""

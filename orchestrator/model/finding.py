@@ -1,12 +1,15 @@
 """Findings: what a reader, rule or check has to say, for people. Missing data is `unknown`, never a pass."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
 from orchestrator.model.base import Noun
 
 Result = Literal["pass", "fail", "unknown"]
+
+Packets = tuple[str, int, tuple[int, ...]]
+"""Source node, destination address, classes of ports."""
 
 
 class Where(Noun):
@@ -76,7 +79,7 @@ class Finding(Noun):
     source: str = ""  # the seed or standard behind a rule
     trace: Trace | None = None
     existing: bool = False  # already true of `now`, before any step
-    about: frozenset[str] = Field(default=frozenset(), exclude=True, repr=False)
+    about: Annotated[frozenset[Packets], SkipValidation, Field(exclude=True, repr=False)] = frozenset()
     """All packets that a text stands for which names one of them: where they grow, it does. Never written out."""
 
     def __str__(self) -> str:

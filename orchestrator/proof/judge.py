@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.forwarding.flows import FlowResult, Resolution, applies, resolve, troubles
 from orchestrator.forwarding.matrix import Matrix
 from orchestrator.model.estate import Estate
-from orchestrator.model.finding import Fact, Finding
+from orchestrator.model.finding import Fact, Finding, Packets
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Flow, Policy
 from orchestrator.proof.loops import NAME as LOOPS
@@ -36,13 +36,16 @@ class Seen:
     count: int = 0
     in_now: bool = False
     at_end: bool = False
-    about: set[str] = field(default_factory=set)  # what it stood for in some state
-    about_now: set[str] = field(default_factory=set)
+    about: set[Packets] = field(default_factory=set)  # what it stood for in some state
+    about_now: set[Packets] = field(default_factory=set)
+    _last: frozenset[Packets] = frozenset()
 
-    def note(self, about: frozenset[str], state: State) -> None:
+    def note(self, about: frozenset[Packets], state: State) -> None:
         """It was found in one state more, where it stands for these packets."""
         self.count += 1
-        self.about |= about
+        if about is not self._last:
+            self._last = about
+            self.about |= about
         self.at_end = self.at_end or state.final
         if state.label == "now":
             self.in_now = True
@@ -56,10 +59,13 @@ class Seen:
         self.in_now = self.in_now or later.in_now
         self.at_end = self.at_end or later.at_end
 
-    @property
-    def grown(self) -> list[str]:
-        """What it stood for on the way and not before."""
-        return sorted(self.about - self.about_now) if self.in_now else []
+    def grown(self) -> list[Packets]:
+        """What it stood for on the way and not before, one class of ports each."""
+        if not self.in_now:
+            return []
+        known = {(source, end, port) for source, end, ports in self.about_now for port in ports}
+        more = {(source, end, port) for source, end, ports in self.about - self.about_now for port in ports} - known
+        return [(source, end, (port,)) for source, end, port in sorted(more)]
 
 
 @dataclass
@@ -187,7 +193,7 @@ class Judge:
             row = finding.where.item if finding.where else ""
             found.setdefault((finding.subject, row, finding.what), []).append(finding)
         for identity, alike in found.items():
-            about = frozenset[str]().union(*(finding.about for finding in alike))
+            about = alike[0].about.union(*(other.about for other in alike[1:])) if alike[1:] else alike[0].about
             self.seen.setdefault(identity, Seen(alike[0], state.label)).note(about, state)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from orchestrator.errors import PlanError, StaleError
 from orchestrator.forwarding.engine_matrix import EngineMatrix
 from orchestrator.forwarding.matrix import Matrix
-from orchestrator.forwarding.points import classes_of
+from orchestrator.forwarding.points import Classes, classes_of
 from orchestrator.forwarding.segments import ALWAYS_UP
-from orchestrator.forwarding.world import ALL_TABLES, GUARD_TABLES, UnparsedLine, World
+from orchestrator.forwarding.world import ALL_TABLES, GUARD_TABLES, UnparsedLine, World, text_of
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Result
 from orchestrator.model.plan import Plan
@@ -68,7 +68,7 @@ def verify(
     if found.leads_to != plan.leads_to:
         raise PlanError("the plan's steps do not lead to the estate it names: run 'onefold plan' again")
     judge = found.judge
-    findings = (*_failures(judge), *_passes(judge), *judge.loops.findings(judge.count))
+    findings = (*_failures(judge, first.classes), *_passes(judge), *judge.loops.findings(judge.count))
     result = _result(judge)
     limits = (*_unordered(plan), *_pairwise(judge), *found.limits, *_not_held(judge), *_unasked(now, first.world))
     rests_on = tuple(fact for row, fact in sorted(fact_of.items()) if fact.standing == "claimed" and _matters(row))
@@ -109,16 +109,26 @@ def _ahead(now: Estate, plan: Plan) -> Iterator[Estate]:
 
 def _is_existing(seen: Seen) -> bool:
     """Already true of `now`, no wider on the way, and gone at the end: told apart, not held against the plan."""
-    return seen.in_now and not seen.at_end and not seen.grown
+    return seen.in_now and not seen.at_end and not seen.grown()
 
 
-def _failures(judge: Judge) -> Iterator[Finding]:
+def _failures(judge: Judge, classes: Classes) -> Iterator[Finding]:
     order = sorted(judge.seen.items(), key=lambda item: (_is_existing(item[1]), item[1].finding.result, item[0]))
     for _identity, seen in order:
-        grown = f"; not before: {'; '.join(seen.grown[:MOST_GROWN])}" if seen.grown else ""
-        more = f" and {len(seen.grown) - MOST_GROWN} more" if len(seen.grown) > MOST_GROWN else ""
-        what = f"{seen.finding.what}, in {seen.count} of {judge.count} states, first: {seen.first}{grown}{more}"
+        what = (
+            f"{seen.finding.what}, in {seen.count} of {judge.count} states, first: {seen.first}{_more(seen, classes)}"
+        )
         yield seen.finding.model_copy(update={"what": what, "existing": _is_existing(seen)})
+
+
+def _more(seen: Seen, classes: Classes) -> str:
+    """Packets with which a finding of `now` has grown on the way."""
+    grown = seen.grown()
+    told = "; ".join(
+        f"{source} to {text_of(end)} with {classes.told(ports)}" for source, end, ports in grown[:MOST_GROWN]
+    )
+    more = f" and {len(grown) - MOST_GROWN} more" if len(grown) > MOST_GROWN else ""
+    return f"; not before: {told}{more}" if grown else ""
 
 
 def _passes(judge: Judge) -> Iterator[Finding]:

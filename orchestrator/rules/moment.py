@@ -9,11 +9,13 @@ from orchestrator.forwarding.flows import applies, askers_of, covered, places_of
 from orchestrator.forwarding.matrix import Crossing, Matrix, Reach
 from orchestrator.forwarding.simulator import packet_of, trace_of
 from orchestrator.forwarding.walk import Header, Mark
-from orchestrator.forwarding.world import text_of
 from orchestrator.model.estate import Estate
-from orchestrator.model.finding import Fact, Finding, Result, Trace, Where
+from orchestrator.model.finding import Fact, Finding, Packets, Result, Trace, Where
 from orchestrator.model.network import Device
 from orchestrator.model.policy import ExceptionGrant, Flow, Policy, Zone
+
+Unread = dict[tuple[str, str], tuple[Reach, frozenset[Packets]]]
+"""(node, reason) -> the first reach that ends there unknown, and the packets of all of them."""
 
 UNKNOWN_ZONE = Zone(name="", kind="private")
 
@@ -28,6 +30,7 @@ class Moment:
     matrix: Matrix
     final: bool = False
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    _known: dict[int, tuple[tuple[Crossing, ...], Unread]] = field(default_factory=dict)
 
     @property
     def crossings(self) -> tuple[Crossing, ...]:
@@ -126,11 +129,7 @@ class Moment:
 
     def packets(self, ports: Iterable[int]) -> str:
         """These port classes in words: tcp/443, icmp; "any packet" for all of them."""
-        chosen = sorted(ports)
-        if len(chosen) == len(self.matrix.classes.ports):
-            return "any packet"
-        named = [self.matrix.classes.ports[index] for index in chosen]
-        return " ".join(protocol if protocol == "icmp" else f"{protocol}/{port}" for protocol, port in named)
+        return self.matrix.classes.told(ports)
 
     def fails(
         self, rule: str, row: str, what: str, fix: str, trace: Trace | None = None, about: Iterable[Reach] = ()
@@ -142,9 +141,14 @@ class Moment:
             result, what = "pass", f"{what} (excused until {grant.expires} by {grant.code}, {grant.document})"
         elif grant:
             what = f"{what} (the exception {grant.code} expired on {grant.expires})"
-        packets = self.about(about)
         return Finding(
-            subject=rule, result=result, what=what, where=self.where(row), fix=fix, trace=trace, about=packets
+            subject=rule,
+            result=result,
+            what=what,
+            where=self.where(row),
+            fix=fix,
+            trace=trace,
+            about=packets_of(about),
         )
 
     def passes(self, rule: str, what: str) -> Finding:
@@ -180,30 +184,34 @@ class Moment:
                 fix="add the zone to policy.yaml, or correct its name in topology.yaml",
             )
 
-    def _unreadable(self, rule: str, crossings: Iterable[Crossing]) -> Iterator[Finding]:
-        found: dict[tuple[str, str], list[Reach]] = {}
-        for crossing in crossings:
-            way = crossing.reach.way
-            if way.outcome == "unknown":
-                found.setdefault((way.end, way.reason), []).append(crossing.reach)
-        for (end, reason), reaches in found.items():
+    def _unreadable(self, rule: str, crossings: tuple[Crossing, ...]) -> Iterator[Finding]:
+        for (end, reason), (first, about) in self._unread(crossings).items():
             yield Finding(
                 subject=rule,
                 result="unknown",
                 what=f"packets may pass {end}: {reason}",
-                where=self.where(reaches[0].way.marks[-1].row),
-                trace=self.trace(reaches[0]),
+                where=self.where(first.way.marks[-1].row),
+                trace=self.trace(first),
                 fix="make the line readable or take it out, then read the configuration again",
-                about=self.about(reaches),
+                about=about,
             )
 
-    def about(self, reaches: Iterable[Reach]) -> frozenset[str]:
-        """The packets of reaches, one text for each pair and class of ports."""
-        return frozenset(
-            f"{reach.source} to {text_of(reach.destination)} with {self.packets((port,))}"
-            for reach in reaches
-            for port in reach.ports
-        )
+    def _unread(self, crossings: tuple[Crossing, ...]) -> Unread:
+        """Where ways end that cannot be judged, and why: the first one, and all their packets. Asked by many rules."""
+        if id(crossings) not in self._known:
+            found: dict[tuple[str, str], list[Reach]] = {}
+            for crossing in crossings:
+                way = crossing.reach.way
+                if way.outcome == "unknown":
+                    found.setdefault((way.end, way.reason), []).append(crossing.reach)
+            unread = {place: (reaches[0], packets_of(reaches)) for place, reaches in found.items()}
+            self._known[id(crossings)] = crossings, unread
+        return self._known[id(crossings)][1]
+
+
+def packets_of(reaches: Iterable[Reach]) -> frozenset[Packets]:
+    """The packets of reaches."""
+    return frozenset((reach.source, reach.destination, reach.ports) for reach in reaches)
 
 
 def place_of(row: str, facts: Mapping[str, Fact]) -> Where | None:
