@@ -25,6 +25,9 @@ from orchestrator.proof.states import State, count, states
 WORTH = 100
 """States for which another process is begun."""
 
+OFTEN = 50
+"""States after which it is told again how far a long batch is."""
+
 Progress = Callable[[str], None]
 
 
@@ -91,23 +94,19 @@ def walked(
 ) -> Stretch:
     """Judge the states of some batches in turn. `first` is the matrix of `now`; `told` hears of each batch."""
     way: list[tuple[State, Matrix]] = []  # to the present state, each one the origin of the next
-    meetings = Meetings()
+    meetings, said = Meetings(), 0
     batch, leads_to, before = 0, first.estate, first.store.walked if batches.start else 0
     for state in states(first.estate, plan, judge.policy.planned_from, batches):
         begins = state.batch != batch
         if begins:
             batch, way = state.batch, way[-1:]
-            told(batch, judge.count)
-        if state.origin is None:
-            way = [(state, first)]
-        else:
-            if not way:  # a stretch begins on top of a state that another one judges
-                way = [(state.origin, first.advance(state.origin.estate))]
-            while way[-1][0] is not state.origin:
-                way.pop()
-            if begins and judge.expires_between(state.origin.on, state.on):
-                judge.state(_later(state.origin, state.on), way[-1][1])
-            way.append((state, way[-1][1].advance(state.estate)))
+        if begins or judge.count - said >= OFTEN:
+            said = judge.count
+            told(batch, said)
+        way = _up_to_origin(way, state, first)
+        if way and begins and judge.expires_between(way[-1][0].on, state.on):
+            judge.state(_later(way[-1][0], state.on), way[-1][1])
+        way.append((state, way[-1][1].advance(state.estate) if way else first))
         judge.state(state, way[-1][1])
         worlds = [(there, matrix.world) for there, matrix in way]
         meetings.see(worlds)
@@ -116,6 +115,17 @@ def walked(
         leads_to = state.estate
     judge.forget()
     return Stretch(judge, first.store.walked - before, leads_to.digest, meetings.told)
+
+
+def _up_to_origin(way: list[tuple[State, Matrix]], state: State, first: Matrix) -> list[tuple[State, Matrix]]:
+    """The way as far as a state has it in common with the one before."""
+    if state.origin is None:
+        return []
+    if not way:  # a stretch begins on top of a state that another one judges
+        return [(state.origin, first.advance(state.origin.estate))]
+    while way[-1][0] is not state.origin:
+        way.pop()
+    return way
 
 
 def _later(state: State, night: date) -> State:

@@ -132,3 +132,11 @@ def test_stretches_are_all_batches_once_and_in_order(processes: int, worth: int)
     assert [number for part in parts for number in part] == list(range(len(whole.batches()) + 1))
     assert all(len(part) for part in parts)
     assert len(parts) <= processes
+
+
+def test_a_long_batch_tells_how_far_it_is() -> None:
+    told: list[str] = []
+    rows = [{"device": "ce1", "prefix": f"10.77.{number}.0/24", "next_hop": None} for number in range(120)]
+    long = step("long", *(put(Route.model_validate(row)) for row in rows))
+    assert verify(now(), plan((long,)), policy(), processes=1, progress=told.append).states == 121
+    assert told == [f"proving batch 1 of 1: {number} states so far" for number in (1, 51, 101)]
