@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.forwarding.flows import FlowResult, Resolution, applies, resolve, troubles
 from orchestrator.forwarding.matrix import Matrix
+from orchestrator.forwarding.tables import RoutingTable
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Packets
 from orchestrator.model.plan import Plan
@@ -138,7 +139,8 @@ class Judge:
         inputs: list[Any] = [moment.on, moment.final]
         for name in rule.reads:
             if name == "reaches":
-                inputs += [moment.matrix.alive, *(getattr(moment.estate, table) for table in REACH_TABLES)]
+                inputs += [moment.matrix.alive, *moment.matrix.world.tables.values()]  # others while routing settles
+                inputs += [getattr(moment.estate, table) for table in REACH_TABLES]
             elif name == "crossings":
                 inputs += [moment.matrix.crossings, tuple(moment.matrix.world.guests.values())]
                 inputs += [getattr(moment.estate, table) for table in CROSSING_TABLES]
@@ -199,4 +201,7 @@ class Judge:
 
 def _same(one: Iterable[Any], other: Iterable[Any]) -> bool:
     """Identity for tables, equality for the rest: unchanged tables are the same objects from state to state."""
-    return all(a is b or (not isinstance(a, dict) and a == b) for a, b in zip(one, other, strict=True))
+    first, second = list(one), list(other)
+    return len(first) == len(second) and all(
+        a is b or (not isinstance(a, dict | RoutingTable) and a == b) for a, b in zip(first, second, strict=True)
+    )

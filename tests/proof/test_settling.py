@@ -1,6 +1,7 @@
 """While routing settles: every mixture of old and new tables is judged, and what breaks only there is found."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations, permutations
@@ -15,10 +16,15 @@ from orchestrator.forwarding.matrix import Matrix
 from orchestrator.forwarding.points import classes_of, guests
 from orchestrator.forwarding.walk import Header
 from orchestrator.forwarding.world import World
+from orchestrator.model.finding import Finding
 from orchestrator.model.network import Route
 from orchestrator.proof import Verdict, verify
+from orchestrator.proof.judge import Judge
+from orchestrator.proof.loops import Loops
 from orchestrator.proof.settling import mixtures, settling
 from orchestrator.proof.states import states
+from orchestrator.rules.moment import Moment
+from orchestrator.rules.registry import rules
 from tests.proof.plans import NIGHT, drop, plan, policy, put, step
 
 STAFF = "pe2/adm/198.18.16.0/24/198.19.252.2"
@@ -79,6 +85,28 @@ def test_that_routes_of_two_steps_meet_in_a_table_is_said() -> None:
     ]
     for parted in (((step("a", put(one)),), (step("b", here),)), ((step("a", put(one), put(other)),),)):
         assert not any("late" in text for text in verify(now(), plan(*parted), policy()).limits)
+
+
+def test_a_rule_that_looks_at_tables_is_asked_while_they_settle() -> None:
+    """What it said of the state's own tables is not taken for what it would say of a mixture."""
+    asked: list[object] = []
+
+    def check(moment: Moment) -> Iterator[Finding]:
+        asked.append(moment.matrix.world.tables)
+        yield moment.passes("R16", "looked")
+
+    looking = next(one._replace(check=check) for one in rules() if one.name == "R16")
+    the_plan = plan((step("cut", drop(now(), "routes", STAFF)),))
+    first = Matrix.of(now(), classes_of(now(), the_plan.steps[0].edits, []))
+    judge = Judge(the_plan, policy(), {}, (looking,), Loops.since(first))
+    way = [(state, first.advance(state.estate)) for state in states(now(), the_plan, NIGHT)]
+    judge.state(*way[1])
+    judge.state(*way[1])
+    assert len(asked) == 1
+    for late in settling([(state, matrix.world) for state, matrix in way]):
+        if late.base == 1:
+            judge.settling(late.state, way[1][1].settling(late.tables))
+    assert len(asked) == 2
 
 
 def test_one_device_alone_has_nothing_to_settle() -> None:
