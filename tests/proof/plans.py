@@ -9,6 +9,7 @@ from network_models.district import now
 from orchestrator.intake.policy import read_policy
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import TABLE_OF, Edit, Estate
+from orchestrator.model.network import FilterRule
 from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.model.policy import Policy
 from tests.whole import planned
@@ -77,6 +78,28 @@ def in_waves(of: Plan, *nights: date) -> Plan:
         for number, (night, names) in enumerate(zip(nights, of.batches(), strict=True), start=1)
     )
     return of.model_copy(update={"waves": waves})
+
+
+def rule(sequence: int, **more: object) -> FilterRule:
+    """An entry of fw1 that accepts."""
+    return FilterRule.model_validate({"device": "fw1", "sequence": sequence, "action": "accept", **more})
+
+
+PORTAL = {
+    "in_interfaces": ("adm0",),
+    "out_interfaces": ("pub0",),
+    "destinations": ("198.18.64.10/32",),
+    "protocol": "tcp",
+}
+
+
+def replace_entry(*, first_add: bool, outage: tuple[str, ...] = ()) -> Plan:
+    """Replace fw1/00100 by one of the same meaning with another number."""
+    edits = (
+        put(rule(110, **PORTAL, ports=((443, 443),), sources=("198.18.16.0/24",), flow="F-010")),
+        drop(now(), "filter_rules", "fw1/00100"),
+    )
+    return plan((step("replace", *(edits if first_add else edits[::-1]), outage=outage),))
 
 
 def spoilt_district(early: str, before: str) -> Plan:
