@@ -96,10 +96,11 @@ def test_a_rule_that_looks_at_tables_is_asked_while_they_settle() -> None:
         yield moment.passes("R16", "looked")
 
     looking = next(one._replace(check=check) for one in rules() if one.name == "R16")
-    the_plan = plan((step("cut", drop(now(), "routes", STAFF)),))
+    route = Route.model_validate({"device": "pe2", "vrf": "adm", "prefix": "10.99.0.0/16", "next_hop": None})
+    the_plan = plan((step("nobody", put(route)),), (step("back", put(route).undo()),))
     first = Matrix.of(now(), classes_of(now(), the_plan.steps[0].edits, []))
     judge = Judge(the_plan, policy(), {}, (looking,), Loops.since(first))
-    way = [(state, first.advance(state.estate)) for state in states(now(), the_plan, NIGHT)]
+    way = [(state, first.advance(state.estate)) for state in states(now(), the_plan, NIGHT, (0, 1))]
     judge.state(*way[1])
     judge.state(*way[1])
     assert len(asked) == 1
