@@ -87,6 +87,7 @@ def _raise(estate: Estate, texts: Texts, cloud: bool, progress: Progress) -> Non
     def told(what: str) -> None:
         progress(f"network: {what} ({time.monotonic() - begun:.1f} s)")
 
+    _forget()  # a machine that was switched off under a running lab has its folders still
     try:
         _build(estate, texts, cloud, told)
     except BaseException:
@@ -183,17 +184,23 @@ def _rendered(estate: Estate) -> dict[str, dict[str, str]]:
 
 
 def _end() -> int:
-    where = node.place()
     running = node.running()
     node.kill(list(running.values()))
     if HUB in running and _has_port():
         # its other end went with the management node; the kernel would take it away only a moment later
         subprocess.run(["ip", "link", "del", MACHINE_PORT], capture_output=True, check=False)
+    _forget()
+    return len(running)
+
+
+def _forget() -> None:
+    """Take away what a lab without running nodes has left in its folder."""
+    where = node.place()
     for folder in (where.nodes, where.hosts):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
     for file in (where.access, where.folder / "record.json"):
         file.unlink(missing_ok=True)
-    return len(running)
 
 
 def _has_port() -> bool:

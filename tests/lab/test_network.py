@@ -295,6 +295,19 @@ def test_status_says_which_part_died_and_reset_heals_it() -> None:
     assert probe("cz-user2", "10.8.1.10", 8080).connected
 
 
+def test_a_lab_comes_up_on_what_a_power_cut_left() -> None:
+    """Every process is gone at once, the folders are there still, with data of the services."""
+    service("cz-web", "stop", WEB)
+    (node.place().hosts / "cz-web" / "srv" / "left").write_text("of before")
+    node.kill(list(node.running().values()))
+    assert (node.place().nodes / "of-management").exists()
+    assert network.status()["up"] is False
+    network.up(NOW)
+    assert network.status()["up"] is True
+    assert probe("cz-user2", "10.8.1.10", 8080).connected
+    assert not (node.place().hosts / "cz-web" / "srv" / "left").exists()
+
+
 def test_down_leaves_nothing_even_after_kills() -> None:
     network.down()
     before = traces()
