@@ -106,7 +106,8 @@ class Hands:
             if not notes.begun(f"open:{move.workload}"):
                 yield Part(f"freeze:{move.workload}", partial(self.mover.freeze_and_sync, move, before))
         devices = self._devices(step, before, after)
-        yield from (self._device(name, before, after, resuming, back) for name in (devices[::-1] if back else devices))
+        for name in devices[::-1] if back else devices:
+            yield self._device(step, name, before, after, resuming, back)
         for name in stacks_changed(before, after):
             yield Part(f"stack:{name}", partial(self._stack, name, before, after, resuming, notes))
         for move in cutovers:
@@ -123,9 +124,11 @@ class Hands:
         # a stopped workload's place is described by the estate that still has it running
         return Part(move.name, lambda: act(move, before if move.kind == "stop" else after))
 
-    def _device(self, name: str, before: Estate, after: Estate, resuming: bool, back: bool) -> Part:
+    def _device(self, step: Step, name: str, before: Estate, after: Estate, resuming: bool, back: bool) -> Part:
+        edits = step.undo() if back else step.edits
+
         def act() -> dict[str, Any]:
-            pushed = push(name, before, after, self.remote, self.access, resuming=resuming, back=back)
+            pushed = push(name, before, after, self.remote, self.access, edits, resuming=resuming, back=back)
             return {"changed": pushed.changed, "lines": pushed.lines}
 
         return Part(f"device:{name}", act)

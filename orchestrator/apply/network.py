@@ -4,6 +4,7 @@ The order for one device is always: read what runs; hold it to what the plan say
 of the estate *after*; read back and hold it to that. A row that is neither stops the run: somebody else was there.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from orchestrator.apply.access import Access
@@ -13,7 +14,8 @@ from orchestrator.apply.remote import Remote
 from orchestrator.apply.vrp_device import play_values
 from orchestrator.errors import SurpriseError
 from orchestrator.model.base import Noun
-from orchestrator.model.estate import Estate
+from orchestrator.model.estate import Edit, Estate
+from orchestrator.vendors.frr.ordered import Ordered, ordered
 from orchestrator.vendors.parsed import text_lines
 from orchestrator.vendors.registry import carry_device, render_device, vendors
 from playbooks.module_utils import netns_vrf
@@ -79,15 +81,18 @@ def standing(device: str, before: Estate, after: Estate, texts: dict[str, str]) 
     return classify(rows_of_estate(before, device), rows_of_estate(after, device), rows_of_texts(before, device, texts))
 
 
-def interrupted(device: str, before: Estate, after: Estate, texts: dict[str, str]) -> bool:
+def interrupted(
+    device: str, before: Estate, after: Estate, texts: dict[str, str], lines: Sequence[Ordered] = ()
+) -> bool:
     """Whether a device stands where a push from `before` to `after` may have been cut off.
 
-    True when every row that both states share is there, and whatever is of neither is made of lines of the two: ports
-    already moved, say, whose routing is not yet written. A line of anybody else makes it False. Whole texts are pushed
-    again then, so nothing of the half is kept.
+    True when every row that both states share is there, and whatever is of neither is made of lines of the two, or of
+    those that are typed in between (`lines`): ports already moved, say, whose routing is not yet written. A line of
+    anybody else makes it False. Whole texts are pushed again then, so nothing of the half is kept.
     """
     files = [render_device(estate, device) for estate in (before, after)]
     known = {line.strip() for texts_of in files for text in texts_of.values() for line in text_lines(text)}
+    known |= {one.line for one in lines}
     expected = {line.text for line in parsed(before, device, files[0]).unparsed}
     read = parsed(before, device, texts)
     # what lacks ("absent: …") is judged by rows: lines of one state alone may well lack
@@ -107,6 +112,7 @@ def push(
     after: Estate,
     remote: Remote,
     access: Access,
+    edits: Sequence[Edit] = (),
     *,
     resuming: bool = False,
     back: bool = False,
@@ -114,13 +120,15 @@ def push(
 ) -> Pushed:
     """Bring one device from `before` to `after`. `resuming`: an earlier try may have done all or a part of it.
 
-    `back`: platform by platform in the reverse of the order in which a push goes there.
+    `edits` lead from the one to the other; their order is kept where a platform takes line by line. `back`: platform
+    by platform in the reverse of the order in which a push goes there.
 
     Raises SurpriseError when what runs is neither, or is not `after` when read back; UnreachableError; DeviceError.
     """
     old = read_texts(before, device, remote, access)
     stands, reason = standing(device, before, after, old)
-    if stands == "unclear" and resuming and interrupted(device, before, after, old):
+    lines = ordered(before, after, device, edits)
+    if stands == "unclear" and resuming and interrupted(device, before, after, old, lines):
         stands = "partly"
     if stands == "unclear":
         raise SurpriseError(f"{device}: {reason}; nothing was pushed: run 'onefold drift', put it back or plan anew")
@@ -131,7 +139,7 @@ def push(
         )
     if stands == "done":
         return Pushed(device=device, changed=False)
-    _play(device, before, after, access, old, back=back, check=check)
+    _play(device, before, after, access, old, lines, back=back, check=check)
     if check:
         return Pushed(device=device, changed=True)
     new = read_texts(after, device, remote, access)
@@ -144,7 +152,15 @@ def push(
 
 
 def _play(
-    device: str, before: Estate, after: Estate, access: Access, present: dict[str, str], *, back: bool, check: bool
+    device: str,
+    before: Estate,
+    after: Estate,
+    access: Access,
+    present: dict[str, str],
+    lines: Sequence[Ordered],
+    *,
+    back: bool,
+    check: bool,
 ) -> None:
     wanted, had = render_device(after, device), render_device(before, device)
     # the box's own lines (clock, logging, remote access) are not the plan's: they stay
@@ -152,22 +168,29 @@ def _play(
     for platform in reversed(PLAYBOOK_OF) if back else PLAYBOOK_OF:
         files = [file for file in vendors()[platform].FILES if wanted.get(file) != had.get(file)]
         if files:
-            values, more = _values(platform, texts, present, access)
+            values, more = _values(platform, texts, present, access, lines, back)
             held = {device: {**texts, **more}}
             play(PLAYBOOK_OF[platform], after, access, (device,), files=held, values=values, check=check)
 
 
 def _values(
-    platform: str, texts: dict[str, str], present: dict[str, str], access: Access
+    platform: str,
+    texts: dict[str, str],
+    present: dict[str, str],
+    access: Access,
+    lines: Sequence[Ordered],
+    back: bool,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What a platform's playbook must be told, and files it needs besides the wanted ones."""
     if platform == "huawei_vrp":
         return play_values(access), {}
     if platform != "frr":
         return {}, {}
+    # on the way back, what comes may well be broken: that is why one goes back
+    values: dict[str, Any] = {"ordered": [one._asdict() for one in lines], "insist": not back}
     if old := _leaving(present, texts):
-        return {"first": FIRST}, {FIRST: _with_vrfs(texts["frr.conf"], old)}
-    return {}, {}
+        return {**values, "first": FIRST}, {FIRST: _with_vrfs(texts["frr.conf"], old)}
+    return values, {}
 
 
 def _leaving(present: dict[str, str], texts: dict[str, str]) -> list[str]:

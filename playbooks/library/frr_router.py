@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Ansible module: bring an FRR router to whole texts: namespaces and ports first, then the routing daemons.
 
+`ordered` are addresses and static routes that are typed one after the other before the whole text is loaded (see
+module_utils/frr_lines.py); with `insist` nothing is taken out before what takes its place is usable.
 The texts stay in /etc/onefold, the routing also where FRR looks for it at its next start. In check mode nothing is
 changed; `commands` and `stdout` then say what would be run and written. The whole is done under the device's lock.
 Standard library only: it runs on the router.
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.frr_lines import GONE, carry_out
 from ansible.module_utils.netns_vrf import additions, await_zebra, look, output, removals, structure
 from ansible.module_utils.placing import draft, locked, place
 
@@ -23,7 +26,6 @@ KEPT = Path("/etc/frr/frr.conf")
 RELOAD = ["/usr/bin/python3", "/usr/lib/frr/frr-reload.py", "--stdout"]
 SETTLE = 1.0  # seconds in which zebra takes note that ports have left, before their namespace goes
 SECONDS = 240
-GONE = "Refusing to remove a non-existent route"  # FRR, on a busy machine
 
 
 class Refused(Exception):  # noqa: N818  # a module knows nothing of the product's errors
@@ -33,7 +35,13 @@ class Refused(Exception):  # noqa: N818  # a module knows nothing of the product
 def main() -> None:
     """Run as an Ansible module."""
     text = {"type": "str", "no_log": True}
-    fields = {"frr": {**text, "required": True}, "first": text, "links": {"type": "str", "required": True}}
+    fields = {
+        "frr": {**text, "required": True},
+        "first": text,
+        "links": {"type": "str", "required": True},
+        "ordered": {"type": "list", "elements": "dict", "default": []},
+        "insist": {"type": "bool", "default": True},
+    }
     module = AnsibleModule(argument_spec=fields, supports_check_mode=True)
     try:
         FOLDER.mkdir(mode=0o700, exist_ok=True)
@@ -51,7 +59,8 @@ def _preview(given: dict[str, Any], lock: int) -> dict[str, Any]:
     have, want = look(), structure(given["links"])
     with draft(FOLDER / "frr.conf", given["frr"]) as new:
         said = _reload("difference", "--test", new, lock)
-    return {"commands": additions(have, want) + removals(have, want), "stdout": said}
+    typed = [line["line"] for line in given["ordered"]]
+    return {"commands": additions(have, want) + typed + removals(have, want), "stdout": said}
 
 
 def _bring(given: dict[str, Any], lock: int) -> dict[str, Any]:
@@ -65,6 +74,7 @@ def _bring(given: dict[str, Any], lock: int) -> dict[str, Any]:
     place(FOLDER / "frr.conf", given["frr"])
     have = look()
     commands = _carry_out(additions(have, want), set(want) - set(have))
+    commands += carry_out(given["ordered"], FOLDER, given["insist"])
     if given["first"]:
         place(FOLDER / "frr-first.conf", given["first"])
     said = _reload("reload", "--reload", FOLDER / ("frr-first.conf" if given["first"] else "frr.conf"), lock)

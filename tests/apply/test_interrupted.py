@@ -4,7 +4,9 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from network_models.district import now
 from orchestrator.apply.network import interrupted, standing
+from orchestrator.model.estate import Edit
 from orchestrator.model.network import Interface, Vrf
+from orchestrator.vendors.frr.ordered import ordered
 from orchestrator.vendors.registry import render_device
 
 NOW = now()
@@ -46,3 +48,32 @@ def test_a_line_of_somebody_else_is_no_cut_off_push() -> None:
     assert not interrupted("pe1", NOW, AFTER, {**half, "frr.conf": gone})
     strange = half["frr.conf"].replace("!\n", "!\nbanner motd line hello\nfrobnicate 7\n!\n", 1)
     assert not interrupted("pe1", NOW, AFTER, {**half, "frr.conf": strange})
+
+
+def test_a_route_between_its_two_places_is_a_push_cut_off() -> None:
+    """In neither end, and yet nobody else's: a plan puts the new route behind the old one before that one goes."""
+    old = NOW.routes["pe1/adm/198.18.64.0/24/198.19.255.2"]
+    new = old.model_copy(update={"next_hop": IPv4Address("198.18.0.9")})
+    ends = (
+        (None, new.model_copy(update={"distance": 250})),
+        (old, None),
+        (new.model_copy(update={"distance": 250}), new),
+    )
+    edits = tuple(
+        Edit(
+            table="routes",
+            key=(was or becomes or old).key,
+            before=was.plain() if was else None,
+            after=becomes.plain() if becomes else None,
+        )
+        for was, becomes in ends
+    )
+    after = NOW.apply(edits)
+    lines = ordered(NOW, after, "pe1", edits)
+    for half in (NOW.apply(edits[:1]), NOW.apply(edits[:2])):
+        texts = render_device(half, "pe1")
+        assert standing("pe1", NOW, after, texts)[0] == "unclear"
+        assert not interrupted("pe1", NOW, after, texts)
+        assert interrupted("pe1", NOW, after, texts, lines)
+    hand = texts["frr.conf"].replace("198.18.0.9 250", "198.18.0.9 249", 1)
+    assert not interrupted("pe1", NOW, after, {**texts, "frr.conf": hand}, lines)

@@ -5,7 +5,10 @@ The whole district, with kills at many journal points, is in test_district.py.
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
@@ -20,7 +23,8 @@ from orchestrator.apply.playbook import play
 from orchestrator.apply.remote import Remote
 from orchestrator.apply.snapshot import Snapshot, unequal
 from orchestrator.errors import DeviceError, SurpriseError, UnreachableError
-from orchestrator.model.estate import Estate
+from orchestrator.model.base import Row
+from orchestrator.model.estate import Edit, Estate
 from orchestrator.model.network import FilterRule, Interface, Vlan, Vrf
 from orchestrator.vendors.registry import render_device
 
@@ -150,3 +154,84 @@ def test_a_device_of_another_host_key_is_not_spoken_to(devices: tuple[Remote, Ac
         wary.ask("pe1", pe1, "true")
     with Remote(access) as trusting:
         assert trusting.ask("pe1", pe1, "echo here") == "here\n"
+
+
+OTHER_WAYS = {
+    "cz2": ("default", "192.168.10.0/24", "10.8.2.77", ()),
+    # the network of the new next hop comes with the same push
+    "pe1": ("adm", "198.18.64.0/24", "198.19.255.10", (
+        Interface(device="pe1", name="fw-adm", vrf="adm", address=IPv4Interface("198.19.255.9/30")),
+    )),
+}  # fmt: skip
+
+
+def rerouted(device: str, hop: str) -> tuple[Estate, tuple[Edit, ...]]:
+    """The estate with another next hop, and a plan's edits: the new one behind, the old one out, the new one up."""
+    vrf, prefix, _, more = OTHER_WAYS[device]
+    old = next(row for row in NOW.routes.values() if row.key.startswith(f"{device}/{vrf}/{prefix}/"))
+    new = old.model_copy(update={"next_hop": IPv4Address(hop)})
+    behind = new.model_copy(update={"distance": 250})
+    ends: list[tuple[Row | None, Row | None]] = [(None, row) for row in more]
+    ends += [(None, behind), (old, None), (behind, new)]
+    edits = tuple(
+        Edit(
+            table="interfaces" if isinstance(was or becomes, Interface) else "routes",
+            key=(was or becomes).key,  # type: ignore[union-attr]  # one of them is there
+            before=was.plain() if was else None,
+            after=becomes.plain() if becomes else None,
+        )
+        for was, becomes in ends
+    )
+    return NOW.apply(edits), edits
+
+
+@contextmanager
+def monitored(device: str) -> Iterator[list[str]]:
+    """What a router's kernel says of the prefix while the block runs; filled at its end."""
+    vrf, prefix, _, _ = OTHER_WAYS[device]
+    inside = network.node.entering(network.node_pid(device), None if vrf == "default" else vrf)
+    inside.remove("--pid")  # nsenter would stand between the command and its end
+    seen: list[str] = []
+    watch = subprocess.Popen([*inside, "ip", "monitor", "route"], stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.5)
+        yield seen
+        time.sleep(0.5)
+    finally:
+        watch.terminate()
+        seen += [line.strip() for line in watch.communicate()[0].split("\n") if prefix in line]
+
+
+@pytest.mark.parametrize("device", OTHER_WAYS)
+def test_a_route_that_is_replaced_is_never_away(devices: tuple[Remote, Access], device: str) -> None:
+    remote, access = devices
+    before = Snapshot(texts=read_all(NOW, remote, access), hosts={})
+    after, edits = rerouted(device, OTHER_WAYS[device][2])
+    with monitored(device) as there:
+        push(device, NOW, after, remote, access, edits)
+    with monitored(device) as back:
+        push(device, after, NOW, remote, access, tuple(edit.undo() for edit in reversed(edits)), back=True)
+    assert unequal(before, Snapshot(texts=read_all(NOW, remote, access), hosts={})) == ()
+    for seen, hop in ((there, OTHER_WAYS[device][2]), (back, edits[-2].before["next_hop"])):  # type: ignore[index]
+        assert [line for line in seen if line.startswith("Deleted")] == []
+        assert any(f"via {hop}" in line for line in seen)
+    gone = edits[-2]
+    with monitored(device) as seen:  # it would have been seen
+        push(device, NOW, NOW.apply((gone,)), remote, access, (gone,))
+    assert any(line.startswith("Deleted") for line in seen)
+    push(device, NOW.apply((gone,)), NOW, remote, access, (gone.undo(),), back=True)
+
+
+def test_a_route_stays_while_the_one_in_its_place_is_of_no_use(devices: tuple[Remote, Access]) -> None:
+    remote, access = devices
+    before = Snapshot(texts=read_all(NOW, remote, access), hosts={})
+    after, edits = rerouted("cz2", "203.0.113.9")
+    with (
+        monitored("cz2") as seen,
+        pytest.raises(DeviceError, match=r"192\.168\.10\.0/24 by 203\.0\.113\.9 is not usable"),
+    ):
+        push("cz2", NOW, after, remote, access, edits)
+    assert seen == []
+    back = tuple(edit.undo() for edit in reversed(edits))
+    push("cz2", after, NOW, remote, access, back, resuming=True, back=True)
+    assert unequal(before, Snapshot(texts=read_all(NOW, remote, access), hosts={})) == ()

@@ -63,7 +63,7 @@ def write(configuration: Configuration) -> str:
             "no ipv6 forwarding",
             "service integrated-vtysh-config",
         ],
-        [_route(row) for row in _routes(configuration, GLOBAL)],
+        [route_line(row) for row in _routes(configuration, GLOBAL)],
         *_vrfs(configuration),
         *_interfaces(configuration),
         *_bgp(configuration),
@@ -75,7 +75,7 @@ def write(configuration: Configuration) -> str:
 
 def _vrfs(configuration: Configuration) -> Iterator[list[str]]:
     for vrf in sorted(configuration.vrfs, key=lambda vrf: vrf.name):
-        routes = [f" {_route(row)}" for row in _routes(configuration, vrf.name)]
+        routes = [f" {route_line(row)}" for row in _routes(configuration, vrf.name)]
         yield [f"vrf {vrf.name}", f" netns /run/netns/{vrf.name}", *routes, "exit-vrf"]
 
 
@@ -84,7 +84,8 @@ def _routes(configuration: Configuration, vrf: str) -> list[Route]:
     return sorted(here, key=lambda row: (row.prefix, row.next_hop is not None, row.next_hop or row.prefix[0]))
 
 
-def _route(row: Route) -> str:
+def route_line(row: Route) -> str:
+    """A static route as it is typed and shown."""
     distance = f" {row.distance}" if row.distance != 1 else ""
     return f"ip route {row.prefix} {row.next_hop or 'blackhole'}{distance}"
 
