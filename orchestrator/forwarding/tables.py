@@ -20,6 +20,7 @@ Instance = tuple[str, str]
 """(device, VRF)."""
 
 IBGP_DISTANCE = 200
+_INFINITE = 255
 EVERYWHERE = 0xFFFFFFFF
 
 
@@ -88,7 +89,7 @@ def build_tables(estate: Estate, segments: Segments, doubtful: dict[str, Doubt] 
             _connect(table, interface, f"interfaces[{key}]")
     for key, route in sorted(estate.routes.items()):
         instance = (route.device, route.vrf)
-        if instance in tables:
+        if instance in tables and not _never(estate, route):
             _static(tables[instance], route, f"routes[{key}]")
     _exchange(estate, tables, doubtful or {})
     for router in estate.cloud_routers.values():
@@ -108,6 +109,11 @@ def _parts(address: IPv4Interface) -> tuple[int, str, tuple[int, int], str]:
     """Own address as a number and as text, its network as (length, number) and as text."""
     network = address.network
     return int(address.ip), f"{address.ip}/32", (network.prefixlen, int(network.network_address)), str(network)
+
+
+def _never(estate: Estate, route: Route) -> bool:
+    """Whether the route is kept and never used: distance 255 is infinite on FRR, and BGP's own on VRP."""
+    return route.distance == _INFINITE and "frr" in estate.devices[route.device].platforms
 
 
 def _static(table: RoutingTable, route: Route, row: str) -> None:

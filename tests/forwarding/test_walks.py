@@ -205,6 +205,17 @@ def test_the_longest_prefix_wins_before_the_distance() -> None:
     assert works(chain(route("r1", "10.2.0.0/24", "192.0.2.77", distance=5)), "a", "10.1.0.10", "10.2.0.10", 80) is True
 
 
+def test_a_route_of_infinite_distance_is_never_used_where_it_is_infinite() -> None:
+    for distance, there in ((254, True), (255, False)):
+        far = chain(route("r1", "10.2.0.0/24", "192.0.2.2", distance=distance), left=())
+        assert works(far, "a", "10.1.0.10", "10.2.0.10", 80) is there
+        assert (reason(far) == "no route to 10.2.0.10 in default") is not there
+    vrp = chain(route("r1", "10.2.0.0/24", "192.0.2.2", distance=255), left=()).apply(
+        (Edit(table="devices", key="r1", before=box("r1").plain(), after=box("r1", "huawei_vrp").plain()),)
+    )
+    assert works(vrp, "a", "10.1.0.10", "10.2.0.10", 80) is True
+
+
 def test_equally_good_routes_count_only_where_they_agree() -> None:
     detour = (
         box("r3"),

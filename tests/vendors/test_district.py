@@ -6,7 +6,7 @@ import pytest
 
 from network_models import district, write_district
 from orchestrator.model.base import Noun
-from orchestrator.model.network import Nat, Vrf
+from orchestrator.model.network import Nat, Route, Vrf
 from orchestrator.vendors.huawei_vrp.diff import difference
 from orchestrator.vendors.parsed import Parsed, RenderError
 from orchestrator.vendors.registry import ROWS_OF_A_DEVICE, carry_device, parse_device, render_device
@@ -84,3 +84,16 @@ def test_two_vrfs_on_one_vxlan_are_refused() -> None:
     assert str(refused.value) == (
         "vrfs[pe1/cz]: VNI 10001 already carries vrfs[pe1/adm]: one VXLAN carries one VRF; give it a VNI of its own"
     )
+
+
+def test_a_null_route_beside_a_gateway_of_the_same_distance_is_refused() -> None:
+    there = NOW.routes["cz2/default/10.8.1.0/24/10.8.254.1"]
+    null = Route(device="cz2", prefix=there.prefix, next_hop=None, distance=there.distance)
+    with pytest.raises(RenderError) as refused:
+        render_device(NOW.with_nouns(null), "cz2")
+    assert str(refused.value) == (
+        "routes[cz2/default/10.8.1.0/24/10.8.254.1]: routes[cz2/default/10.8.1.0/24/blackhole] drops the same packets "
+        "at the same distance: FRR takes no such pair; give the one that should step back a larger distance"
+    )
+    behind = NOW.with_nouns(null.model_copy(update={"distance": 250}))
+    assert "ip route 10.8.1.0/24 blackhole 250\n" in render_device(behind, "cz2")["frr.conf"]

@@ -73,6 +73,7 @@ def checked(configuration: Configuration) -> Configuration:
         )
     _check_ports(configuration)
     _check_overlays(configuration)
+    _check_routes(configuration)
     return configuration
 
 
@@ -83,6 +84,18 @@ def _check_overlays(configuration: Configuration) -> None:
             raise RenderError(
                 f"vrfs[{vrf.key}]: VNI {vrf.overlay.vni} already carries vrfs[{seen[vrf.overlay.vni].key}]: "
                 "one VXLAN carries one VRF; give it a VNI of its own"
+            )
+
+
+def _check_routes(configuration: Configuration) -> None:
+    """FRR refuses such a pair, and with it every route that it is given in one go."""
+    nulls = {(row.vrf, row.prefix, row.distance): row for row in configuration.routes if row.next_hop is None}
+    for row in configuration.routes:
+        null = nulls.get((row.vrf, row.prefix, row.distance))
+        if null is not None and row.next_hop is not None:
+            raise RenderError(
+                f"routes[{row.key}]: routes[{null.key}] drops the same packets at the same distance: FRR takes "
+                "no such pair; give the one that should step back a larger distance"
             )
 
 
