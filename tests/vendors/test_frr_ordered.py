@@ -2,11 +2,15 @@
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from network_models import district
 from orchestrator.model.base import Row
 from orchestrator.model.estate import TABLE_OF, Edit, Estate
 from orchestrator.model.network import Interface, Route, Vrf
 from orchestrator.vendors.frr.ordered import Ordered, ordered
+from orchestrator.vendors.frr.running import route_line
 
 NOW = district.now()
 PREFIX = IPv4Network("192.168.10.0/24")
@@ -91,3 +95,49 @@ def test_an_address_that_changes_within_its_network_is_left_to_the_whole_text() 
 def test_words_on_a_port_are_left_to_the_whole_text() -> None:
     held = NOW.interfaces["cz2/lan0/10.8.2.1/24"]
     assert lines((edit(held, held.model_copy(update={"description": "财政"})),)) == []
+
+
+def standing(estate: Estate) -> set[tuple[str, str]]:
+    """What cz2 is configured to, as (context, line)."""
+    routes = {("", route_line(row)) for row in estate.routes.values() if row.device == "cz2"}
+    ports = {(row.name, f"ip address {row.address}") for row in estate.interfaces.values() if row.device == "cz2"}
+    return routes | ports
+
+
+def typed(box: set[tuple[str, str]], one: Ordered) -> set[tuple[str, str]]:
+    """A router after one line: a route typed again with another distance is moved, taken out with any it is gone."""
+    words = one.line.removeprefix("no ").split()
+    same = {(port, line) for port, line in box if port == one.port and line.split()[:4] == words[:4]}
+    return box - same | ({(one.port, one.line)} if one.adds else set())
+
+
+ROWS = st.one_of(
+    st.builds(
+        lambda prefix, hop, distance: Route(device="cz2", prefix=prefix, next_hop=hop, distance=distance),
+        st.sampled_from([IPv4Network("203.0.113.0/25"), IPv4Network("203.0.113.128/25")]),
+        st.sampled_from([IPv4Address("192.0.2.1"), IPv4Address("192.0.2.5"), None]),
+        st.sampled_from([1, 250]),
+    ),
+    st.builds(
+        lambda number: Interface(device="cz2", name="up0", address=IPv4Interface(f"198.19.240.{4 * number + 2}/30")),
+        st.integers(0, 3),
+    ),
+)
+
+
+@given(st.lists(st.tuples(ROWS, st.booleans()), max_size=12))
+def test_a_router_goes_over_the_states_of_the_plan(changes: list[tuple[Row, bool]]) -> None:
+    """After each line it is configured to what the estate says after the edit that the line stands for."""
+    states, edits = [NOW], []
+    for row, comes in changes:
+        held = getattr(states[-1], TABLE_OF[type(row)]).get(row.key)
+        if held != (row if comes else None):
+            edits.append(edit(held, row if comes else None))
+            states.append(states[-1].apply(edits[-1:]))
+    for way, over in ((tuple(edits), states), (tuple(one.undo() for one in reversed(edits)), states[::-1])):
+        found = ordered(over[0], over[-1], "cz2", way)
+        assert len(found) == len(way)
+        box = standing(over[0])
+        for one, state in zip(found, over[1:], strict=True):
+            box = typed(box, one)
+            assert box == standing(state)
