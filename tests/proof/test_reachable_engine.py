@@ -201,6 +201,28 @@ def test_an_entry_behind_a_translation_is_about_what_packets_have_become() -> No
     assert not world.broken().isolation
 
 
+def test_an_entry_that_no_packet_meets_opens_nothing_when_it_goes() -> None:
+    """Answers are accepted before the entries of a stateful filter; behind the last one this filter lets all through."""
+    made = NetworkBuilder()
+    out, server = made.port("gate/x"), made.port("gate/x")
+    made.attach("internet", out, "203.0.113.0/24")
+    made.attach("server", server, "198.18.1.0/24")
+    never = updates.Match(protocol=(6, 6), established=1)
+    answers = Entry(Match(protocol=(6, 6), established=True), Action.DENY, "gate.nft:1")
+    everybody = Entry(Match(), Action.DENY, "gate.nft:2")
+    filter_ = made.filter([answers, everybody], Action.PERMIT, stateful=True)
+    made.egress(server, OperationKind.FILTER, filter_)
+    made.route("gate/x", "198.18.1.0/24", (HopKind.PORT, server), line="gate.conf:1")
+    world = EngineWorld(made.build(), Policy(np.zeros((2, 2), np.bool_)))
+    assert not world.broken().isolation
+    world.apply(RemoveEntry(filter_, 0))
+    assert not world.broken().isolation
+    world.apply(InsertEntry(filter_, 0, updates.Entry(never, Action.PERMIT)))
+    assert not world.broken().isolation
+    world.apply(RemoveEntry(filter_, 1))
+    assert world.broken().isolation == {(0, 1)}
+
+
 def test_a_plan_is_proved_with_the_engine() -> None:
     square = Square()
     steps = [Step("r3", (square.to_b("r3", "r4"),)), Step("r2", (square.to_b("r2", "r3"),))]

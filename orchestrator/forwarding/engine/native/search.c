@@ -195,6 +195,7 @@ int32_t judge_search(Judge *judge, int32_t attachment, int32_t node, int64_t low
     const uint64_t *services = services_of(view, judge->match);
     Search s = {judge, wanted, found, judge->budget, 0, false};
     if (!view->words || view->width > WIDEST) return NOT_CLEAR;
+    if (words.from == words.to) return 0; /* no packets are asked about */
     for (int64_t i = judge->unit_first[attachment]; i < judge->unit_first[attachment + 1]; i++) {
         Part part;
         bool six = judge->unit_low[i] >= (int64_t)1 << 32;
@@ -246,6 +247,7 @@ bool judge_decides(const Judge *judge, int32_t filter, const Change *change, boo
     int64_t begin = view->start[filter];
     const uint64_t *services = services_of(view, change->match);
     Words words = words_of(view, services);
+    if (words.from == words.to) return false; /* an entry that no packet meets */
     Deciding d = {view, begin + change->position, begin + view->count[filter], judge->budget, 0, permitted, words};
     if (permitted && view->otherwise[filter] != ACTION_DENY) return true;
     Part part;
