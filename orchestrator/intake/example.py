@@ -1,5 +1,6 @@
 """A minimal valid project for `onefold init`: one office, one router, one system, ready to be replaced by real ones."""
 
+import os
 from ipaddress import IPv4Interface
 from pathlib import Path
 
@@ -67,27 +68,31 @@ numbering:
     - {name: transit, prefix: 198.19.240.0/20, length: 30}
 """
 
+_CENSUS = "census.xlsx"
 _ROWS = {"F1": ["990102-XX-0001", "Example system", "Example Office", "否"]}
 
 
 def write_example(folder: Path) -> list[Path]:
     """Write the project; returns its files.
 
-    Raises ProjectError when the folder holds a project already, or cannot be written.
+    Raises ProjectError when the folder holds a project or one of the files already, or cannot be written.
     """
     if (folder / PROJECT_FILE).exists():
         raise ProjectError(f"{folder}: a project is here already: choose another folder, or edit {PROJECT_FILE}")
     texts = {PROJECT_FILE: _PROJECT, "topology.yaml": _TOPOLOGY, "policy.yaml": _POLICY}
     texts |= {f"configs/r1/{file}": text for file, text in render_device(_network(), "r1").items()}
+    for name in (*texts, _CENSUS):  # an office that begins has a census of its own
+        if os.path.lexists(folder / name):
+            raise ProjectError(f"{folder}: {name} is here already: choose another folder, or move it away")
     try:
         for name, text in texts.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        _census().save(folder / "census.xlsx")
+        _census().save(folder / _CENSUS)
     except OSError as error:
         raise ProjectError(f"{folder}: cannot be written ({error.strerror}): give access or choose another") from error
-    return [folder / name for name in (*texts, "census.xlsx")]
+    return [folder / name for name in (*texts, _CENSUS)]
 
 
 def _network() -> Estate:

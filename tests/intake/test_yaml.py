@@ -276,3 +276,18 @@ def test_the_example_is_a_valid_project_without_findings(tmp_path: Path) -> None
     assert set(reading.estate.systems) == {"990102-XX-0001"}
     with pytest.raises(ProjectError, match="a project is here already"):
         write_example(tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["census.xlsx", "policy.yaml", "configs/r1/frr.conf"])
+def test_the_example_never_takes_the_place_of_a_file_that_is_there(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("a month of work", encoding="utf-8")
+    with pytest.raises(ProjectError) as caught:
+        write_example(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: {name} is here already: choose another folder, or move it away"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
+    assert mine.read_text(encoding="utf-8") == "a month of work"
+    mine.unlink()
+    write_example(tmp_path)
+    assert set(reading_of(tmp_path).estate.systems) == {"990102-XX-0001"}
