@@ -160,11 +160,16 @@ def _port_faults(document: Document, nouns: list[tuple[Row, Position]]) -> Itera
 
 
 def _zone_faults(document: Document, zones: Zones, devices: set[str]) -> Iterator[Finding]:
+    zone_of: dict[str, str] = {}
     for index, segment in enumerate(zones.segments):
         for number, port in enumerate(segment.ports):
+            at = ("zones", "segments", index, "ports", number)
             if _end(port)[0] not in devices:
-                at = ("zones", "segments", index, "ports", number)
                 yield document.fault(at, f"the device of {port!r} is not known", "add it under devices or correct it")
+            zone = zone_of.setdefault(port, segment.zone)
+            if zone != segment.zone:
+                what = f"the port {port!r} is in zone {zone} and in zone {segment.zone}"
+                yield document.fault(at, what, "leave it in one of them")
 
 
 def _doubles(document: Document, nouns: list[tuple[Row, Position]]) -> Iterator[Finding]:

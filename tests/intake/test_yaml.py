@@ -166,6 +166,28 @@ def test_faults_of_the_topology_and_the_policy_come_together(tmp_path: Path) -> 
     ]
 
 
+def test_a_port_in_two_zones_is_a_fault_in_either_order(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    first = district_copy(tmp_path / "a")
+    edited(first, "topology.yaml", ('ports: ["pe1:lan-pub"]', 'ports: ["pe1:lan-pub", "pe1:lan-adm"]'))
+    assert faults_of(first) == [
+        "topology.yaml:N: the port 'pe1:lan-adm' is in zone common-adm and in zone common-pub; leave it in one of them"
+    ]
+    second = district_copy(tmp_path)
+    edited(second, "topology.yaml", ('ports: ["pe1:lan-adm"', 'ports: ["pe1:lan-pub", "pe1:lan-adm"'))
+    assert faults_of(second) == [
+        "topology.yaml:N: the port 'pe1:lan-pub' is in zone common-adm and in zone common-pub; leave it in one of them"
+    ]
+
+
+def test_a_port_told_twice_for_one_zone_is_in_that_zone(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "topology.yaml", ('ports: ["pe1:lan-pub"]', 'ports: ["pe1:lan-pub", "pe1:lan-pub"]'))
+    assert {one.zone for one in reading_of(folder).estate.interfaces.values() if one.name == "lan-pub"} == {
+        "common-pub"
+    }
+
+
 def test_a_key_given_twice_is_a_fault_not_a_silent_choice() -> None:
     with pytest.raises(FaultyInputError) as caught:
         parse_document("name: a\nsize: 1\nname: b\n", "f.yaml", "project")
