@@ -4,15 +4,35 @@ import base64
 from datetime import date, time
 from functools import cached_property
 from ipaddress import IPv4Network
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from orchestrator.model.base import Noun, digest
 from orchestrator.model.network import Port, Protocol
 
 ServiceDomain = Literal["public_service_domain", "administrative_service_domain"]
 
+
+def _written(form: str) -> BeforeValidator:
+    """Refuses numbers, which pydantic takes for seconds: a window from 2200 would open at 00:36:40."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, int | float) or (isinstance(value, str) and value.strip().isdecimal()):
+            raise ValueError(form)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _local(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("windows are of local time, without a zone")
+    return value
+
+
+Day = Annotated[date, _written("a day is written as 2017-12-01")]
+Clock = Annotated[time, _written("a time is written as 22:00"), AfterValidator(_local)]
 
 _KEY_BYTES = 32
 """Of an Ed25519 public key (RFC 8032)."""
@@ -44,7 +64,7 @@ class Flow(Noun):
     port: Port = 0
     gateway: str = ""  # the boundary device that must be on the way, for flows between zones
     validity: Literal["always", "now_only", "target_only"] = "always"
-    expires: date | None = None
+    expires: Day | None = None
     approved_by: str = ""
 
 
@@ -57,7 +77,7 @@ class ExceptionGrant(Noun):
     reason: str
     approver: str
     document: str
-    expires: date
+    expires: Day
 
 
 class Window(Noun):
@@ -65,8 +85,8 @@ class Window(Noun):
 
     name: str
     weekdays: tuple[int, ...]
-    start: time
-    end: time
+    start: Clock
+    end: Clock
 
 
 class Freeze(Noun):
@@ -74,8 +94,8 @@ class Freeze(Noun):
 
     name: str
     organisation: str = ""
-    first: date | None = None
-    last: date | None = None
+    first: Day | None = None
+    last: Day | None = None
     first_day_of_month: int | None = Field(default=None, ge=1, le=31)
     last_day_of_month: int | None = Field(default=None, ge=1, le=31)
 
@@ -136,8 +156,8 @@ class Policy(Noun):
     """The rule pack as loaded from policy.yaml."""
 
     version: str
-    t_zero: date  # first day of T0
-    planned_from: date  # the first night of the plan
+    t_zero: Day  # first day of T0
+    planned_from: Day  # the first night of the plan
     extranet_pool: IPv4Network
     zones: tuple[Zone, ...]
     flows: tuple[Flow, ...] = ()

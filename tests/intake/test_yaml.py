@@ -1,4 +1,5 @@
 import re
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,37 @@ def test_a_misspelt_rule_domain_or_calendar_is_a_fault_not_a_rule_out_of_force(t
         "'observation_days' is -7: input should b",
     ]
     assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('start: "22:00"', "start: 2200", "'start' is 2200: a time is written as 22:00"),
+        ('start: "22:00"', "start: 22", "'start' is 22: a time is written as 22:00"),
+        ('start: "22:00"', 'start: "79200"', "'start' is '79200': a time is written as 22:00"),
+        ('start: "22:00"', 'start: "22:00Z"', "'start' is '22:00Z': windows are of local time, without a zone"),
+        (
+            'start: "22:00"',
+            'start: "22:00+08:00"',
+            "'start' is '22:00+08:00': windows are of local time, without a zone",
+        ),
+        ("t_zero: 2017-12-01", "t_zero: 0", "'t_zero' is 0: a day is written as 2017-12-01"),
+        ("t_zero: 2017-12-01", "t_zero: 20171201", "'t_zero' is 20171201: a day is written as 2017-12-01"),
+        ("expires: 2018-06-30", "expires: 1530316800", "'expires' is 1530316800: a day is written as 2017-12-01"),
+        ("first: 2018-01-22", 'first: "1516579200"', "'first' is '1516579200': a day is written as 2017-12-01"),
+    ],
+)
+def test_a_number_is_no_time_and_no_day(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "policy.yaml", (old, new))
+    assert faults_of(folder) == [f"policy.yaml:N: {fault}; correct the value"]
+
+
+def test_a_window_is_what_is_written_quoted_or_not(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "policy.yaml", ('start: "22:00", end: "05:00"', "start: 22:00, end: 05:00:30"))
+    window = read_policy(folder / "policy.yaml").windows[0]
+    assert (window.start, window.end) == (time(22, 0), time(5, 0, 30))
 
 
 def test_rules_that_the_policy_names_are_in_force_and_no_others(tmp_path: Path) -> None:
