@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.intake.join import row_name
-from orchestrator.intake.openstack_servers import known_order, read_servers
+from orchestrator.intake.openstack_servers import AGAIN, RENAME, known_order, made, read_servers
 from orchestrator.model.base import Row
 from orchestrator.model.cloud import (
     Cloud,
@@ -36,6 +36,9 @@ _PROTOCOLS = {
     "17": "udp",
     "1": "icmp",
 }
+
+
+Made = TypeVar("Made", bound=Row)
 
 
 @dataclass
@@ -82,6 +85,15 @@ class Collected:
             self.rows[name] = noun
             self.facts[name] = Fact(row=name, standing="observed", where=where)
 
+    def make(self, shape: type[Made], where: Where, title: str, fields: Mapping[str, Any]) -> Made | None:
+        """The row, added; None where the model has no words for one of its values, which is noted."""
+        row = made(shape, fields)
+        if isinstance(row, str):
+            self.note(where, f"{title}: {row}", RENAME)
+            return None
+        self.add(row, where)
+        return row
+
     def note(self, where: Where, what: str, fix: str) -> None:
         """Note something the model has no words for."""
         self.findings.append(Finding(subject="cloud", result="unknown", where=where, what=what, fix=fix))
@@ -115,14 +127,15 @@ def _provider_networks(seen: Observed, expected: Estate, collected: Collected) -
             collected.note(where, f"provider network {network.name!r}: {what}", "correct the cloud or the topology")
             continue
         subnet = subnets[network.id][0]
-        row = ProviderNetwork(
-            name=network.name,
-            cloud=cloud,
-            vlan=network.provider_segmentation_id,
-            prefix=subnet.cidr,
-            gateway=subnet.gateway_ip,
-        )
-        collected.add(row, where.model_copy(update={"source": f"cloud:{cloud}"}))
+        fields = {
+            "name": network.name,
+            "cloud": cloud,
+            "vlan": network.provider_segmentation_id,
+            "prefix": subnet.cidr,
+            "gateway": subnet.gateway_ip,
+        }
+        at = where.model_copy(update={"source": f"cloud:{cloud}"})
+        collected.make(ProviderNetwork, at, f"provider network {network.name!r}", fields)
 
 
 def _cloud_of(network: Any, seen: Observed, expected: Estate) -> str | None:
@@ -147,23 +160,26 @@ def _project(cloud: str, project: Any, seen: Observed, expected: Estate, collect
     if known is None and project.description not in expected.organisations:
         _foreign(source, project, seen, collected)
         return
-    tenant = Tenant(
-        name=project.name,
-        cloud=cloud,
-        organisation=project.description or "",
-        zone=known.zone if known else "",
-        quota=_quota(seen.network_quotas[project.id], seen.compute_quotas[project.id]),
-    )
-    collected.add(tenant, Where(source=source, item=f"project {project.id}"))
+    fields = {
+        "name": project.name,
+        "cloud": cloud,
+        "organisation": project.description or "",
+        "zone": known.zone if known else "",
+        "quota": _quota(seen.network_quotas[project.id], seen.compute_quotas[project.id]),
+    }
+    where = Where(source=source, item=f"project {project.id}")
+    tenant = collected.make(Tenant, where, f"project {project.name!r}, with all that is in it", fields)
+    if tenant is None:
+        return
     names = {network.id: network.name for network in seen.networks}
     _networks(tenant.name, source, _owned(seen.networks, project), seen, collected)
     _routers(tenant.name, source, _owned(seen.routers, project), names, seen, expected, collected)
     _groups(tenant.name, source, project, seen, collected)
-    for row, where, gap in read_servers(tenant.name, source, _owned(seen.servers, project), names, seen, expected):
+    for row, at, gap in read_servers(tenant.name, source, _owned(seen.servers, project), names, seen, expected):
         if row:
-            collected.add(row, where)
+            collected.add(row, at)
         else:
-            collected.note(where, gap, "correct the server by hand: Onefold makes one port with one address")
+            collected.note(at, *gap)
 
 
 def _foreign(source: str, project: Any, seen: Observed, collected: Collected) -> None:
@@ -206,7 +222,8 @@ def _networks(tenant: str, source: str, networks: Iterable[Any], seen: Observed,
                 "remove the others",
             )
         if ours:
-            collected.add(CloudNetwork(tenant=tenant, name=network.name, prefix=ours[0].cidr), where)
+            fields = {"tenant": tenant, "name": network.name, "prefix": ours[0].cidr}
+            collected.make(CloudNetwork, where, f"network {network.name!r} of {tenant}", fields)
 
 
 def _routers(
@@ -229,16 +246,20 @@ def _routers(
             )
             continue
         known = expected.cloud_routers.get(f"{tenant}/{router.name}")
-        inside = {names[port.network_id] for port in ports[router.id] if port.device_owner in _ROUTER_PORTS}
-        row = CloudRouter(
-            tenant=tenant,
-            name=router.name,
-            provider_network=names[outside["network_id"]],
-            address=addresses[0]["ip_address"],
-            networks=known_order(inside, known.networks if known else ()),
-            source_nat=bool(outside.get("enable_snat")),
-        )
-        collected.add(row, where)
+        joined = {port.network_id for port in ports[router.id] if port.device_owner in _ROUTER_PORTS}
+        if not joined | {outside["network_id"]} <= names.keys():
+            collected.note(where, f"router {router.name!r} of {tenant} changed while the cloud was read", AGAIN)
+            continue
+        inside = {names[network] for network in joined}
+        fields = {
+            "tenant": tenant,
+            "name": router.name,
+            "provider_network": names[outside["network_id"]],
+            "address": addresses[0]["ip_address"],
+            "networks": known_order(inside, known.networks if known else ()),
+            "source_nat": bool(outside.get("enable_snat")),
+        }
+        collected.make(CloudRouter, where, f"router {router.name!r} of {tenant}", fields)
 
 
 def _groups(tenant: str, source: str, project: Any, seen: Observed, collected: Collected) -> None:
@@ -249,7 +270,9 @@ def _groups(tenant: str, source: str, project: Any, seen: Observed, collected: C
         if group.name == "default" and group.id not in used:
             continue  # every project is born with it; without a port in it it decides nothing
         where = Where(source=source, item=f"security group {group.id}")
-        collected.add(SecurityGroup(tenant=tenant, name=group.name), where)
+        title = f"security group {group.name!r} of {tenant}"
+        if collected.make(SecurityGroup, where, title, {"tenant": tenant, "name": group.name}) is None:
+            continue
         for rule in rules[group.id]:
             at = Where(source=source, item=f"security group rule {rule.id}")
             protocol = _PROTOCOLS.get(rule.protocol)
@@ -259,12 +282,13 @@ def _groups(tenant: str, source: str, project: Any, seen: Observed, collected: C
                 what = f"a rule for {kind} in group {group.name!r} is not known here"
                 collected.note(at, what, "remove it, or express it for IPv4 tcp, udp or icmp")
             else:
-                collected.add(_rule(tenant, group.name, rule, protocol, names), at)
+                title = f"a rule in group {group.name!r} of {tenant}"
+                collected.make(SecurityRule, at, title, _rule(tenant, group.name, rule, protocol, names))
 
 
-def _rule(tenant: str, group: str, rule: Any, protocol: str, names: Mapping[str, str]) -> SecurityRule:
+def _rule(tenant: str, group: str, rule: Any, protocol: str, names: Mapping[str, str]) -> Mapping[str, Any]:
     ports = None if rule.port_range_min is None else (rule.port_range_min, rule.port_range_max)
-    fields = {
+    return {
         "tenant": tenant,
         "group": group,
         "direction": rule.direction,
@@ -274,7 +298,6 @@ def _rule(tenant: str, group: str, rule: Any, protocol: str, names: Mapping[str,
         "remote_group": names.get(rule.remote_group_id) if rule.remote_group_id else None,
         "flow": rule.description or "",
     }
-    return SecurityRule.model_validate(fields)
 
 
 def _owned(rows: Iterable[Any], project: Any) -> Iterator[Any]:

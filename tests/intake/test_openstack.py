@@ -213,6 +213,61 @@ def test_what_the_model_has_no_words_for_is_told_with_its_object(spoil: Any, mes
     assert [str(finding) for finding in reading.findings] == [message]
 
 
+RENAME = "give it a name of letters, digits and _ . : - and values of IPv4; until then nothing is known of it"
+AGAIN = "changed while the cloud was read; read the cloud again when nobody is at work in it"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (
+            lambda seen: setattr(seen.projects[CLOUD][0], "name", "财政局"),
+            (
+                "project p1: project '财政局', with all that is in it: "
+                f"name '财政局' is none that Onefold can hold; {RENAME}"
+            ),
+        ),
+        (
+            lambda seen: (
+                seen.networks.append(Network(id="n2", name="app net", project_id="p1"))
+                or seen.subnets.append(Subnet(id="s2", network_id="n2", cidr="198.18.137.0/24", ip_version=4))
+            ),
+            f"network n2: network 'app net' of cz: name 'app net' is none that Onefold can hold; {RENAME}",
+        ),
+        (
+            lambda seen: setattr(seen.groups[1], "name", "网页"),
+            f"security group g1: security group '网页' of cz: name '网页' is none that Onefold can hold; {RENAME}",
+        ),
+        (
+            lambda seen: setattr(seen.servers[0], "name", "预算"),
+            f"server v1: server '预算' of cz: name '预算' is none that Onefold can hold; {RENAME}",
+        ),
+        (
+            lambda seen: setattr(seen.ports[1], "fixed_ips", [{"ip_address": "2001:db8::5"}]),
+            f"server v1: server 'budget-web' of cz: address '2001:db8::5' is none that Onefold can hold; {RENAME}",
+        ),
+        (
+            lambda seen: setattr(seen.subnets[1], "gateway_ip", None),
+            f"network n9: provider network 'prov-cz': gateway is missing; {RENAME}",
+        ),
+        (
+            lambda seen: setattr(seen.ports[1], "security_group_ids", ["new"]),
+            f"server v1: server 'budget-web' of cz {AGAIN}",
+        ),
+        (
+            lambda seen: setattr(seen.ports[0], "network_id", "new"),
+            f"router r1: router 'out' of cz {AGAIN}",
+        ),
+    ],
+)
+def test_a_value_that_no_row_can_hold_is_told_and_the_rest_is_read(spoil: Any, told: str) -> None:
+    seen = observed()
+    spoil(seen)
+    reading = interpret(seen, district.now())
+    assert [str(finding) for finding in reading.findings] == [f"cloud unknown: cloud:{CLOUD} {told}"]
+    assert len(reading.estate.tenants) + len(reading.estate.provider_networks) >= 1
+
+
 def test_the_default_group_counts_once_a_port_uses_it() -> None:
     seen = observed()
     seen.ports[1].security_group_ids = ["g1", "g0"]
