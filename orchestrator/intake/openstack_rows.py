@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from orchestrator.intake.join import row_name
+from orchestrator.intake.openstack_gaps import ROUTER_PORTS, Known, gaps
 from orchestrator.intake.openstack_servers import AGAIN, RENAME, known_order, made, read_servers
 from orchestrator.model.base import Row
 from orchestrator.model.cloud import (
@@ -21,11 +22,6 @@ from orchestrator.model.cloud import (
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Fact, Finding, Where
 
-_ROUTER_PORTS = (
-    "network:router_interface",
-    "network:ha_router_replicated_interface",
-    "network:router_interface_distributed",
-)
 _PROTOCOLS = {
     None: "any",
     "any": "any",
@@ -75,6 +71,7 @@ class Collected:
     rows: dict[str, Row] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    known: Known = field(default_factory=lambda: Known({}, {}))
 
     def add(self, noun: Row, where: Where) -> None:
         """Add a row; a second object of the same name is a Finding with both ids."""
@@ -111,6 +108,8 @@ def interpret(seen: Observed, expected: Estate) -> CloudReading:
     for cloud_name, projects in seen.projects.items():
         for project in projects:
             _project(cloud_name, project, seen, expected, collected)
+    for gap in gaps(seen, collected.known):
+        collected.note(*gap)
     estate = Estate.of(*collected.rows.values())
     return CloudReading(estate, tuple(collected.facts.values()), tuple(collected.findings))
 
@@ -135,7 +134,8 @@ def _provider_networks(seen: Observed, expected: Estate, collected: Collected) -
             "gateway": subnet.gateway_ip,
         }
         at = where.model_copy(update={"source": f"cloud:{cloud}"})
-        collected.make(ProviderNetwork, at, f"provider network {network.name!r}", fields)
+        if collected.make(ProviderNetwork, at, f"provider network {network.name!r}", fields):
+            collected.known.providers[network.id] = at.source
 
 
 def _cloud_of(network: Any, seen: Observed, expected: Estate) -> str | None:
@@ -171,6 +171,7 @@ def _project(cloud: str, project: Any, seen: Observed, expected: Estate, collect
     tenant = collected.make(Tenant, where, f"project {project.name!r}, with all that is in it", fields)
     if tenant is None:
         return
+    collected.known.projects[project.id] = source
     names = {network.id: network.name for network in seen.networks}
     _networks(tenant.name, source, _owned(seen.networks, project), seen, collected)
     _routers(tenant.name, source, _owned(seen.routers, project), names, seen, expected, collected)
@@ -246,7 +247,7 @@ def _routers(
             )
             continue
         known = expected.cloud_routers.get(f"{tenant}/{router.name}")
-        joined = {port.network_id for port in ports[router.id] if port.device_owner in _ROUTER_PORTS}
+        joined = {port.network_id for port in ports[router.id] if port.device_owner in ROUTER_PORTS}
         if not joined | {outside["network_id"]} <= names.keys():
             collected.note(where, f"router {router.name!r} of {tenant} changed while the cloud was read", AGAIN)
             continue
@@ -263,7 +264,7 @@ def _routers(
 
 
 def _groups(tenant: str, source: str, project: Any, seen: Observed, collected: Collected) -> None:
-    names = {group.id: group.name for group in seen.groups}
+    names = {group.id: group.name for group in _owned(seen.groups, project)}
     used = {group for port in seen.ports for group in port.security_group_ids or ()}
     rules = _by(seen.rules, "security_group_id")
     for group in _owned(seen.groups, project):
@@ -281,6 +282,9 @@ def _groups(tenant: str, source: str, project: Any, seen: Observed, collected: C
                 kind = f"{rule.ether_type} {rule.protocol or 'any'}{f' type {rule.port_range_min}' * typed}"
                 what = f"a rule for {kind} in group {group.name!r} is not known here"
                 collected.note(at, what, "remove it, or express it for IPv4 tcp, udp or icmp")
+            elif rule.remote_address_group_id or (rule.remote_group_id and rule.remote_group_id not in names):
+                what = f"whom a rule in group {group.name!r} lets in or out is not known here"
+                collected.note(at, what, "name a prefix or a group of the same project instead")
             else:
                 title = f"a rule in group {group.name!r} of {tenant}"
                 collected.make(SecurityRule, at, title, _rule(tenant, group.name, rule, protocol, names))
@@ -295,7 +299,7 @@ def _rule(tenant: str, group: str, rule: Any, protocol: str, names: Mapping[str,
         "protocol": protocol,
         "ports": ports,
         "remote_prefix": rule.remote_ip_prefix,
-        "remote_group": names.get(rule.remote_group_id) if rule.remote_group_id else None,
+        "remote_group": names.get(rule.remote_group_id),
         "flow": rule.description or "",
     }
 
