@@ -8,6 +8,7 @@ import pytest
 from network_models import district
 from orchestrator.intake.faults import FaultyInputError
 from orchestrator.intake.workbook.census import Census, read_census
+from orchestrator.model.census import Organisation
 from tests.intake.books import F1, F3, F4, SITES, Sheet, district_copy, reading_of, set_cells, write_book
 
 OFFICE = "望潮区财政局"
@@ -73,6 +74,24 @@ def test_a_bad_workbook_gives_one_line_per_fault_and_nothing_is_imported(tmp_pat
             "write the addresses the carrier assigned"
         ),
     ]
+
+
+def test_a_department_name_that_is_several_is_refused_whatever_their_order(tmp_path: Path) -> None:
+    city = Organisation(code="cz0", name="澜海市财政局", short_name="财政")
+    ours = district.now().organisations["cz"]
+    for organisations in ({"cz0": city, "cz": ours}, {"cz": ours, "cz0": city}):
+        path = write_book(tmp_path / "census.xlsx", F1=(F1, [["C-1", "甲系统", "财政", "否"]]))
+        with pytest.raises(FaultyInputError) as caught:
+            read_census(path, "census.xlsx", organisations, IPv4Network("198.18.0.0/15"), date(2018, 1, 8))
+        assert str(caught.value) == (
+            "census.xlsx, sheet F1, cell C2: the organisation '财政' is several (cz, cz0); "
+            "write the code of the one that is meant"
+        )
+        path = write_book(
+            tmp_path / "census.xlsx", F1=(F1, [["C-1", "甲", "澜海市财政局", "否"], ["C-2", "乙", "cz", "否"]])
+        )
+        read = read_census(path, "census.xlsx", organisations, IPv4Network("198.18.0.0/15"), date(2018, 1, 8))
+        assert [system.organisation for system, _ in read.systems.values()] == ["cz0", "cz"]
 
 
 def test_details_of_a_classified_system_are_refused(tmp_path: Path) -> None:

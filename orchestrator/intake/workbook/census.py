@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.intake.faults import raise_all
 from orchestrator.intake.workbook.forms import EGRESSES, FORMS, NETWORKS, SITES, SYSTEMS
 from orchestrator.intake.workbook.networks import read_egresses, read_networks, read_sites
-from orchestrator.intake.workbook.notes import Notes
+from orchestrator.intake.workbook.notes import Notes, Register
 from orchestrator.intake.workbook.systems import read_systems
 from orchestrator.intake.workbook.tables import Row, Table, read_tables
 from orchestrator.model import base
@@ -52,10 +52,11 @@ def read_census(
     """
     tables = read_tables(path, name, FORMS)
     notes = Notes([f for t in tables.values() for f in t.faults], [f for t in tables.values() for f in t.findings])
-    networks = read_networks(tables[NETWORKS.name].rows, organisations, notes)
-    systems = read_systems(tables[SYSTEMS.name].rows, organisations, set(networks), on, notes)
+    register = Register(organisations.values())
+    networks = read_networks(tables[NETWORKS.name].rows, register, notes)
+    systems = read_systems(tables[SYSTEMS.name].rows, register, set(networks), on, notes)
     sites = read_sites(tables[SITES.name].rows, networks, notes)
-    egresses = read_egresses(tables[EGRESSES.name].rows, organisations, pool, notes)
+    egresses = read_egresses(tables[EGRESSES.name].rows, register, pool, notes)
     raise_all(sorted(notes.faults, key=_reading_order))
     findings = tuple(sorted(notes.findings, key=_reading_order))
     return Census(systems, networks, sites, egresses, findings, tuple(_completeness(tables)))

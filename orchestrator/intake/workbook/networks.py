@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 
-from orchestrator.intake.workbook.notes import Notes, build, organisation_code
+from orchestrator.intake.workbook.notes import Notes, Register, build
 from orchestrator.intake.workbook.tables import Row
-from orchestrator.model.census import InternetEgress, Organisation, PrivateNetwork, PrivateSite
+from orchestrator.model.census import InternetEgress, PrivateNetwork, PrivateSite
 
 _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))  # RFC 1918
 _NETWORK = ("code", "name", "classified", "sensitivity", "sites", "prefixes", "routing", "target")
@@ -13,13 +13,11 @@ _SITE = ("network", "site", "device", "prefix", "needs_common_zone", "fixed_addr
 _EGRESS = ("code", "level", "device", "interface", "link", "public_prefixes", "shared_platform", "log_months")
 
 
-def read_networks(
-    rows: list[Row], organisations: Mapping[str, Organisation], notes: Notes
-) -> dict[str, tuple[PrivateNetwork, Row]]:
+def read_networks(rows: list[Row], register: Register, notes: Notes) -> dict[str, tuple[PrivateNetwork, Row]]:
     """Form F3: code -> private network and its row."""
     networks: dict[str, tuple[PrivateNetwork, Row]] = {}
     for row in rows:
-        owner = organisation_code(row, organisations, notes)
+        owner = register.code(row, notes)
         if owner is None or any(name not in row.values for name in ("code", "name")):
             continue
         network = build(PrivateNetwork, {"organisation": owner, **_pick(row, _NETWORK)}, row, notes)
@@ -65,12 +63,12 @@ def read_sites(
 
 
 def read_egresses(
-    rows: list[Row], organisations: Mapping[str, Organisation], pool: IPv4Network, notes: Notes
+    rows: list[Row], register: Register, pool: IPv4Network, notes: Notes
 ) -> dict[str, tuple[InternetEgress, Row]]:
     """Form F4: code -> egress and its row. `pool` is the extranet's, which no public address may come from."""
     egresses: dict[str, tuple[InternetEgress, Row]] = {}
     for row in rows:
-        owner = organisation_code(row, organisations, notes)
+        owner = register.code(row, notes)
         if owner is None or any(name not in row.values for name in _EGRESS[:6]):
             continue
         egress = build(InternetEgress, {"organisation": owner, **_pick(row, _EGRESS)}, row, notes)

@@ -1,6 +1,6 @@
 """What a reader notes on its way: faults forbid the import, findings do not. And nouns built, their faults noted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -43,17 +43,26 @@ def build(shape: type[Made], values: Mapping[str, Any], row: Row, notes: Notes) 
         return None
 
 
-def organisation_code(row: Row, organisations: Mapping[str, Organisation], notes: Notes) -> str | None:
-    """The code of the organisation named in the row: full name, short name or code; None with a fault noted."""
-    named = row.values.get("organisation")
-    if named is None:  # already a fault of the required column
+class Register:
+    """The organisations by what people write for them: full name, else code, else short name."""
+
+    def __init__(self, organisations: Iterable[Organisation]) -> None:
+        self._codes: tuple[dict[str, set[str]], ...] = ({}, {}, {})
+        for one in organisations:
+            for codes, name in zip(self._codes, (one.name, one.code, one.short_name), strict=True):
+                codes.setdefault(folded(name), set()).add(one.code)
+
+    def code(self, row: Row, notes: Notes) -> str | None:
+        """The code of the organisation named in the row; None with a fault noted where it is none, or several."""
+        named = row.values.get("organisation")
+        if named is None:  # already a fault of the required column
+            return None
+        found = next((codes[folded(named)] for codes in self._codes if folded(named) in codes), set())
+        if len(found) == 1:
+            return next(iter(found))
+        what = f"is several ({', '.join(sorted(found))})" if found else "is not registered"
+        more = "write the code of the one that is meant"
+        if not found:
+            more = "write its full registered name, or add it to organisations in the topology file"
+        notes.fault(row.where("organisation"), f"the organisation {named!r} {what}", more)
         return None
-    for organisation in organisations.values():
-        if folded(named) in (folded(organisation.name), folded(organisation.short_name), organisation.code):
-            return organisation.code
-    notes.fault(
-        row.where("organisation"),
-        f"the organisation {named!r} is not registered",
-        "write its full registered name, or add it to organisations in the topology file",
-    )
-    return None

@@ -6,9 +6,9 @@ from typing import Any
 
 from orchestrator.intake.workbook.cells import folded
 from orchestrator.intake.workbook.forms import SYSTEMS, ZOMBIE_MARKS
-from orchestrator.intake.workbook.notes import Notes, build, organisation_code
+from orchestrator.intake.workbook.notes import Notes, Register, build
 from orchestrator.intake.workbook.tables import Row
-from orchestrator.model.census import InformationSystem, Organisation
+from orchestrator.model.census import InformationSystem
 
 CLASSIFIED_NAME = "涉密系统"
 """What a classified system is called: its own name is not recorded (R2)."""
@@ -20,10 +20,10 @@ _PLAIN = (
 
 
 def read_systems(
-    rows: list[Row], organisations: Mapping[str, Organisation], networks: set[str], on: date, notes: Notes
+    rows: list[Row], register: Register, networks: set[str], on: date, notes: Notes
 ) -> dict[str, tuple[InformationSystem, Row]]:
     """Code -> the system and its row. `networks` are the codes of form F3, `on` the day that counts as today."""
-    owned = [(row, organisation_code(row, organisations, notes)) for row in rows]
+    owned = [(row, register.code(row, notes)) for row in rows]
     first: dict[str, tuple[Row, str]] = {}
     for row, owner in owned:
         code = row.values.get("code")
