@@ -8,7 +8,7 @@ from orchestrator.intake.join import Joined, row_name
 from orchestrator.intake.topology import Topology
 from orchestrator.intake.workbook.census import Census
 from orchestrator.intake.workbook.tables import Row
-from orchestrator.model.census import InternetEgress, PrivateNetwork
+from orchestrator.model.census import InternetEgress, PrivateNetwork, Workload
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding, Result, Where
 from orchestrator.model.network import Interface, Link
@@ -30,7 +30,8 @@ def contradictions(
     yield from _lines(estate, joined, census)
     yield from _used_addresses(estate, census)
     yield from _egresses(estate, joined, census)
-    yield from _systems(estate, joined, census)
+    yield from _systems(estate, census)
+    yield from _workloads(estate, joined)
     yield from _attributes(estate, joined, configurations)
     yield from _ports(estate, joined)
     yield from _hosts(estate, joined)
@@ -124,13 +125,15 @@ def _public_addresses(estate: Estate, joined: Joined, egress: InternetEgress, ro
             )
 
 
-def _systems(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding]:
+def _systems(estate: Estate, census: Census) -> Iterator[Finding]:
+    placed: dict[str, list[Workload]] = {}
+    for workload in estate.workloads.values():
+        placed.setdefault(workload.system, []).append(workload)
     for code, (system, row) in census.systems.items():
-        workloads = [workload for workload in estate.workloads.values() if workload.system == code]
+        workloads = placed.get(code, [])
         running = {estate.hosts[w.place].address.ip for w in workloads if w.place in estate.hosts}
-        claimed = {address for prefix in system.addresses for address in prefix}
-        for address in sorted(running - claimed):
-            if system.addresses:
+        for address in sorted(running):
+            if system.addresses and not any(address in prefix for prefix in system.addresses):
                 yield _finding(
                     "census",
                     row.where("addresses"),
@@ -145,6 +148,9 @@ def _systems(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding
                 "add its workloads to the topology file",
                 "unknown",
             )
+
+
+def _workloads(estate: Estate, joined: Joined) -> Iterator[Finding]:
     for workload in estate.workloads.values():
         where = joined.facts[row_name(workload)].where
         if workload.system not in estate.systems:

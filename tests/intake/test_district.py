@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_what_nobody_filled_in_stays_unknown_and_is_counted(tmp_path: Path) -> N
     whole = {(one.form, one.column): one for one in reading_of(FOLDER).completeness}
     assert known["F1", "等保级别"].filled == whole["F1", "等保级别"].filled - 1
     assert known["F1", "等保级别"].total == 9  # nine open systems' rows, the classified one is not asked
+
+
+def test_a_system_that_claims_a_whole_class_a_network_is_held_against_it(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    before = len(reading_of(folder).findings)
+    set_cells(folder / "census.xlsx", "F1 系统普查表", Q4="10.*")  # 16.8 million addresses: none is to be listed
+    tracemalloc.start()
+    claimed = reading_of(folder)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(claimed.findings) == before
+    assert most < 64_000_000
+    set_cells(folder / "census.xlsx", "F1 系统普查表", Q4="10.9.*")
+    told = [finding.what for finding in reading_of(folder).findings if "not claimed" in finding.what]
+    assert told == [f"990102-CZ-0001 runs on 10.8.1.{last}, which is not claimed" for last in (10, 20)]
 
 
 def test_a_line_nobody_understands_is_listed_with_its_place(tmp_path: Path) -> None:
