@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from orchestrator.intake.workbook import cells
 from orchestrator.intake.workbook.cells import CellError, neutralise
+from orchestrator.intake.workbook.forms import EGRESSES
 
 count = cells.quantity({"": 1, "核": 1, "万": 10_000})
-gigabytes = cells.quantity({"": 1, "G": 1, "GB": 1, "T": 1024})
+gigabytes = cells.quantity({"": 1, "G": 1, "GB": 1, "T": 1024, "TB": 1024})
+megabits = next(column.read for column in EGRESSES.columns if column.field == "megabits")
+months = next(column.read for column in EGRESSES.columns if column.field == "log_months")
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,17 @@ gigabytes = cells.quantity({"": 1, "G": 1, "GB": 1, "T": 1024})
         (count, "1.5万", "", 15000),
         (gigabytes, "８Ｇ", "", 8),
         (gigabytes, "2 t", "", 2048),
+        (gigabytes, 2, "存储(TB)", 2048),
+        (gigabytes, "2", "存储（TB）", 2048),
+        (gigabytes, 8, "内存GB", 8),
+        (gigabytes, 8, "内存(必填)", 8),
+        (gigabytes, "500G", "存储(TB)", 500),
+        (megabits, 10, "带宽(Gbps)", 10_000),
+        (megabits, "4000K", "带宽(Mbps)", 4),
+        (months, 1, "日志留存(年)", 12),
+        (cells.yuan, 96, "年租费(千元)", 96_000),
+        (cells.yuan, 0.2, "投资(亿元)", 20_000_000),
+        (cells.yuan, 96, "年租费(百元)", 9_600),
         (cells.yuan, 9.6, "年租费(万元)", 96000),
         (cells.yuan, "9.6万元", "年租费(元)", 96000),
         (cells.yuan, "72,000元/年", "年租费", 72000),
@@ -122,6 +136,19 @@ def test_address_lists_become_prefixes(typed: str, meant: list[str]) -> None:
 def test_what_cannot_be_understood_says_why_and_what_to_do(reader: cells.Reader, typed: Any, message: str) -> None:
     with pytest.raises(CellError) as caught:
         reader(typed, "")
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("reader", "title", "message"),
+    [
+        (gigabytes, "内存(MB)", "'8192' is in MB by the title; write the unit into the cell: one of G, GB, T, TB"),
+        (months, "日志留存(天)", "'8192' is in 天 by the title; write the unit into the cell: one of 月, 个月, 年"),
+    ],
+)
+def test_a_unit_in_the_title_that_the_column_has_not_is_refused(reader: cells.Reader, title: str, message: str) -> None:
+    with pytest.raises(CellError) as caught:
+        reader(8192, title)
     assert str(caught.value) == message
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from math import prod
 from typing import Any
 
 from orchestrator.errors import InputError
@@ -25,6 +26,10 @@ _NUMBER = re.compile(
 )
 _TRUE = {"是", "有", "√", "✓", "✔", "☑", "y", "yes", "true", "1", "需", "需要"}
 _FALSE = {"否", "无", "没有", "×", "✗", "✘", "☐", "n", "no", "false", "0", "x", "不需", "不需要"}
+_BRACKETS = re.compile(r"[(\[]\s*(.*?)\s*[)\]]")
+_UNIT = re.compile(r"[kmgtp]i?b?(?:ps|/s|it/s)?|兆|[百千万亿]*[个台核次]?|[天日周月年]|个月|小时")
+_TIMES = {"百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
+_MONEY = re.compile(r"[百千万亿]*元")
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _EXCEL_EPOCH = date(1899, 12, 30)
 _DATE_FORMS = (
@@ -118,13 +123,22 @@ def choice(meanings: Mapping[str, Any]) -> Reader:
 
 
 def quantity(units: Mapping[str, int | Decimal]) -> Reader:
-    """A reader for a whole number with an optional unit; `units` gives each unit's size, "" the bare number's."""
-    sizes = {unit.lower(): Decimal(size) for unit, size in units.items()}
+    """A reader for a whole number with an optional unit; `units` gives each unit's size, "" the bare number's.
 
-    def read(value: Any, _title: str = "") -> int:
+    A bare number is in the unit that stands in brackets in the title, where one stands there.
+    """
+    sizes = {unit.lower(): Decimal(size) for unit, size in units.items()}
+    known = ", ".join(name for name in units if name)
+
+    def read(value: Any, title: str = "") -> int:
         amount, unit = _amount(value)
+        titled = [] if unit else [found for found in _BRACKETS.findall(folded(title)) if _UNIT.fullmatch(found.lower())]
+        if titled and titled[0].lower() not in sizes:
+            raise CellError(
+                f"{shown(value)} is in {titled[0]} by the title", f"write the unit into the cell: one of {known}"
+            )
+        unit = titled[0].lower() if titled else unit
         if unit not in sizes:
-            known = ", ".join(name for name in units if name)
             raise CellError(
                 f"{shown(value)} has an unknown unit", f"write a number{f' or use {known}' if known else ''}"
             )
@@ -136,14 +150,11 @@ def quantity(units: Mapping[str, int | Decimal]) -> Reader:
 def yuan(value: Any, title: str = "") -> int:
     """Money in whole yuan. The unit stands in the cell or in the column's title; without either it is unknowable."""
     amount, unit = _amount(value)
-    heading = folded(title)
-    unit = unit.removesuffix("/年").removesuffix("每年") or (
-        "万元" if "万元" in heading else "元" if "元" in heading else ""
-    )
-    sizes = {"元": 1, "万元": 10_000, "万": 10_000, "亿元": 100_000_000, "千元": 1000}
-    if unit not in sizes:
+    titled = _MONEY.search(folded(title))
+    unit = unit.removesuffix("/年").removesuffix("每年") or (titled[0] if titled else "")
+    if not _MONEY.fullmatch(unit) and unit != "万":
         raise CellError(f"{shown(value)} does not say 元 or 万元", "write the unit into the cell or the column's title")
-    return _whole(amount * sizes[unit], value)
+    return _whole(amount * prod(_TIMES[sign] for sign in unit.removesuffix("元")), value)
 
 
 def day(value: Any, _title: str = "") -> date:
