@@ -173,6 +173,24 @@ def test_an_unknown_dependency_stays_unknown_and_a_known_one_is_resolved(tmp_pat
     assert census_of(tmp_path).systems["C-1"][0].dependencies == ("C-2",)
 
 
+def test_none_is_an_answer_and_no_name_of_a_group_a_domain_or_a_system(tmp_path: Path) -> None:
+    titles = (*F1, "影子组", "域名", "承接系统")
+    rows = [
+        ["C-1", "甲系统", OFFICE, "否", "无", "无", "无"],
+        ["C-2", "乙系统", OFFICE, "否", " 无 ", "没有", "否"],
+        ["C-3", "丙系统", OFFICE, "否", "G-1", "c.cz.wangchao.example", "甲系统"],
+    ]
+    census = census_of(tmp_path, F1=(titles, rows))
+    read = {code: (one.shadow_group, one.fqdn, one.successor) for code, (one, _) in census.systems.items()}
+    assert read == {
+        "C-1": (None, None, None),
+        "C-2": (None, None, None),
+        "C-3": ("G-1", "c.cz.wangchao.example", "C-1"),
+    }
+    assert [one for one in census.findings if "there is no sheet" not in one.what] == []
+    assert {one.filled for one in census.completeness if one.column in titles[4:]} == {3}
+
+
 def test_a_count_of_sites_that_the_sheet_of_sites_contradicts_is_found(tmp_path: Path) -> None:
     networks = [["CZ-NET", "财政专网", OFFICE, "否", 3, "10.8.1.0/24"]]
     sites = [["CZ-NET", "cz-1", "cz1", "10.8.1.0/24"]]

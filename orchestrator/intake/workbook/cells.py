@@ -26,6 +26,7 @@ _NUMBER = re.compile(
 )
 _TRUE = {"是", "有", "√", "✓", "✔", "☑", "y", "yes", "true", "1", "需", "需要"}
 _FALSE = {"否", "无", "没有", "×", "✗", "✘", "☐", "n", "no", "false", "0", "x", "不需", "不需要"}
+_NONE = {"无", "没有", "否"}
 _BRACKETS = re.compile(r"[(\[]\s*(.*?)\s*[)\]]")
 _UNIT = re.compile(r"[kmgtp]i?b?(?:ps|/s|it/s)?|兆|[百千万亿]*[个台核次]?|[天日周月年]|个月|小时")
 _TIMES = {"百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
@@ -89,6 +90,15 @@ def code(value: Any, _title: str = "") -> str:
     if word.startswith("="):
         raise CellError(f"{shown(value)} is a formula", "type the value instead: formulas are never evaluated")
     return word
+
+
+def or_none(read: Reader) -> Reader:
+    """A reader for what a row may not have: `无` is None, and not what it is called."""
+
+    def answer(value: Any, title: str = "") -> Any:
+        return None if folded(value) in _NONE else read(value, title)
+
+    return answer
 
 
 def listing(value: Any, _title: str = "") -> tuple[str, ...]:

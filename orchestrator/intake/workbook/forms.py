@@ -102,13 +102,13 @@ SYSTEMS = Form(
         Column("memory_gigabytes", ("内存GB", "内存"), _gigabytes),
         Column("disk_gigabytes", ("存储GB", "存储", "磁盘"), _gigabytes),
         Column("addresses", ("IP网段", "IP地址", "网段"), cells.prefixes),
-        Column("fqdn", ("域名",), cells.code),
+        Column("fqdn", ("域名",), cells.or_none(cells.code)),
         Column("dependencies", ("依赖系统", "依赖"), cells.listing),
         *(Column(mark, (mark,), cells.boolean) for mark in ZOMBIE_MARKS),
-        Column("shadow_group", ("影子组",), cells.code),
+        Column("shadow_group", ("影子组",), cells.or_none(cells.code)),
         Column("disposition", ("处置意见", "处置"), cells.choice(_DISPOSITIONS), kept=True),
         Column("service_domain", ("目标域", "服务域"), cells.choice(_DOMAINS)),
-        Column("successor", ("承接系统", "替代系统"), cells.text),
+        Column("successor", ("承接系统", "替代系统"), cells.or_none(cells.text)),
     ),
 )
 
