@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl.worksheet.formula import ArrayFormula
 
 from network_models import district
 from orchestrator.intake.faults import FaultyInputError
@@ -281,6 +282,30 @@ def test_a_workbook_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypa
 def test_a_formula_in_a_text_cell_is_its_text(tmp_path: Path) -> None:
     census = census_of(tmp_path, F1=(F1, [["C-1", "=HYPERLINK(1)", OFFICE, "否"]]))
     assert census.systems["C-1"][0].name == "=HYPERLINK(1)"
+
+
+def test_a_formula_over_several_cells_is_its_text_too(tmp_path: Path) -> None:
+    formula = ArrayFormula("A2:A2", "=B9:B9")
+    assert faults_of(tmp_path, F1=(F1, [[formula, "甲系统", OFFICE, "否"]])) == [
+        (
+            "census.xlsx, sheet F1, cell A2: 系统编码 '=B9:B9' is a formula; "
+            "type the value instead: formulas are never evaluated"
+        )
+    ]
+    formula = ArrayFormula("B2:B2", "=B9:B9")
+    census = census_of(tmp_path, F1=(F1, [["C-1", formula, OFFICE, "否"]]))
+    assert census.systems["C-1"][0].name == "=B9:B9"
+
+
+def test_what_a_lookup_left_where_it_found_nothing_is_no_value(tmp_path: Path) -> None:
+    titles = (*F1, "依赖系统")
+    assert faults_of(tmp_path, F1=(titles, [["#N/A", "#REF!", OFFICE, "否", "#NAME?"]])) == [
+        "census.xlsx, sheet F1, cell A2: 系统编码 '#N/A' is an error of Excel; type the value, or empty the cell",
+        "census.xlsx, sheet F1, cell B2: 系统名称 '#REF!' is an error of Excel; type the value, or empty the cell",
+        "census.xlsx, sheet F1, cell E2: 依赖系统 '#NAME?' is an error of Excel; type the value, or empty the cell",
+    ]
+    census = census_of(tmp_path, F1=(titles, [["C#1", "#1系统", OFFICE, "否", None]]))
+    assert census.systems["C#1"][0].name == "#1系统"
 
 
 def test_notes_below_the_table_and_merged_department_cells_are_understood(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
 
@@ -63,6 +63,8 @@ months = next(column.read for column in EGRESSES.columns if column.field == "log
         (cells.listing, "无", "", ()),
         (cells.code, "９９０１０２－ＣＺ－０００２ ", "", "990102-CZ-0002"),
         (cells.code, 990102.0, "", "990102"),
+        (cells.code, 370700201712010, "", "370700201712010"),
+        (cells.code, "370700201712010001", "", "370700201712010001"),
         (cells.text, "  预算\u200b执行  系统 ", "", "预算执行 系统"),
         (cells.choice({"县": "county", "市": "city"}), " 县", "", "county"),
     ],
@@ -106,6 +108,21 @@ def test_address_lists_become_prefixes(typed: str, meant: list[str]) -> None:
             cells.code,
             datetime(2017, 1, 2),
             "'2017-01-02 00:00:00' was made of something else by Excel; format the cell as text, type it again",
+        ),
+        (
+            cells.code,
+            time(1, 20),
+            "'01:20:00' was made of something else by Excel; format the cell as text, type it again",
+        ),
+        (
+            cells.code,
+            370700201712010000,
+            "'370700201712010000' has more digits than Excel keeps; format the cell as text, type it again",
+        ),
+        (
+            cells.code,
+            3.7070020171201e17,
+            "'3.7070020171201e+17' has more digits than Excel keeps; format the cell as text, type it again",
         ),
         (cells.code, 1.1, "'1.1' was made of something else by Excel; format the cell as text, type it again"),
         (cells.code, "=A9", "'=A9' is a formula; type the value instead: formulas are never evaluated"),

@@ -7,7 +7,7 @@ formula is text. Blank cells never reach a reader: they are unknown.
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from math import prod
@@ -31,6 +31,7 @@ _BRACKETS = re.compile(r"[(\[]\s*(.*?)\s*[)\]]")
 _UNIT = re.compile(r"[kmgtp]i?b?(?:ps|/s|it/s)?|兆|[百千万亿]*[个台核次]?|[天日周月年]|个月|小时")
 _TIMES = {"百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
 _MONEY = re.compile(r"[百千万亿]*元")
+_MOST_DIGITS = 10**15  # of longer numbers Excel makes the last digits zero
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _EXCEL_EPOCH = date(1899, 12, 30)
 _DATE_FORMS = (
@@ -84,7 +85,9 @@ def text(value: Any, _title: str = "") -> str:
 def code(value: Any, _title: str = "") -> str:
     """An identifier: half-width, without spaces; a whole number typed into a text cell is fine."""
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    if isinstance(whole, bool | float | date):  # 1-2 has become a day, 1.10 is 1.1
+    if isinstance(whole, int) and abs(whole) >= _MOST_DIGITS:
+        raise CellError(f"{shown(value)} has more digits than Excel keeps", "format the cell as text, type it again")
+    if isinstance(whole, bool | float | date | time | timedelta):  # 1-2 has become a day, 1.10 is 1.1
         raise CellError(f"{shown(value)} was made of something else by Excel", "format the cell as text, type it again")
     word = folded(whole).replace(" ", "")
     if word.startswith("="):

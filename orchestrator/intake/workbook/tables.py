@@ -9,7 +9,9 @@ from typing import Any
 from zipfile import ZipFile
 
 from openpyxl import load_workbook
+from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 from openpyxl.worksheet.worksheet import Worksheet
 
 from orchestrator.intake.faults import FaultyInputError, fault
@@ -22,6 +24,7 @@ _MOST_ROWS, _MOST_COLUMNS = 200_000, 500
 _MOST_BYTES = 1 << 30  # unpacked; a census of a province stays below a tenth of it
 _DEPTH = 2  # a header is one row, or two where groups of columns have a title of their own
 
+_ERRORS = frozenset((*ERROR_CODES, "#SPILL!", "#CALC!", "#GETTING_DATA"))
 _NOTES = ("注", "说明", "填表", "备注", "合计")
 _CLEAR_NOTE = re.compile(r"(注|说明|填表\S{0,2}|备注|合计)\s*\d*\s*([:：.、()（）].*)?")
 
@@ -178,13 +181,20 @@ def _is_note(values: Sequence[Any]) -> bool:
 
 
 def _grid(sheet: Worksheet) -> Grid:
-    grid = [list(row) for row in sheet.iter_rows(values_only=True)]
+    grid = [list(map(_typed, row)) for row in sheet.iter_rows(values_only=True)]
     for merged in sheet.merged_cells.ranges:  # a merged title belongs to every column and row it covers
         value = grid[merged.min_row - 1][merged.min_col - 1]
         if isinstance(value, str):
             for row in range(merged.min_row - 1, min(merged.max_row, len(grid))):
                 grid[row][merged.min_col - 1 : merged.max_col] = [value] * (merged.max_col - merged.min_col + 1)
     return grid
+
+
+def _typed(value: Any) -> Any:
+    """A formula of a whole range (an array, a table of variants) as its text, like any other."""
+    if isinstance(value, ArrayFormula | DataTableFormula):
+        return str(getattr(value, "text", None) or "=TABLE()")
+    return value
 
 
 def _titles(grid: Grid, row: int, column: int, depth: int) -> Iterator[str]:
@@ -285,6 +295,10 @@ def _read_row(
         if is_blank(value):
             if column.required:
                 table.faults.append(_fault(where, f"{column.titles[0]} is empty", "fill it in"))
+            continue
+        if value in _ERRORS:
+            what = f"{column.titles[0]} {value!r} is an error of Excel"
+            table.faults.append(_fault(where, what, "type the value, or empty the cell"))
             continue
         try:
             read[column.field] = column.read(value, title)
