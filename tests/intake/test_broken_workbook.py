@@ -155,6 +155,17 @@ def test_a_second_entry_that_says_something_else_is_found_cell_by_cell(tmp_path:
     assert census_of(tmp_path).systems["C-1"][0].cores == 4
 
 
+def test_a_system_entered_once_as_classified_and_once_not_is_a_fault_in_either_order(tmp_path: Path) -> None:
+    titles = (*F1, "IP网段")
+    rows = [["C-1", "甲系统", OFFICE, "否", "10.8.1.10"], ["C-1", "甲系统", OFFICE, "是", None]]
+    said = (
+        "census.xlsx, sheet F1, cell D3: 'C-1' is classified in one of two rows (also cell D2); "
+        "settle which is right, keep that row"
+    )
+    assert said in faults_of(tmp_path, F1=(titles, rows))
+    assert said in faults_of(tmp_path, F1=(titles, rows[::-1]))
+
+
 def test_a_system_that_depends_on_itself_is_a_fault(tmp_path: Path) -> None:
     rows = [["C-1", "甲系统", OFFICE, "否", "甲系统"]]
     assert faults_of(tmp_path, F1=((*F1, "依赖系统"), rows)) == [

@@ -135,6 +135,12 @@ def _again(row: Row, owner: str, first: Row, first_owner: str, notes: Notes) -> 
             "give one of them its own code",
         )
         return
+    if row.values.get("classified") != first.values.get("classified"):
+        notes.fault(
+            row.where("classified"),
+            f"{code!r} is classified in one of two rows (also cell {first.where('classified').cell})",
+            "settle which is right, keep that row",
+        )
     differing = [row.cells[key] for key in row.values if key in first.values and row.values[key] != first.values[key]]
     notes.finding(
         row.where("name"),
