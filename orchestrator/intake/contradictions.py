@@ -38,6 +38,7 @@ def contradictions(
     yield from _zones(estate, joined, topology, policy)
     for flow in policy.flows:
         yield from _flow(estate, flow, policy_name)
+    yield from _owners(estate, policy, policy_name)
 
 
 def _finding(subject: str, where: Where | None, what: str, fix: str, result: Result = "fail") -> Finding:
@@ -240,3 +241,14 @@ def _flow(estate: Estate, flow: Flow, policy_name: str) -> Iterator[Finding]:
             yield _finding("policy", where, f"the {kind} {name!r} is not known", "add or correct it", "unknown")
     if flow.gateway and flow.gateway not in estate.devices:
         yield _finding("policy", where, f"the gateway {flow.gateway!r} is not a device", "correct it", "unknown")
+
+
+def _owners(estate: Estate, policy: Policy, policy_name: str) -> Iterator[Finding]:
+    """Zones and freezes of an organisation that nobody knows: such a freeze would bind nobody."""
+    owned = [(f"zone {zone.name}", zone.organisation, "") for zone in policy.zones]
+    owned += [(f"freeze {one.name}", one.organisation, ", whose changes it forbids") for one in policy.freezes]
+    for item, code, whose in owned:
+        if code and code not in estate.organisations:
+            what = f"the organisation {code!r} is not known{whose}"
+            where = Where(source=policy_name, item=item)
+            yield _finding("policy", where, what, "add or correct it", "unknown")

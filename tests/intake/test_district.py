@@ -146,6 +146,23 @@ def test_a_flow_that_names_nobody_is_found(tmp_path: Path) -> None:
     assert found == ["policy unknown: policy.yaml flow F-003: the host 'cz-user9' is not known; add or correct it"]
 
 
+def test_a_freeze_or_a_zone_of_nobody_is_found(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "policy.yaml"
+    text = path.read_text("utf-8")
+    for name in ("{name: 财政月结, organisation: cz", "kind: private, organisation: cz"):
+        assert name in text
+        text = text.replace(name, name.replace("cz", "cx"))
+    path.write_text(text, "utf-8")
+    assert [str(one) for one in reading_of(folder).findings if one.subject == "policy"] == [
+        "policy unknown: policy.yaml zone private-cz: the organisation 'cx' is not known; add or correct it",
+        (
+            "policy unknown: policy.yaml freeze 财政月结: the organisation 'cx' is not known, whose changes it "
+            "forbids; add or correct it"
+        ),
+    ]
+
+
 def test_what_write_district_writes_is_what_the_repository_holds(tmp_path: Path) -> None:
     folder = district_copy(tmp_path)
     for part in ("census.xlsx", "topology.yaml"):
