@@ -64,15 +64,17 @@ def _lines(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding]:
 
 
 def _circuit(row: Row, lines: list[Link], joined: Joined) -> Iterator[Finding]:
+    """A line of which something is not told could be the one that is claimed: unknown is no other value."""
+    rents = [line.yearly_rent for line in lines]
     known: dict[str, set[Any]] = {
-        "carrier": {line.carrier for line in lines},
+        "carrier": {line.carrier or None for line in lines},
         "megabits": {line.megabits for line in lines},
-        "yearly_rent": {sum(line.yearly_rent or 0 for line in lines)},
+        "yearly_rent": {None if None in rents else sum(rent or 0 for rent in rents)},
     }
     units = {"carrier": "", "megabits": " Mbit/s", "yearly_rent": " yuan a year"}
     for column, values in known.items():
         claimed = row.values.get(column)
-        if claimed is not None and claimed not in values:
+        if claimed is not None and not values & {claimed, None}:
             other = "/".join(f"{value}{units[column]}" for value in sorted(map(str, values)))
             places = ", ".join(f"{line.name} at {_place(joined, line)}" for line in lines)
             yield _finding(

@@ -146,6 +146,19 @@ def test_a_flow_that_names_nobody_is_found(tmp_path: Path) -> None:
     assert found == ["policy unknown: policy.yaml flow F-003: the host 'cz-user9' is not known; add or correct it"]
 
 
+@pytest.mark.parametrize("left_out", ["carrier: 澜海联通, ", "megabits: 20, ", "yearly_rent: 96000, "])
+def test_what_the_topology_does_not_say_of_a_line_contradicts_no_claim(tmp_path: Path, left_out: str) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "topology.yaml"
+    text = path.read_text("utf-8")
+    assert text.count(left_out) == 1
+    said = [one.what for one in reading_of(folder).findings if " claimed, " in one.what and "cz-line" in one.what]
+    assert said == ["50 Mbit/s claimed, 20 Mbit/s by cz-line at topology.yaml:63"]
+    path.write_text(text.replace(left_out, ""), "utf-8")
+    found = [one.what for one in reading_of(folder).findings if "cz-line" in one.what]
+    assert found == ([] if "megabits" in left_out else said)
+
+
 def test_a_freeze_or_a_zone_of_nobody_is_found(tmp_path: Path) -> None:
     folder = district_copy(tmp_path)
     path = folder / "policy.yaml"
