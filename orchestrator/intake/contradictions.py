@@ -1,6 +1,7 @@
 """What two sources say differently about one thing, and what one source names that no other knows: Findings."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from typing import Any
 
 from orchestrator.intake.devices import Configurations
@@ -11,7 +12,7 @@ from orchestrator.intake.workbook.tables import Row
 from orchestrator.model.census import InternetEgress, PrivateNetwork, Workload
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding, Result, Where
-from orchestrator.model.network import Interface, Link
+from orchestrator.model.network import Host, Interface, Link
 from orchestrator.model.policy import Flow, Policy
 
 _CABLELESS = ("lo", "Vlanif", "LoopBack", "vx-", "dummy")
@@ -210,13 +211,24 @@ def _cableless(interface: Interface, where: Where) -> Iterator[Finding]:
 
 
 def _hosts(estate: Estate, joined: Joined) -> Iterator[Finding]:
-    gateways = {interface.address.ip for interface in estate.interfaces.values()}
+    ports: dict[IPv4Address, list[Interface]] = {}
+    for interface in estate.interfaces.values():
+        ports.setdefault(interface.address.ip, []).append(interface)
     for host in estate.hosts.values():
-        if host.gateway not in gateways:
-            where = joined.facts[row_name(host)].where
-            yield _finding(
-                "topology", where, f"no device is configured with {host.name}'s gateway {host.gateway}", "correct it"
-            )
+        for what, fix in _host(host, ports.get(host.gateway, [])):
+            yield _finding("topology", joined.facts[row_name(host)].where, what, fix)
+
+
+def _host(host: Host, gateways: list[Interface]) -> Iterator[tuple[str, str]]:
+    if not gateways:
+        yield f"no device is configured with {host.name}'s gateway {host.gateway}", "correct it"
+    if host.gateway not in host.address.network:
+        what = f"{host.name}'s gateway {host.gateway} is not in its network {host.address.network}"
+        yield what, "correct one of the two"
+    elif gateways and all(port.zone not in ("", host.zone) for port in gateways):
+        port = min(gateways, key=lambda port: port.key)
+        what = f"{host.name} is in zone {host.zone}, its gateway's port {port.device}:{port.name} in zone {port.zone}"
+        yield what, "correct one of them"
 
 
 def _zones(estate: Estate, joined: Joined, topology: Topology, policy: Policy) -> Iterator[Finding]:

@@ -159,6 +159,37 @@ def test_what_the_topology_does_not_say_of_a_line_contradicts_no_claim(tmp_path:
     assert found == ([] if "megabits" in left_out else said)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "address: 198.18.0.10/24",
+            "address: 198.18.0.10",
+            "exchange's gateway 198.18.0.1 is not in its network 198.18.0.10/32; correct one of the two",
+        ),
+        (
+            "address: 198.18.0.10/24, gateway: 198.18.0.1",
+            "address: 198.18.0.10/24, gateway: 198.18.16.1",
+            "exchange's gateway 198.18.16.1 is not in its network 198.18.0.0/24; correct one of the two",
+        ),
+        (
+            "zone: common-adm, address: 198.18.0.10/24",
+            "zone: common-pub, address: 198.18.0.10/24",
+            "exchange is in zone common-pub, its gateway's port pe1:lan-adm in zone common-adm; correct one of them",
+        ),
+    ],
+)
+def test_a_host_that_is_not_where_its_gateway_is_is_found(tmp_path: Path, old: str, new: str, told: str) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "topology.yaml"
+    text = path.read_text("utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), "utf-8")
+    line = text[: text.index(old)].count("\n") + 1
+    found = [str(one) for one in reading_of(folder).findings if one.subject == "topology"]
+    assert found == [f"topology fail: topology.yaml:{line}: {told}"]
+
+
 def test_a_freeze_or_a_zone_of_nobody_is_found(tmp_path: Path) -> None:
     folder = district_copy(tmp_path)
     path = folder / "policy.yaml"
