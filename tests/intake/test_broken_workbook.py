@@ -214,6 +214,25 @@ def test_a_count_of_sites_that_the_sheet_of_sites_contradicts_is_found(tmp_path:
     ]
 
 
+def test_a_classified_private_network_is_a_stub(tmp_path: Path) -> None:
+    titles = (*F3, "运营商", "整合去向")
+    secret = ["JC-NET", "检察专网", OFFICE, "是", 1, "10.9.1.0/24", "澜海电信", "行政服务域"]
+    sites = [["JC-NET", "jc-1", "cz1", "10.9.1.0/24"]]
+    at = "census.xlsx, sheet F3, cell"
+    assert faults_of(tmp_path, F1=(F1, []), F3=(titles, [secret]), SITES=(SITES, sites)) == [
+        f"{at} E2: 节点数 of a classified private network is recorded; remove the details",
+        f"{at} F2: 网段 of a classified private network is recorded; remove the details",
+        f"{at} G2: 运营商 of a classified private network is recorded; remove the details",
+        f"{at} H2: a classified private network goes elsewhere than to the internal network; write 内网, or nothing",
+        "census.xlsx, sheet F3 节点, cell A2: a site of a classified private network is recorded; remove the row",
+    ]
+    for target in ("内网", None):
+        stub = [*secret[:4], None, None, None, target]
+        census = census_of(tmp_path, F1=(F1, []), F3=(titles, [stub]), SITES=(SITES, []))
+        network, _ = census.networks["JC-NET"]
+        assert (network.classified, network.prefixes, network.target) == (True, (), "internal_stub")
+
+
 def test_an_undecided_classification_is_unknown_never_no(tmp_path: Path) -> None:
     networks = [["CZ-NET", "财政专网", OFFICE, "待定", None, "10.8.1.0/24"]]
     census = census_of(tmp_path, F1=(F1, []), F3=(F3, networks))

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 
+from orchestrator.intake.workbook.forms import NETWORKS
 from orchestrator.intake.workbook.notes import Notes, Register, build
 from orchestrator.intake.workbook.tables import Row
 from orchestrator.model.census import InternetEgress, PrivateNetwork, PrivateSite
 
 _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))  # RFC 1918
+_STUB = "internal_stub"
 _NETWORK = ("code", "name", "classified", "sensitivity", "sites", "prefixes", "routing", "target")
 _SITE = ("network", "site", "device", "prefix", "needs_common_zone", "fixed_addresses")
 _EGRESS = ("code", "level", "device", "interface", "link", "public_prefixes", "shared_platform", "log_months")
@@ -20,7 +22,8 @@ def read_networks(rows: list[Row], register: Register, notes: Notes) -> dict[str
         owner = register.code(row, notes)
         if owner is None or any(name not in row.values for name in ("code", "name")):
             continue
-        network = build(PrivateNetwork, {"organisation": owner, **_pick(row, _NETWORK)}, row, notes)
+        values = _stub(row, notes) if row.values.get("classified") else _pick(row, _NETWORK)
+        network = build(PrivateNetwork, {"organisation": owner, **values}, row, notes)
         if network and _first(network.code, row, networks, notes):
             networks[network.code] = (network, row)
             if network.classified is None:
@@ -31,6 +34,18 @@ def read_networks(rows: list[Row], register: Register, notes: Notes) -> dict[str
                     "unknown",
                 )
     return networks
+
+
+def _stub(row: Row, notes: Notes) -> dict[str, object]:
+    """A classified network: its place is the internal network, and nothing else of it is recorded (R1)."""
+    for column in NETWORKS.columns:
+        if column.field in row.values and not column.kept and column.field != "target":
+            what = f"{column.titles[0]} of a classified private network is recorded"
+            notes.fault(row.where(column.field), what, "remove the details")
+    if row.values.get("target", _STUB) != _STUB:
+        what = "a classified private network goes elsewhere than to the internal network"
+        notes.fault(row.where("target"), what, "write 内网, or nothing")
+    return {**_pick(row, ("code", "name", "classified")), "target": _STUB}
 
 
 def read_sites(
@@ -47,6 +62,9 @@ def read_sites(
                 f"the private network {row.values['network']!r} is not in form F3",
                 "add it to F3 or correct the code",
             )
+            continue
+        if networks[row.values["network"]][0].classified:
+            notes.fault(row.where(), "a site of a classified private network is recorded", "remove the row")
             continue
         site = build(PrivateSite, _pick(row, _SITE), row, notes)
         if site and _first(site.key, row, sites, notes):
