@@ -360,7 +360,15 @@ def test_no_sheet_column_or_row_with_values_goes_unread_without_a_word(tmp_path:
             "put the rows into one sheet, or begin the name of what shall not be read otherwise"
         )
     ]
-    assert census_of(tmp_path, F1=(F1, [row]), F10=(F1, [row])).systems.keys() == {"C-1"}
+    assert findings_of(tmp_path, F1=(F1, [row]), F10=(F1, [row]), 填表说明=(F1, []), 空=((), [])) == [
+        (
+            "census unknown: census.xlsx, sheet F10: the sheet is of no form and was not read; "
+            "begin its name with the form's, or ignore this"
+        )
+    ]
+    assert census_of(tmp_path).systems.keys() == {"C-1"}
+    set_cells(tmp_path / "census.xlsx", "空", XFD1048576="x")
+    assert [one.where.sheet for one in census_of(tmp_path).findings if one.where] == [None] * 3 + ["F10", "空"]
     for rows, said in (
         (
             [[*row, "C-9"]],

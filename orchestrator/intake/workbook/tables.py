@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -83,7 +84,9 @@ def read_tables(path: Path, name: str, forms: tuple[Form, ...]) -> dict[str, Tab
             ]
         ) from error
     try:
-        return {form.name: _sheet_table(book.worksheets, form, name) for form in forms}
+        tables = {form.name: _sheet_table(book.worksheets, form, name) for form in forms}
+        tables[forms[0].name].findings += [_unread(sheet, name) for sheet in _strangers(book.worksheets, forms)]
+        return tables
     finally:
         book.close()
 
@@ -120,6 +123,27 @@ def _sheet_table(sheets: Sequence[Worksheet], form: Form, source: str) -> Table:
     return Table(form, findings=[absent])
 
 
+def _strangers(sheets: Sequence[Worksheet], forms: tuple[Form, ...]) -> Iterator[Worksheet]:
+    """Sheets of no form that hold something and are no remarks by their name."""
+    for sheet in sheets:
+        title = folded(sheet.title)
+        known = title.startswith(_NOTES) or any(form.sheet.match(title) for form in forms)
+        if not known and (
+            _endless(sheet) or not all(map(is_blank, chain.from_iterable(sheet.iter_rows(values_only=True))))
+        ):
+            yield sheet
+
+
+def _endless(sheet: Worksheet) -> bool:
+    return sheet.max_row > _MOST_ROWS or sheet.max_column > _MOST_COLUMNS
+
+
+def _unread(sheet: Worksheet, source: str) -> Finding:
+    where = Where(source=source, sheet=sheet.title)
+    what, fix = "the sheet is of no form and was not read", "begin its name with the form's, or ignore this"
+    return Finding(subject="census", result="unknown", where=where, what=what, fix=fix)
+
+
 def _second(sheet: Worksheet, first: Worksheet, form: Form, source: str) -> Finding:
     """A sheet that would go unread, hidden or not."""
     where = Where(source=source, sheet=sheet.title)
@@ -129,7 +153,7 @@ def _second(sheet: Worksheet, first: Worksheet, form: Form, source: str) -> Find
 
 def _read_sheet(sheet: Worksheet, form: Form, source: str) -> Table:
     table = Table(form)
-    if sheet.max_row > _MOST_ROWS or sheet.max_column > _MOST_COLUMNS:
+    if _endless(sheet):
         stray = f"{get_column_letter(sheet.max_column)}{sheet.max_row}"
         where = Where(source=source, sheet=sheet.title, cell=stray)
         table.faults.append(
