@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator.intake.documents import Document, read_document
 from orchestrator.intake.faults import raise_all
 from orchestrator.model.finding import Finding
-from orchestrator.model.policy import Policy
+from orchestrator.model.policy import Flow, Policy
 from orchestrator.rules.registry import rules
 
 _NAMED_BY = {
@@ -18,6 +18,8 @@ _NAMED_BY = {
     "deadlines": "task",
 }
 _RULE_NAME = re.compile(r"R[1-9][0-9]?")
+_LINK = 30
+"""The prefix length of a link between two devices."""
 _DIVIDED = {"host", "organisation", "system", "zone", "workload", "service"}
 
 
@@ -31,6 +33,7 @@ def read_policy(path: Path) -> Policy:
             *_flow_faults(document, policy),
             *_people_faults(document, policy),
             *_calendar_faults(document, policy),
+            *_numbering_faults(document, policy),
             *_pool_faults(document, policy),
             *_rule_faults(document, policy),
         ]
@@ -66,8 +69,20 @@ def _flow_faults(document: Document, policy: Policy) -> Iterator[Finding]:
                     f"{flow.code} names the unknown zone {name!r}",
                     "add it under zones or correct its name",
                 )
-        if flow.protocol in ("tcp", "udp") and flow.port == 0:
-            yield document.fault(("flows", index), f"{flow.code} has no port", "add the destination port")
+        fault = _port_fault(flow)
+        if fault:
+            yield document.fault(("flows", index), *fault)
+
+
+def _port_fault(flow: Flow) -> tuple[str, str] | None:
+    """A flow is one service (R6): a protocol, and a port where the protocol has ports."""
+    if flow.protocol == "any":
+        return f"{flow.code} has no protocol of its own", "write tcp, udp or icmp, one flow for each"
+    if flow.protocol == "icmp" and flow.port:
+        return f"{flow.code} has a port, which icmp has not", "remove it, or write tcp or udp"
+    if flow.protocol != "icmp" and flow.port == 0:
+        return f"{flow.code} has no port", "add the destination port"
+    return None
 
 
 def _people_faults(document: Document, policy: Policy) -> Iterator[Finding]:
@@ -142,6 +157,21 @@ def _rule_faults(document: Document, policy: Policy) -> Iterator[Finding]:
             yield document.fault(
                 ("exceptions", index, "rule"), f"{grant.code} excuses from {grant.rule!r}", "write the rule as R17"
             )
+
+
+def _numbering_faults(document: Document, policy: Policy) -> Iterator[Finding]:
+    numbering = policy.numbering
+    if numbering.vlan_first > numbering.vlan_last:
+        what = f"VLANs from {numbering.vlan_first} to {numbering.vlan_last} are none"
+        yield document.fault(("numbering", "vlan_first"), what, "exchange vlan_first and vlan_last")
+    if numbering.overlay_pool.prefixlen > _LINK:
+        what = f"overlay_pool {numbering.overlay_pool} has no room for a link"
+        yield document.fault(("numbering", "overlay_pool"), what, f"write a prefix of {_LINK} or less")
+    names = [pool.name for pool in numbering.pools]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            at = ("numbering", "pools", index, "name")
+            yield document.fault(at, f"numbering has two pools {name!r}", "make them one, or name the other one")
 
 
 def _pool_faults(document: Document, policy: Policy) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from orchestrator.model.base import Noun, digest
-from orchestrator.model.network import Port, Protocol
+from orchestrator.model.network import Port, Protocol, VlanId
 
 ServiceDomain = Literal["public_service_domain", "administrative_service_domain"]
 
@@ -104,7 +104,7 @@ class Deadline(Noun):
     """A task's last month, counted from T0."""
 
     task: str
-    months: int
+    months: int = Field(ge=0, le=1200)
     source: str
 
 
@@ -119,11 +119,11 @@ class Pool(Noun):
 class Numbering(Noun):
     """Where design takes names and numbers from."""
 
-    autonomous_system: int
-    route_target_base: int = 100
-    vlan_first: int = 2000
-    vlan_last: int = 2999
-    vni_first: int = 10100
+    autonomous_system: int = Field(ge=1, le=4294967295)
+    route_target_base: int = Field(default=100, ge=0, le=4294967295)
+    vlan_first: VlanId = 2000
+    vlan_last: VlanId = 2999
+    vni_first: int = Field(default=10100, ge=1, le=16777215)
     overlay_pool: IPv4Network = IPv4Network("169.254.64.0/20")
     pools: tuple[Pool, ...] = ()
 
@@ -169,8 +169,8 @@ class Policy(Noun):
     approvals: Approvals = Approvals()
     rules: tuple[str, ...] = ()  # rule names in force; empty means all
     internet_free_domains: tuple[ServiceDomain, ...] = ("administrative_service_domain",)
-    observation_days: int = Field(default=7, ge=0)
-    trial_days: int = Field(default=30, ge=0)
+    observation_days: int = Field(default=7, ge=0, le=3650)
+    trial_days: int = Field(default=30, ge=0, le=3650)
 
     @cached_property
     def digest(self) -> str:

@@ -4,13 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import ProjectError
 from orchestrator.intake.documents import parse_document
-from orchestrator.intake.example import write_example
 from orchestrator.intake.faults import FaultyInputError
 from orchestrator.intake.policy import read_policy
-from orchestrator.intake.project import Project
-from orchestrator.model.lock import Lock
 from orchestrator.rules.registry import rules_in_force
 from tests.intake.books import district_copy, reading_of
 
@@ -141,6 +137,74 @@ def test_a_window_is_what_is_written_quoted_or_not(tmp_path: Path) -> None:
     edited(folder, "policy.yaml", ('start: "22:00", end: "05:00"', "start: 22:00, end: 05:00:30"))
     window = read_policy(folder / "policy.yaml").windows[0]
     assert (window.start, window.end) == (time(22, 0), time(5, 0, 30))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (
+            "vlan_first: 2000",
+            "vlan_first: 3000",
+            "VLANs from 3000 to 2999 are none; exchange vlan_first and vlan_last",
+        ),
+        (
+            "vlan_last: 2999",
+            "vlan_last: 4999",
+            "'vlan_last' is 4999: input should be less than or equal to 4094; correct the value",
+        ),
+        (
+            "autonomous_system: 65000",
+            "autonomous_system: -1",
+            "'autonomous_system' is -1: input should be greater than or equal to 1; correct the value",
+        ),
+        (
+            "vni_first: 10100",
+            "vni_first: 99999999",
+            "'vni_first' is 99999999: input should be less than or equal to 16777215; correct the value",
+        ),
+        (
+            "route_target_base: 100",
+            "route_target_base: -5",
+            "'route_target_base' is -5: input should be greater than or equal to 0; correct the value",
+        ),
+        (
+            "overlay_pool: 169.254.64.0/20",
+            "overlay_pool: 169.254.64.0/31",
+            "overlay_pool 169.254.64.0/31 has no room for a link; write a prefix of 30 or less",
+        ),
+        (
+            "- {name: tenants, prefix: 198.18.136.0/21",
+            "- {name: sites, prefix: 198.18.136.0/21",
+            "numbering has two pools 'sites'; make them one, or name the other one",
+        ),
+        (
+            "trial_days: 30",
+            "trial_days: 99999999999",
+            "'trial_days' is 99999999999: input should be less than or equal to 3650; correct the value",
+        ),
+        (
+            "task: mail_unified, months: 3",
+            "task: mail_unified, months: -99999",
+            "'months' is -99999: input should be greater than or equal to 0; correct the value",
+        ),
+        (
+            'destination: "host:citizen", port: 443',
+            'destination: "host:citizen", protocol: any',
+            "F-005 has no protocol of its own; write tcp, udp or icmp, one flow for each",
+        ),
+        (
+            'destination: "host:citizen", port: 443',
+            'destination: "host:citizen", protocol: icmp, port: 443',
+            "F-005 has a port, which icmp has not; remove it, or write tcp or udp",
+        ),
+    ],
+)
+def test_numbers_and_flows_that_no_box_can_carry_are_faults_before_any_design(
+    tmp_path: Path, old: str, new: str, fault: str
+) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "policy.yaml", (old, new))
+    assert faults_of(folder) == [f"policy.yaml:N: {fault}"]
 
 
 def test_rules_that_the_policy_names_are_in_force_and_no_others(tmp_path: Path) -> None:
@@ -292,56 +356,3 @@ def test_values_that_yaml_1_1_would_twist_stay_as_typed() -> None:
         "quoted": "5",
         "rate": 0.5,
     }
-
-
-def test_a_folder_without_a_project_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError) as caught:
-        Project.open(tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path}: no onefold.yaml here: use -C DIR, or make a project with 'onefold init {tmp_path}'"
-    )
-
-
-def test_a_project_file_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "onefold.yaml").write_text("name: x\npolicy: ../policy.yaml\ncensus: c.xls\ncensor: 1\n", "utf-8")
-    with pytest.raises(FaultyInputError) as caught:
-        Project.open(tmp_path)
-    assert str(caught.value) == (
-        "onefold.yaml:2: 'policy' leads out of the project folder; use a path below the folder"
-    )
-
-
-def test_the_lock_is_written_whole_and_read_back(tmp_path: Path) -> None:
-    project = Project.open(district_copy(tmp_path))
-    assert project.read_lock() == Lock() or project.read_lock().allocations
-    lock = Lock(allocations={"vlan/cz": "2010", "prefix/cz-2": "198.18.32.0/24"})
-    project.write_lock(lock)
-    assert project.read_lock() == lock
-    project.path(project.lock).write_text('{"vlan/cz": 1', "utf-8")
-    with pytest.raises(ProjectError, match=r"onefold\.lock: not a lock file"):
-        project.read_lock()
-
-
-def test_the_example_is_a_valid_project_without_findings(tmp_path: Path) -> None:
-    write_example(tmp_path / "new")
-    reading = reading_of(tmp_path / "new")
-    assert [str(finding) for finding in reading.findings] == []
-    assert reading.unparsed == ()
-    assert set(reading.estate.systems) == {"990102-XX-0001"}
-    with pytest.raises(ProjectError, match="a project is here already"):
-        write_example(tmp_path / "new")
-
-
-@pytest.mark.parametrize("name", ["census.xlsx", "policy.yaml", "configs/r1/frr.conf"])
-def test_the_example_never_takes_the_place_of_a_file_that_is_there(tmp_path: Path, name: str) -> None:
-    mine = tmp_path / name
-    mine.parent.mkdir(parents=True, exist_ok=True)
-    mine.write_text("a month of work", encoding="utf-8")
-    with pytest.raises(ProjectError) as caught:
-        write_example(tmp_path)
-    assert str(caught.value) == f"{tmp_path}: {name} is here already: choose another folder, or move it away"
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
-    assert mine.read_text(encoding="utf-8") == "a month of work"
-    mine.unlink()
-    write_example(tmp_path)
-    assert set(reading_of(tmp_path).estate.systems) == {"990102-XX-0001"}
