@@ -1,7 +1,7 @@
 """What two sources say differently about one thing, and what one source names that no other knows: Findings."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from orchestrator.intake.devices import Configurations
@@ -9,11 +9,11 @@ from orchestrator.intake.join import Joined, row_name
 from orchestrator.intake.topology import Topology
 from orchestrator.intake.workbook.census import Census
 from orchestrator.intake.workbook.tables import Row
-from orchestrator.model.census import InternetEgress, PrivateNetwork, Workload
+from orchestrator.model.census import InternetEgress, PrivateNetwork, PrivateSite, Workload
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding, Result, Where
-from orchestrator.model.network import Host, Interface, Link
-from orchestrator.model.policy import Flow, Policy
+from orchestrator.model.network import Host, Interface, Link, Nat
+from orchestrator.model.policy import Policy
 
 _CABLELESS = ("lo", "Vlanif", "LoopBack", "vx-", "dummy")
 
@@ -37,8 +37,7 @@ def contradictions(
     yield from _ports(estate, joined)
     yield from _hosts(estate, joined)
     yield from _zones(estate, joined, topology, policy)
-    for flow in policy.flows:
-        yield from _flow(estate, flow, policy_name)
+    yield from _flows(estate, policy, policy_name)
     yield from _owners(estate, policy, policy_name)
 
 
@@ -52,16 +51,19 @@ def _place(joined: Joined, link: Link) -> Where:
 
 def _lines(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding]:
     """F3's circuit columns against the leased lines of the cabling; and its prefixes against those of its sites."""
+    sites: dict[str, list[PrivateSite]] = {}
+    for site in estate.private_sites.values():
+        sites.setdefault(site.network, []).append(site)
+    ending: dict[str, list[Link]] = {}
+    for link in estate.links.values():
+        for node in {link.a_node, link.b_node} if link.kind == "leased_line" else ():
+            ending.setdefault(node, []).append(link)
     for code, (network, row) in census.networks.items():
-        devices = {site.device for site in estate.private_sites.values() if site.network == code}
-        lines = [
-            link
-            for link in estate.links.values()
-            if link.kind == "leased_line" and {link.a_node, link.b_node} & devices
-        ]
+        ours = sites.get(code, [])
+        lines = {link.key: link for device in {site.device for site in ours} for link in ending.get(device, [])}
         if lines:
-            yield from _circuit(row, lines, joined)
-        yield from _site_prefixes(estate, network, row)
+            yield from _circuit(row, [lines[name] for name in sorted(lines)], joined)
+        yield from _site_prefixes(network, {site.prefix for site in ours}, row)
 
 
 def _circuit(row: Row, lines: list[Link], joined: Joined) -> Iterator[Finding]:
@@ -83,8 +85,7 @@ def _circuit(row: Row, lines: list[Link], joined: Joined) -> Iterator[Finding]:
             )
 
 
-def _site_prefixes(estate: Estate, network: PrivateNetwork, row: Row) -> Iterator[Finding]:
-    there = {site.prefix for site in estate.private_sites.values() if site.network == network.code}
+def _site_prefixes(network: PrivateNetwork, there: set[IPv4Network], row: Row) -> Iterator[Finding]:
     for prefix in sorted(set(network.prefixes) ^ there):
         what = "has no site" if prefix in network.prefixes else "is at a site and missing here"
         yield _finding("census", row.where("prefixes"), f"{prefix} of {network.code} {what}", "complete the list")
@@ -101,6 +102,9 @@ def _used_addresses(estate: Estate, census: Census) -> Iterator[Finding]:
 
 
 def _egresses(estate: Estate, joined: Joined, census: Census) -> Iterator[Finding]:
+    nats: dict[tuple[str, str], list[Nat]] = {}
+    for nat in estate.nats.values():
+        nats.setdefault((nat.device, nat.interface), []).append(nat)
     for egress, row in census.egresses.values():
         link = estate.links.get(egress.link)
         if link is None or (egress.device, egress.interface) not in _ends(link):
@@ -113,13 +117,12 @@ def _egresses(estate: Estate, joined: Joined, census: Census) -> Iterator[Findin
             )
         else:
             yield from _circuit(row, [link], joined)
-        yield from _public_addresses(estate, joined, egress, row)
+        yield from _public_addresses(nats.get((egress.device, egress.interface), []), joined, egress, row)
 
 
-def _public_addresses(estate: Estate, joined: Joined, egress: InternetEgress, row: Row) -> Iterator[Finding]:
-    for nat in estate.nats.values():
-        here = nat.device == egress.device and nat.interface == egress.interface
-        if here and not any(nat.outside.subnet_of(prefix) for prefix in egress.public_prefixes):
+def _public_addresses(nats: list[Nat], joined: Joined, egress: InternetEgress, row: Row) -> Iterator[Finding]:
+    for nat in nats:
+        if not any(nat.outside.subnet_of(prefix) for prefix in egress.public_prefixes):
             where = joined.facts[row_name(nat)].where
             yield _finding(
                 "census",
@@ -240,7 +243,7 @@ def _zones(estate: Estate, joined: Joined, topology: Topology, policy: Policy) -
             yield _finding("topology", where, f"the zone {zone!r} is not in the policy", "add it there or correct it")
 
 
-def _flow(estate: Estate, flow: Flow, policy_name: str) -> Iterator[Finding]:
+def _flows(estate: Estate, policy: Policy, policy_name: str) -> Iterator[Finding]:
     known = {
         "host": set(estate.hosts),
         "organisation": set(estate.organisations),
@@ -248,13 +251,14 @@ def _flow(estate: Estate, flow: Flow, policy_name: str) -> Iterator[Finding]:
         "workload": {f"{workload.system}/{workload.name}" for workload in estate.workloads.values()},
         "service": {name.fqdn for name in estate.service_names.values()},
     }
-    where = Where(source=policy_name, item=f"flow {flow.code}")
-    for end in (flow.source, flow.destination):
-        kind, _, name = end.partition(":")
-        if kind in known and name not in known[kind]:
-            yield _finding("policy", where, f"the {kind} {name!r} is not known", "add or correct it", "unknown")
-    if flow.gateway and flow.gateway not in estate.devices:
-        yield _finding("policy", where, f"the gateway {flow.gateway!r} is not a device", "correct it", "unknown")
+    for flow in policy.flows:
+        where = Where(source=policy_name, item=f"flow {flow.code}")
+        for end in (flow.source, flow.destination):
+            kind, _, name = end.partition(":")
+            if kind in known and name not in known[kind]:
+                yield _finding("policy", where, f"the {kind} {name!r} is not known", "add or correct it", "unknown")
+        if flow.gateway and flow.gateway not in estate.devices:
+            yield _finding("policy", where, f"the gateway {flow.gateway!r} is not a device", "correct it", "unknown")
 
 
 def _owners(estate: Estate, policy: Policy, policy_name: str) -> Iterator[Finding]:

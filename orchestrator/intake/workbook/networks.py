@@ -1,5 +1,6 @@
 """Forms F3 and F4: rows to private networks, their sites and Internet egresses."""
 
+from collections import Counter
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 
@@ -69,12 +70,12 @@ def read_sites(
         site = build(PrivateSite, _pick(row, _SITE), row, notes)
         if site and _first(site.key, row, sites, notes):
             sites[site.key] = (site, row)
+    there = Counter(site.network for site, _ in sites.values())
     for code, (network, row) in networks.items():
-        there = sum(site.network == code for site, _ in sites.values())
-        if network.sites is not None and network.sites != there:
+        if network.sites is not None and network.sites != there[code]:
             notes.finding(
                 row.where("sites"),
-                f"{network.sites} sites claimed, the sheet of sites has {there}",
+                f"{network.sites} sites claimed, the sheet of sites has {there[code]}",
                 "correct the number or complete the sheet of sites",
             )
     return sites
