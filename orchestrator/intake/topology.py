@@ -164,7 +164,9 @@ def _zone_faults(document: Document, zones: Zones, devices: set[str]) -> Iterato
     for index, segment in enumerate(zones.segments):
         for number, port in enumerate(segment.ports):
             at = ("zones", "segments", index, "ports", number)
-            if _end(port)[0] not in devices:
+            if not _end(port)[1] or " " in port:
+                yield document.fault(at, f"{port!r} is no port of a device", "write it as device:port")
+            elif _end(port)[0] not in devices:
                 yield document.fault(at, f"the device of {port!r} is not known", "add it under devices or correct it")
             zone = zone_of.setdefault(port, segment.zone)
             if zone != segment.zone:

@@ -276,6 +276,13 @@ def test_a_port_in_two_zones_is_a_fault_in_either_order(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("port", ["pe1", "pe1:", "pe1:lan pub"])
+def test_a_segment_names_a_device_and_its_port(tmp_path: Path, port: str) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "topology.yaml", ('ports: ["pe1:lan-pub"]', f'ports: ["{port}"]'))
+    assert faults_of(folder) == [f"topology.yaml:N: {port!r} is no port of a device; write it as device:port"]
+
+
 def test_a_port_told_twice_for_one_zone_is_in_that_zone(tmp_path: Path) -> None:
     folder = district_copy(tmp_path)
     edited(folder, "topology.yaml", ('ports: ["pe1:lan-pub"]', 'ports: ["pe1:lan-pub", "pe1:lan-pub"]'))
