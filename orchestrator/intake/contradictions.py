@@ -241,6 +241,21 @@ def _zones(estate: Estate, joined: Joined, topology: Topology, policy: Policy) -
     for zone, where in named:
         if zone not in policy.zone_of:
             yield _finding("topology", where, f"the zone {zone!r} is not in the policy", "add it there or correct it")
+    yield from _reached(estate, joined, topology)
+
+
+def _reached(estate: Estate, joined: Joined, topology: Topology) -> Iterator[Finding]:
+    """Zones that come to lie nowhere by a slip in a name: rules would be asked of less than there is."""
+    there = {(interface.device, interface.name) for interface in estate.interfaces.values()}
+    for (device, port), zone in topology.port_zones.items():
+        if (device, port) not in there:
+            what = f"no configuration has the port {device}:{port}: what lies in zone {zone} is not whole"
+            where = topology.places[f"{device}:{port}"]
+            yield _finding("topology", where, what, "correct it, or export the device", "unknown")
+    for vrf in estate.vrfs.values():
+        if not vrf.zone:
+            what, where = f"the zone of VRF {vrf.name} of {vrf.device} is not told", joined.facts[row_name(vrf)].where
+            yield _finding("topology", where, what, "name it in topology.yaml under zones, vrfs", "unknown")
 
 
 def _flows(estate: Estate, policy: Policy, policy_name: str) -> Iterator[Finding]:

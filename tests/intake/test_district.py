@@ -6,7 +6,7 @@ import pytest
 from network_models import district
 from network_models.write_district import FOLDER, main
 from orchestrator.intake.project import Project
-from orchestrator.intake.read import read
+from orchestrator.intake.read import Reading, read
 from orchestrator.intake.workbook.cells import is_blank
 from orchestrator.model.cloud import Tenant
 from orchestrator.model.estate import Estate, difference
@@ -157,6 +157,37 @@ def test_what_the_topology_does_not_say_of_a_line_contradicts_no_claim(tmp_path:
     path.write_text(text.replace(left_out, ""), "utf-8")
     found = [one.what for one in reading_of(folder).findings if "cz-line" in one.what]
     assert found == ([] if "megabits" in left_out else said)
+
+
+def test_a_zone_that_reaches_no_port_and_a_vrf_without_zone_are_found(tmp_path: Path) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "topology.yaml"
+    text = path.read_text("utf-8")
+    for old, new in (
+        ('ports: ["pe1:lan-adm", "ce1:lan0"]', 'ports: ["pe1:lan-admin", "ce1:lan0"]'),
+        ("    adm: common-adm\n", "    admin: common-adm\n"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
+    line = text[: text.index("pe1:lan-admin")].count("\n") + 1
+    reading = reading_of(folder)
+    assert {reading.estate.vrfs[f"{pe}/adm"].zone for pe in ("pe1", "pe2")} == {""}
+    assert [str(one) for one in reading.findings if one.subject == "topology"] == [
+        (
+            f"topology unknown: topology.yaml:{line}: no configuration has the port pe1:lan-admin: what lies in zone "
+            "common-adm is not whole; correct it, or export the device"
+        ),
+        *(
+            f"topology unknown: {reading_place(reading, f'vrfs[{pe}/adm]')}: the zone of VRF adm of {pe} is not told; "
+            "name it in topology.yaml under zones, vrfs"
+            for pe in ("pe1", "pe2")
+        ),
+    ]
+
+
+def reading_place(reading: Reading, row: str) -> str:
+    return next(str(fact.where) for fact in reading.facts if fact.row == row)
 
 
 @pytest.mark.parametrize(
