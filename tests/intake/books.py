@@ -2,15 +2,22 @@
 
 import shutil
 from collections.abc import Iterable, Sequence
+from datetime import date
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+import pytest
 from openpyxl import Workbook, load_workbook
 
+from network_models import district
 from network_models.write_district import FOLDER
+from orchestrator.intake.faults import FaultyInputError
 from orchestrator.intake.project import Project
 from orchestrator.intake.read import Reading, read
+from orchestrator.intake.workbook.census import Census, read_census
 
+OFFICE = "望潮区财政局"
 F1 = ("系统编码", "系统名称", "主管部门", "是否涉密")
 F3 = ("专网编码", "专网名称", "主管部门", "是否涉密", "节点数", "网段")
 SITES = ("专网编码", "节点", "接入设备", "网段")
@@ -48,3 +55,23 @@ def set_cells(path: Path, sheet: str, **cells: Any) -> None:
     for cell, value in cells.items():
         book[sheet][cell] = value
     book.save(path)
+
+
+def census_of(path: Path, **sheets: Sheet) -> Census:
+    """The workbook of these sheets as read (without any: the one that is there), against the district's departments."""
+    written = write_book(path / "census.xlsx", **sheets) if sheets else path / "census.xlsx"
+    organisations = district.now().organisations
+    return read_census(written, "census.xlsx", organisations, IPv4Network("198.18.0.0/15"), date(2018, 1, 8))
+
+
+def faults_of(path: Path, **sheets: Sheet) -> list[str]:
+    """The lines of all faults."""
+    with pytest.raises(FaultyInputError) as caught:
+        census_of(path, **sheets)
+    return str(caught.value).splitlines()
+
+
+def findings_of(path: Path, **sheets: Sheet) -> list[str]:
+    """The findings as lines, those about forms that are not there left out."""
+    missing = "there is no sheet for form"
+    return [str(one) for one in census_of(path, **sheets).findings if missing not in one.what]

@@ -8,28 +8,20 @@ from openpyxl.worksheet.formula import ArrayFormula
 
 from network_models import district
 from orchestrator.intake.faults import FaultyInputError
-from orchestrator.intake.workbook.census import Census, read_census
+from orchestrator.intake.workbook.census import read_census
 from orchestrator.model.census import Organisation
-from tests.intake.books import F1, F3, F4, SITES, Sheet, district_copy, reading_of, set_cells, write_book
-
-OFFICE = "望潮区财政局"
-
-
-def census_of(path: Path, **sheets: Sheet) -> Census:
-    written = write_book(path / "census.xlsx", **sheets) if sheets else path / "census.xlsx"
-    organisations = district.now().organisations
-    return read_census(written, "census.xlsx", organisations, IPv4Network("198.18.0.0/15"), date(2018, 1, 8))
-
-
-def faults_of(path: Path, **sheets: Sheet) -> list[str]:
-    with pytest.raises(FaultyInputError) as caught:
-        census_of(path, **sheets)
-    return str(caught.value).splitlines()
-
-
-def findings_of(path: Path, **sheets: Sheet) -> list[str]:
-    missing = "there is no sheet for form"
-    return [str(one) for one in census_of(path, **sheets).findings if missing not in one.what]
+from tests.intake.books import (
+    F1,
+    F4,
+    OFFICE,
+    census_of,
+    district_copy,
+    faults_of,
+    findings_of,
+    reading_of,
+    set_cells,
+    write_book,
+)
 
 
 def test_a_bad_workbook_gives_one_line_per_fault_and_nothing_is_imported(tmp_path: Path) -> None:
@@ -201,51 +193,6 @@ def test_none_is_an_answer_and_no_name_of_a_group_a_domain_or_a_system(tmp_path:
     }
     assert [one for one in census.findings if "there is no sheet" not in one.what] == []
     assert {one.filled for one in census.completeness if one.column in titles[4:]} == {3}
-
-
-def test_a_count_of_sites_that_the_sheet_of_sites_contradicts_is_found(tmp_path: Path) -> None:
-    networks = [["CZ-NET", "财政专网", OFFICE, "否", 3, "10.8.1.0/24"]]
-    sites = [["CZ-NET", "cz-1", "cz1", "10.8.1.0/24"]]
-    assert findings_of(tmp_path, F1=(F1, []), F3=(F3, networks), SITES=(SITES, sites)) == [
-        (
-            "census fail: census.xlsx, sheet F3, cell E2: 3 sites claimed, the sheet of sites has 1; "
-            "correct the number or complete the sheet of sites"
-        )
-    ]
-
-
-def test_a_classified_private_network_is_a_stub(tmp_path: Path) -> None:
-    titles = (*F3, "运营商", "整合去向")
-    secret = ["JC-NET", "检察专网", OFFICE, "是", 1, "10.9.1.0/24", "澜海电信", "行政服务域"]
-    sites = [["JC-NET", "jc-1", "cz1", "10.9.1.0/24"]]
-    at = "census.xlsx, sheet F3, cell"
-    assert faults_of(tmp_path, F1=(F1, []), F3=(titles, [secret]), SITES=(SITES, sites)) == [
-        f"{at} E2: 节点数 of a classified private network is recorded; remove the details",
-        f"{at} F2: 网段 of a classified private network is recorded; remove the details",
-        f"{at} G2: 运营商 of a classified private network is recorded; remove the details",
-        f"{at} H2: a classified private network goes elsewhere than to the internal network; write 内网, or nothing",
-        "census.xlsx, sheet F3 节点, cell A2: a site of a classified private network is recorded; remove the row",
-    ]
-    for target in ("内网", None):
-        stub = [*secret[:4], None, None, None, target]
-        census = census_of(tmp_path, F1=(F1, []), F3=(titles, [stub]), SITES=(SITES, []))
-        network, _ = census.networks["JC-NET"]
-        assert (network.classified, network.prefixes, network.target) == (True, (), "internal_stub")
-
-
-def test_an_undecided_classification_is_unknown_never_no(tmp_path: Path) -> None:
-    networks = [["CZ-NET", "财政专网", OFFICE, "待定", None, "10.8.1.0/24"]]
-    census = census_of(tmp_path, F1=(F1, []), F3=(F3, networks))
-    assert census.networks["CZ-NET"][0].classified is None
-    assert [one.result for one in census.findings if one.where and one.where.cell == "D2"] == ["unknown"]
-
-
-def test_logs_kept_too_short_are_found(tmp_path: Path) -> None:
-    egresses = [["E-1", OFFICE, "县", "203.0.113.64-79", "mz1", "inet0", "mz-inet", "3个月"]]
-    assert findings_of(tmp_path, F1=(F1, []), F4=(F4, egresses)) == [
-        "census fail: census.xlsx, sheet F4, cell H2: logs are kept 3 months, the law asks for 6; extend the retention"
-    ]
-    assert census_of(tmp_path).egresses["E-1"][0].public_prefixes == (IPv4Network("203.0.113.64/28"),)
 
 
 def test_a_workbook_without_the_form_or_without_titles_is_a_fault(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def read_sites(
         site = build(PrivateSite, _pick(row, _SITE), row, notes)
         if site and _first(site.key, row, sites, notes):
             sites[site.key] = (site, row)
+            _unanswered(site, row, notes)
     there = Counter(site.network for site, _ in sites.values())
     for code, (network, row) in networks.items():
         if network.sites is not None and network.sites != there[code]:
@@ -79,6 +80,16 @@ def read_sites(
                 "correct the number or complete the sheet of sites",
             )
     return sites
+
+
+def _unanswered(site: PrivateSite, row: Row, notes: Notes) -> None:
+    """Empty is unknown: what the site is taken for without an answer is said."""
+    if "needs_common_zone" not in row.values:
+        what = f"whether site {site.site} needs the common zone is unknown: it counts as no"
+        notes.finding(row.where("needs_common_zone"), what, "write 是 or 否", "unknown")
+    if site.needs_common_zone and "fixed_addresses" not in row.values:
+        what = f"whether addresses of site {site.site} may change is unknown: they count as free to"
+        notes.finding(row.where("fixed_addresses"), what, "write 是 or 否", "unknown")
 
 
 def read_egresses(
@@ -105,6 +116,9 @@ def _judge(egress: InternetEgress, row: Row, pool: IPv4Network, notes: Notes) ->
                 f"{prefix} is not a public address",
                 "write the addresses the carrier assigned",
             )
+    if "shared_platform" not in row.values:
+        what = f"whether {egress.code} is the shared platform is unknown: it counts as a department's own exit"
+        notes.finding(row.where("shared_platform"), what, "write 是 or 否", "unknown")
     if egress.log_months is None:
         notes.finding(row.where("log_months"), "how long logs are kept is unknown", "ask for it", "unknown")
     elif egress.log_months < 6:  # Cybersecurity Law of 2017, article 21 (3)
