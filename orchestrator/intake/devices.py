@@ -63,7 +63,7 @@ def _texts(folder: Path, name: str, devices: Iterable[Device]) -> tuple[dict[str
         there = texts.setdefault(device.name, {})
         for path in sorted((folder / device.name).glob("*")):
             try:
-                there[path.name] = path.read_text(encoding="utf-8")
+                there[path.name] = path.read_text(encoding="utf-8-sig")  # some editors put a mark first
             except (OSError, UnicodeDecodeError) as error:
                 where = Where(source=f"{name}/{device.name}/{path.name}")
                 faults.append(fault("configurations", where, f"cannot be read as text ({error})", "export it as UTF-8"))

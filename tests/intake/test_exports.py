@@ -60,3 +60,11 @@ def test_an_export_without_a_line_is_no_device_without_a_filter(tmp_path: Path) 
     for empty in ("", "\n", "# forward filter and address translation of mz1\n"):
         found = exported(tmp_path, "mz1", {**texts, "nftables.conf": empty})
         assert [line.text for line in found.unparsed] == ["absent: the end of the file (any line)"]
+
+
+def test_an_export_with_a_byte_order_mark_is_read_like_one_without(tmp_path: Path) -> None:
+    for device in DEVICES:
+        texts = render_device(ESTATE, device)
+        plain = exported(tmp_path, device, texts)
+        assert exported(tmp_path, device, {file: f"\ufeff{text}" for file, text in texts.items()}) == plain
+        assert plain.unparsed == ()
