@@ -186,7 +186,8 @@ def _ends(link: Link) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _ports(estate: Estate, joined: Joined) -> Iterator[Finding]:
-    cables = {end: link for link in estate.links.values() for end in _ends(link)}
+    links = sorted(estate.links.values(), key=lambda link: link.state != "released")  # a port may have had another
+    cables = {end: link for link in links for end in _ends(link)}
     for interface in estate.interfaces.values():
         where = joined.facts[row_name(interface)].where
         cable = cables.get((interface.device, interface.name))

@@ -138,6 +138,17 @@ def test_a_spare_cable_under_an_addressed_port_is_found(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("at", ["  - {name: cz-line,", "  - {name: cz-fibre,"], ids=["before", "after"])
+def test_a_released_cable_gives_way_to_the_one_that_took_its_port(tmp_path: Path, at: str) -> None:
+    folder = district_copy(tmp_path)
+    path = folder / "topology.yaml"
+    text = path.read_text("utf-8")
+    assert text.count(at) == 1
+    old = '  - {name: cz-old, a: "cz1:wan2", b: "cz2:wan1", kind: fibre, state: released}\n'
+    path.write_text(text.replace(at, old + at), "utf-8")
+    assert [one.what for one in reading_of(folder).findings if "cz-old" in one.what] == []
+
+
 def test_a_flow_that_names_nobody_is_found(tmp_path: Path) -> None:
     folder = district_copy(tmp_path)
     path = folder / "policy.yaml"
