@@ -31,9 +31,8 @@ class Crew:
         self._direction = direction
         self._options = options
         self._progress = progress
-        self._events = journal.events(run.name)
         self._state = journal.steps(run.name)
-        self._unchecked = unchecked(self._events)
+        self._unchecked = unchecked(journal.events(run.name))
         self._lock = threading.Lock()
         self.estate = run.start
         for name in self.finished():
@@ -108,7 +107,7 @@ class Crew:
         self, step: Step, edits: tuple[Any, ...], ends_as: Literal["done", "undone"], direction: Direction
     ) -> None:
         resuming = self.is_open(step.name)
-        notes = StepNotes(self._journal, self.run.name, step.name, direction, self._events)
+        notes = StepNotes(self._journal, self.run.name, step.name, direction)
         with self._lock:
             before = self.estate
             if ends_as == "undone" and not self.is_done(step.name):
@@ -147,32 +146,15 @@ def unchecked(events: Sequence[Event]) -> set[str]:
 class StepNotes:
     """The journal of one step, as `hands` needs it."""
 
-    def __init__(self, journal: Journal, run: str, step: str, direction: Direction, earlier: Sequence[Event]) -> None:
-        """`earlier`: the run's events before this try."""
+    def __init__(self, journal: Journal, run: str, step: str, direction: Direction) -> None:
+        """Read what earlier tries of this step have begun, in both directions and in this process, too."""
         self._journal, self._run, self._step, self._direction = journal, run, step, direction
-        self._earlier = _last_try(step, direction, earlier)
+        self._begun = {event.part: event.direction for event in journal.events(run, step=step) if event.part}
 
-    def begun(self, part: str) -> bool:
-        """Whether the try that was cut off had begun this part."""
-        return part in self._earlier
-
-    def finished(self, part: str) -> bool:
-        """Whether the try that was cut off had finished this part."""
-        return self._earlier.get(part) == "done"
+    def begun_last(self, part: str) -> str:
+        """The direction in which this part was begun last, by whichever try of the step; "" when it never was."""
+        return self._begun.get(part, "")
 
     def write(self, part: str, state: Any, detail: dict[str, Any]) -> None:
         """Put an event on disk. Raises JournalError."""
         self._journal.record(self._run, state, step=self._step, part=part, direction=self._direction, detail=detail)
-
-
-def _last_try(step: str, direction: Direction, events: Sequence[Event]) -> dict[str, str]:
-    """Part -> last state, over all tries since the step last stood or was taken back."""
-    parts: dict[str, str] = {}
-    for event in events:
-        if event.step != step:
-            continue
-        if event.direction != direction or (not event.part and event.state in ("done", "undone")):
-            parts = {}
-        elif event.part:
-            parts[event.part] = event.state
-    return parts

@@ -42,11 +42,8 @@ class Carrier(Protocol):
 class Notes(Protocol):
     """The journal of one step."""
 
-    def begun(self, part: str) -> bool:
-        """Whether an earlier try has begun this part (in this direction)."""
-
-    def finished(self, part: str) -> bool:
-        """Whether an earlier try has finished this part (in this direction)."""
+    def begun_last(self, part: str) -> str:
+        """The direction in which this part was begun last, by whichever try of the step; "" when it never was."""
 
     def write(self, part: str, state: str, detail: dict[str, Any]) -> None:
         """Put an event on disk."""
@@ -103,7 +100,7 @@ class Hands:
         cutovers = [move for move in work if move.kind == "cutover"]
         yield from (self._simple(move, before, after) for move in work if move.kind in ("copy", "start"))
         for move in cutovers:
-            if not notes.begun(f"open:{move.workload}"):
+            if not _holds(move, notes, back):
                 yield Part(f"freeze:{move.workload}", partial(self.mover.freeze_and_sync, move, before))
         devices = self._devices(step, before, after)
         for name in devices[::-1] if back else devices:
@@ -171,3 +168,13 @@ class Hands:
     def _told(self, carrier: Carrier | None, verb: str, link: str) -> dict[str, Any]:
         getattr(carrier, verb)(link)
         return {verb: link}
+
+
+def _holds(move: Move, notes: Notes, back: bool) -> bool:
+    """Whether the place to which a cutover goes has every write already, so that nothing may be copied over it.
+
+    It has when it was the last to be opened. So has the old place on the way back when the new one never was: the step
+    stopped before its switch, and what the new place holds is an older copy, or half a one.
+    """
+    last = notes.begun_last(f"open:{move.workload}")
+    return back if not last else last == ("back" if back else "forward")

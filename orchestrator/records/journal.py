@@ -104,11 +104,13 @@ class Journal:
         _stop_here(event)
         return event
 
-    def events(self, run: str, direction: Direction | None = None) -> tuple[Event, ...]:
-        """All events of a run, in order. Raises JournalError."""
+    def events(self, run: str, direction: Direction | None = None, *, step: str | None = None) -> tuple[Event, ...]:
+        """All events of a run (in a direction, of a step), in order. Raises JournalError."""
         query = sa.select(_events).where(_events.c.run == run).order_by(_events.c.number)
         if direction:
             query = query.where(_events.c.direction == direction)
+        if step is not None:
+            query = query.where(_events.c.step == step)
         with self._reporting("read"), self._engine.connect() as connection:
             return tuple(Event.model_validate(dict(row._mapping)) for row in connection.execute(query))
 

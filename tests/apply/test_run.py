@@ -3,7 +3,7 @@
 The world here is a dictionary (a test aid); the real one is in tests/lab/test_district.py.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -227,15 +227,13 @@ def test_a_window_over_midnight_ends_on_the_next_day() -> None:
     assert opening(wave, window) == (datetime(2018, 1, 9, 22), datetime(2018, 1, 10, 5))
 
 
-def test_notes_know_only_the_try_that_was_cut_off(tmp_path: Path) -> None:
+def test_notes_know_which_way_a_part_was_begun_last(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.db")
-    for state, part in (("started", "freeze:a"), ("done", "freeze:a"), ("started", "open:a")):
-        journal.record("r", state, step="s", part=part)  # type: ignore[arg-type]  # all are event states
-    notes = StepNotes(journal, "r", "s", "forward", journal.events("r"))
-    assert notes.begun("open:a")
-    assert notes.finished("freeze:a")
-    assert not notes.finished("open:a")
+    assert StepNotes(journal, "r", "s", "forward").begun_last("open:a") == ""
+    for step, part, direction in (("s", "open:a", "forward"), ("other", "open:a", "back"), ("s", "freeze:a", "back")):
+        journal.record("r", "started", step=step, part=part, direction=direction)  # type: ignore[arg-type]  # both are
     journal.record("r", "done", step="s")
-    fresh = StepNotes(journal, "r", "s", "forward", journal.events("r"))
-    assert not fresh.begun("open:a")
-    assert datetime.now(UTC) >= journal.events("r")[-1].at
+    notes = StepNotes(journal, "r", "s", "back")
+    assert [notes.begun_last(part) for part in ("open:a", "freeze:a", "stop:a")] == ["forward", "back", ""]
+    notes.write("open:a", "started", {})
+    assert StepNotes(journal, "r", "s", "forward").begun_last("open:a") == "back"
