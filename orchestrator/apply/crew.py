@@ -89,9 +89,23 @@ class Crew:
             ) from error
 
     def _together(self, act: Callable[[Step], None], steps: Sequence[Step]) -> None:
+        stopped = threading.Event()
+
+        def unless_stopped(step: Step) -> None:
+            if stopped.is_set():
+                return
+            try:
+                act(step)
+            except BaseException:
+                stopped.set()
+                raise
+
         with ThreadPoolExecutor(self._options.workers) as pool:
-            futures = [pool.submit(act, step) for step in steps]
-            failures = [error for future in futures if (error := future.exception())]
+            futures = [pool.submit(unless_stopped, step) for step in steps]
+            try:
+                failures = [error for future in futures if (error := future.exception())]
+            finally:
+                stopped.set()  # an interrupt from the keyboard, too, begins nothing more
         if failures:
             raise failures[0]
 

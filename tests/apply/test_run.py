@@ -159,6 +159,21 @@ def test_a_failing_step_stops_the_run_and_says_what_stands(tmp_path: Path) -> No
     assert carry_on(run, policy(), world, NoProber(), records, OPTIONS).left == ()
 
 
+def test_no_step_of_a_batch_is_begun_after_one_has_failed(tmp_path: Path) -> None:
+    """Those that wait for a free hand stay undone; here there is one."""
+    wave = plan().waves[0].model_copy(update={"batches": (tuple(step.name for step in steps()),)})
+    records = Records(tmp_path)
+    run = records.begin(plan().model_copy(update={"waves": (wave,)}), START, "li", rehearsal=True)
+    world = World()
+    world.refuse = "step-cz2"
+    with pytest.raises(PartlyAppliedError, match="cz2 refused a line"):
+        carry_on(run, policy(), world, NoProber(), records, OPTIONS.model_copy(update={"workers": 1}))
+    assert world.order == ["step-cz1"]
+    assert records.status(run.name).left == ("step-cz3", "step-mz1")
+    world.refuse = ""
+    assert carry_on(run, policy(), world, NoProber(), records, OPTIONS).left == ()
+
+
 def test_outside_its_window_a_wave_is_refused_and_a_rehearsal_is_not(tmp_path: Path) -> None:
     records = Records(tmp_path)
     run = records.begin(plan(), START, "li")
