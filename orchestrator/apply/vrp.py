@@ -123,18 +123,22 @@ class Session:
         return self._push(self.read_configuration(), tuple(filter(_sent, cleaned)), trial_seconds)
 
     def confirm(self, result: PushResult) -> None:
-        """Keep a configuration on trial. Raises SurpriseError when the trial had already ended."""
-        for line in ("system-view", "commit", "return"):
-            self._send(line)
+        """Keep a configuration on trial. Raises SurpriseError when the trial had already ended, or goes on."""
+        try:
+            for line in ("system-view", "commit", "return"):
+                self._accepted(line)
+        except RejectedLineError as refused:
+            # until its end it shows what is wanted: reading alone would take it for kept
+            raise SurpriseError(
+                f"{self._target.host}: the trial was not confirmed and ends by itself: {refused}: push again"
+            ) from refused
         if not same(self.read_configuration(), result.after):
             raise SurpriseError(f"{self._target.host}: the trial ended before it was confirmed: push again")
 
     def abort_trial(self) -> None:
-        """Return to the configuration before the trial at once."""
-        self._send("system-view")
-        if self._send("abort trial").question:
-            self._send("y")
-        self._send("return")
+        """Return to the configuration before the trial at once. Raises RejectedLineError."""
+        for line in ("system-view", "abort trial", "return"):
+            self._accepted(line)
 
     def save(self) -> bool:
         """Make the running configuration the one after a restart, and read it back; False when it already was.
