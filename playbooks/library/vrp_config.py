@@ -64,9 +64,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
+class Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
+    """Ansible writes all arguments to this machine's log: here that is passwords of users, and SNMP's communities."""
+
+    def _log_invocation(self) -> None:
+        self.log(f"Invoked for {self.params['host']}")
+
+
 def main() -> None:
     """Read the arguments, deliver or preview, report."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec=ARGUMENTS,
         mutually_exclusive=[["want", "lines"], ["password", "password_file", "private_key"]],
         required_one_of=[["want", "lines"], ["password", "password_file", "private_key"]],
