@@ -137,9 +137,9 @@ def push(
             f"{device} has {'all' if stands == 'done' else 'a part'} of this change, and no run of ours made it: "
             "run 'onefold drift', put it back or plan anew"
         )
-    if stands == "done":
-        return Pushed(device=device, changed=False)
-    _play(device, before, after, access, old, lines, back=back, check=check)
+    was_done = stands == "done"
+    # also what runs already: the kill may have come before it was kept for the next start, which nobody sees from here
+    _play(device, before, after, access, old, () if was_done else lines, back=back, check=check)
     if check:
         return Pushed(device=device, changed=True)
     new = read_texts(after, device, remote, access)
@@ -148,7 +148,7 @@ def push(
         raise SurpriseError(
             f"{device} does not run what was pushed: {reason or stands}; look at it, then 'onefold resume'"
         )
-    return Pushed(device=device, changed=True, lines=_lines(old, new), before=old, after=new)
+    return Pushed(device=device, changed=not was_done, lines=_lines(old, new), before=old, after=new)
 
 
 def _play(

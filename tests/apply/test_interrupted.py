@@ -1,9 +1,14 @@
 """A push that was cut off leaves lines of both states and no others: told apart from somebody else's change."""
 
 from ipaddress import IPv4Address, IPv4Interface
+from typing import Any, cast
+
+import pytest
 
 from network_models.district import now
-from orchestrator.apply.network import interrupted, standing
+from orchestrator.apply import network
+from orchestrator.apply.network import interrupted, push, standing
+from orchestrator.errors import SurpriseError
 from orchestrator.model.estate import Edit
 from orchestrator.model.network import Interface, Vrf
 from orchestrator.vendors.frr.ordered import ordered
@@ -77,3 +82,19 @@ def test_a_route_between_its_two_places_is_a_push_cut_off() -> None:
         assert interrupted("pe1", NOW, after, texts, lines)
     hand = texts["frr.conf"].replace("198.18.0.9 250", "198.18.0.9 249", 1)
     assert not interrupted("pe1", NOW, after, {**texts, "frr.conf": hand}, lines)
+
+
+def test_what_runs_already_is_kept_for_the_next_start_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill between the reload and the file that a restart reads, or before VRP's "save", cannot be seen from outside.
+
+    The negative twin: where nothing was cut off, the same finding is somebody else's work, and is left alone.
+    """
+    played: list[str] = []
+    monkeypatch.setattr(network, "play", lambda name, *_more, **_rest: played.append(name))
+    monkeypatch.setattr(network, "read_texts", lambda *_: dict(AFTER_TEXTS))
+    remote, access = cast(Any, None), cast(Any, None)
+    with pytest.raises(SurpriseError, match="pe1 has all of this change, and no run of ours made it"):
+        push("pe1", NOW, AFTER, remote, access)
+    assert played == []
+    pushed = push("pe1", NOW, AFTER, remote, access, resuming=True)
+    assert (pushed.changed, pushed.lines, played) == (False, 0, ["frr"])
