@@ -23,7 +23,9 @@ ServerKey = Callable[[Server], str]
 """A server's public host key ("ssh-ed25519 AAAA…"), from a source that is not the network itself."""
 
 _KNOWN = "/run/onefold-known-hosts"
-_SECONDS = 600
+_SECONDS: float = 600
+"""For one command. Data takes as long as it takes: a connection that is dead is noticed by its own signs of life."""
+_ALIVE = ("ServerAliveInterval=15", "ServerAliveCountMax=4")
 # the pipe to us is closed when we end, also by a kill: no agent with the operator's key is ever left behind
 _AGENT = 'ssh-agent -D -a "$1" & read -r _; kill $!; wait; rm -rf "$(dirname "$1")"'
 
@@ -54,15 +56,25 @@ class Places:
         finally:
             self.close()
 
-    def run(self, estate: Estate, place: str, command: str, via: str = "", given: str = "") -> str:
+    def run(
+        self,
+        estate: Estate,
+        place: str,
+        command: str,
+        via: str = "",
+        given: str = "",
+        *,
+        limited: bool = True,
+    ) -> str:
         """Standard output of a command at a place (`via`: the host from which a server is entered).
 
-        Raises UnreachableError when nobody answers and DeviceError when the command fails.
+        Not `limited` in time is what moves or sums up data. Bytes that are no UTF-8 come as surrogates and go back as
+        they were. Raises UnreachableError when nobody answers in time and DeviceError when the command fails.
         """
         if place in estate.servers:
             command = self._inner(estate, place, via, command)
             place = via
-        done = self._ssh(estate, place, command, given)
+        done = self._ssh(estate, place, command, given, limited=limited)
         if done.returncode == 255:
             raise UnreachableError(
                 f"{place} cannot be reached by ssh: {_said(done)}; check the path to it and its host key"
@@ -82,14 +94,14 @@ class Places:
             parent = shlex.quote(str(Path(path).parent))
             self.run(estate, target, f"mkdir -p {parent}", via=source)
             line = f"rsync -a --delete -e {shlex.quote(shell)} {shlex.quote(path)} {where}:{parent}/"
-            self.run(estate, source, line)
+            self.run(estate, source, line, limited=False)
 
     def fetch(self, estate: Estate, host: str, server: str, path: str) -> None:
         """Make a path at a host equal to that at a server, by rsync run at the host. Raises as `copy`."""
         shell = " ".join(["ssh", *self._options(estate, host, server)])
         source = f"{self._login(estate, server)}:{shlex.quote(path)}"
         parent = shlex.quote(str(Path(path).parent))
-        self.run(estate, host, f"rsync -a --delete -e {shlex.quote(shell)} {source} {parent}/")
+        self.run(estate, host, f"rsync -a --delete -e {shlex.quote(shell)} {source} {parent}/", limited=False)
 
     def pipe(self, estate: Estate, source: str, target: str, give: str, take: str) -> None:
         """Run `give` at a host with its output into `take` at a server, without a stop in between.
@@ -97,7 +109,7 @@ class Places:
         Raises UnreachableError, DeviceError.
         """
         inner = self._inner(estate, target, source, take)
-        self.run(estate, source, f"bash -o pipefail -c {shlex.quote(f'{give} | {inner}')}")
+        self.run(estate, source, f"bash -o pipefail -c {shlex.quote(f'{give} | {inner}')}", limited=False)
 
     def _inner(self, estate: Estate, server: str, via: str, command: str) -> str:
         if not via:
@@ -118,7 +130,8 @@ class Places:
         if target in estate.servers:
             server = estate.servers[target]
             self._write(estate, via, file, f"{server.address} {self._server_key(server)}\n")
-        return ["-o", f"UserKnownHostsFile={file}", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes",
+        alive = [word for option in _ALIVE for word in ("-o", option)]
+        return [*alive, "-o", f"UserKnownHostsFile={file}", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes",
                 "-o", "ConnectTimeout=10", "-o", "GlobalKnownHostsFile=/dev/null"]  # fmt: skip
 
     def _write(self, estate: Estate, host: str, file: str, text: str) -> None:
@@ -128,7 +141,9 @@ class Places:
                 f"{host} cannot be reached by ssh: {_said(done)}; check the path to it and its host key"
             )
 
-    def _ssh(self, estate: Estate, host: str, command: str, given: str) -> subprocess.CompletedProcess[str]:
+    def _ssh(
+        self, estate: Estate, host: str, command: str, given: str, *, limited: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         address = estate.hosts[host].management
         if address is None:
             raise UnreachableError(f"{host} has no management address: nothing can be done there")
@@ -139,17 +154,25 @@ class Places:
             "BatchMode=yes",
             "ConnectTimeout=10",
             "ForwardAgent=yes",
+            *_ALIVE,
         ]
         words = [word for option in options for word in ("-o", option)]
-        return subprocess.run(
-            ["ssh", "-F", "none", *words, f"{self.access.user}@{address}", command],
-            input=given,
-            env={"PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": str(self._socket())},
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["ssh", "-F", "none", *words, f"{self.access.user}@{address}", command],
+                # bytes: a dump may hold some that are no text, and ends of lines that text would change
+                input=given.encode(errors="surrogateescape"),
+                env={"PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": str(self._socket())},
+                capture_output=True,
+                timeout=_SECONDS if limited else None,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise UnreachableError(
+                f"{host} did not end '{command[:100]}' within {_SECONDS:g} s: look there, then 'onefold resume'"
+            ) from error
+        output, errors = done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="replace")
+        return subprocess.CompletedProcess(done.args, done.returncode, output, errors)
 
     def _socket(self) -> Path:
         """The socket of the agent that holds the operator's key; it ends with this process, however that ends."""
@@ -192,4 +215,5 @@ class Places:
 
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:
-    return " ".join((done.stderr or done.stdout).split())[-300:] or f"exit code {done.returncode}"
+    said = done.stderr or done.stdout.encode(errors="replace").decode()
+    return " ".join(said.split())[-300:] or f"exit code {done.returncode}"

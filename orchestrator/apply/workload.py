@@ -138,7 +138,7 @@ class Mover:
 
     def checksum(self, estate: Estate, place: str, service: str, via: str = "") -> str:
         """One line a file or table."""
-        return self._do(estate, place, f"{SERVICE} checksum {shlex.quote(service)}", via)
+        return self._do(estate, place, f"{SERVICE} checksum {shlex.quote(service)}", via, limited=False)
 
     def _alive(self, move: Move, estate: Estate) -> bool:
         return self.state(estate, move.target, self._service(move), self._via(move)) in ("running", "frozen")
@@ -153,8 +153,8 @@ class Mover:
         if described["kind"] == "database" and move.source == host:
             self._places.pipe(estate, host, other, f"{SERVICE} dump {service}", f"{SERVICE} load {service}")
         elif described["kind"] == "database":
-            text = self._do(estate, other, f"{SERVICE} dump {service}", host)
-            self._do(estate, host, f"{SERVICE} load {service}", given=text)
+            text = self._do(estate, other, f"{SERVICE} dump {service}", host, limited=False)
+            self._do(estate, host, f"{SERVICE} load {service}", given=text, limited=False)
         elif move.source == host:
             self._places.copy(estate, host, other, (described["folder"],))
         else:
@@ -222,5 +222,7 @@ class Mover:
             "",
         )
 
-    def _do(self, estate: Estate, place: str, command: str, via: str = "", given: str = "") -> str:
-        return self._places.run(estate, place, command, via=via, given=given)
+    def _do(
+        self, estate: Estate, place: str, command: str, via: str = "", given: str = "", *, limited: bool = True
+    ) -> str:
+        return self._places.run(estate, place, command, via=via, given=given, limited=limited)
