@@ -22,7 +22,7 @@ from orchestrator.apply import cloud_world, engine
 from orchestrator.apply.access import Access
 from orchestrator.apply.cloud_orphans import clear_default_groups, orphans, unmake
 from orchestrator.apply.cloud_stack import Note, compare, free, mend, open_stack, operations, reporting, settle, settled
-from orchestrator.errors import EngineError, SurpriseError
+from orchestrator.errors import EngineError, InputError, SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
 from orchestrator.records.disk import write_whole
@@ -193,13 +193,28 @@ class Cloud:
         chosen = os.environ.get("PULUMI_BACKEND_URL") or self.access.pulumi_backend
         if "://" in chosen:
             return chosen
-        folder = Path(chosen).expanduser().absolute()
+        folder = Path(chosen).expanduser()
+        if not chosen:
+            raise InputError(
+                "the access file names no pulumi_backend: write the whole path of a folder or a URL for stacks' states"
+            )
+        if not folder.is_absolute():
+            raise InputError(
+                f"pulumi_backend {chosen!r} is no whole path: stacks' states must not hang on where a call is made"
+            )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return f"file://{folder}"
 
     def _passphrase(self) -> Path:
-        """The file that guards secrets in the stacks' states; made once, 0600."""
-        chosen = self.access.passphrase_file or Path(self.access.pulumi_backend).expanduser() / "passphrase"
+        """The file that guards secrets in the stacks' states; made once, 0600. Raises InputError."""
+        beside = Path(self.access.pulumi_backend.removeprefix("file://")).expanduser()
+        chosen = self.access.passphrase_file
+        if chosen is None and not beside.is_absolute():
+            raise InputError(
+                "the access file names no passphrase_file: write the whole path of one, it guards secrets in stacks' "
+                "states"
+            )
+        chosen = chosen or beside / "passphrase"
         if not chosen.exists():
             chosen.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(chosen, secrets.token_hex(32), 0o600)  # a kill must not leave an empty one
