@@ -110,7 +110,7 @@ class Cloud:
             free(pulumi_stack, self._backend())
         with reporting(stack, "read the state of"):
             state = settled(pulumi_stack, self._backend())
-        with _CLOUD:
+        with _CLOUD, cloud_world.asking():
             adopt = orphans(self.connection, new, state, domain)
         if adopt and not resuming:
             raise SurpriseError(
@@ -118,7 +118,7 @@ class Cloud:
                 "remove it, or run 'onefold resume' if an interrupted run made it"
             )
         planned = changes(old, new)
-        with _CLOUD:
+        with _CLOUD, cloud_world.asking():
             adopt = unmake(self.connection, new, adopt, planned)
         if state:  # refreshing needs no program, only the logins
             with reporting(stack, "refresh"):
@@ -176,7 +176,7 @@ class Cloud:
         """What programs of these resources need to be there: facts of the world, and their classes."""
         from orchestrator.apply.quiet_stack import load
 
-        with _CLOUD:
+        with _CLOUD, cloud_world.asking():
             load({resource.type for resource in table})
             wanted = worldly([dict(resource.arguments) for resource in table])
             return cloud_world.facts(self.connection, wanted, self.access)
@@ -231,7 +231,7 @@ class Cloud:
     ) -> None:
         """Take into the state what a killed run made, did not note, and must go now: the engine removes it."""
         state = settled(pulumi_stack, self._backend())
-        with _CLOUD:
+        with _CLOUD, cloud_world.asking():
             found = orphans(self.connection, gone, state, domain)
             lost = unmake(self.connection, gone, found, {resource.name: "create" for resource in gone})
         if not lost:
@@ -245,13 +245,15 @@ class Cloud:
         with reporting(stack, "remove"):
             pulumi_stack.workspace.remove_stack(stack)
         if domain is not None:
-            with _CLOUD:
+            with _CLOUD, cloud_world.asking():
                 clear_default_groups(self.connection)
 
     @contextlib.contextmanager
     def _logins(self, stack: str, before: Estate, after: Estate) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
         """A private clouds file for the engine, with an entry that acts inside the tenant's project; then gone."""
-        known = yaml.safe_load(Path(str(self.access.clouds_file)).read_text(encoding="utf-8"))
+        if self.access.clouds_file is None:
+            raise InputError(cloud_world.NO_CLOUDS_FILE)
+        known = yaml.safe_load(Path(self.access.clouds_file).read_text(encoding="utf-8"))
         logins = {"cloud": self.access.admin_cloud}
         row = next((e.tenants[stack.removeprefix("tenant-")] for e in (after, before)
                     if stack.removeprefix("tenant-") in e.tenants and stack.startswith("tenant-")), None)  # fmt: skip

@@ -1,5 +1,6 @@
 """Reading the cloud by openstacksdk: the rows it shows, the facts a program needs, and the id of an existing object."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from orchestrator.model.cloud import CloudRouter, Server, Tenant
 from orchestrator.model.estate import Estate
 from stacks.resource import Resource
 
+NO_CLOUDS_FILE = "the access file names no clouds file: write a clouds.yaml and name it as clouds_file"
 CLOUD_TABLES = (
     "tenants",
     "cloud_networks",
@@ -30,7 +32,7 @@ def connect(access: Access) -> Any:
     import openstack
 
     if access.clouds_file is None:
-        raise InputError("the access file names no clouds file: write a clouds.yaml and name it as clouds_file")
+        raise InputError(NO_CLOUDS_FILE)
     if not Path(access.clouds_file).exists():
         raise InputError(f"the clouds file {access.clouds_file} is missing: write it and name it in the access file")
     try:
@@ -42,6 +44,21 @@ def connect(access: Access) -> Any:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreachableError(f"the cloud does not let us in as {access.admin_cloud}: {reason}") from error
     return connection
+
+
+@contextlib.contextmanager
+def asking() -> Iterator[None]:
+    """Tell in one line that the API does not answer. Raises UnreachableError instead of what its library raises."""
+    from keystoneauth1.exceptions import ClientException
+    from openstack.exceptions import SDKException
+
+    try:
+        yield
+    except (SDKException, ClientException) as error:
+        raise UnreachableError(
+            f"the cloud's API does not answer as an administrator needs ({' '.join(str(error).split())}): "
+            "check the entry in clouds.yaml and 'onefold doctor'"
+        ) from error
 
 
 def facts(connection: Any, wanted: Iterable[str], access: Access) -> dict[str, str]:
@@ -57,7 +74,7 @@ def facts(connection: Any, wanted: Iterable[str], access: Access) -> dict[str, s
 
 def _fact(connection: Any, kind: str, name: str, access: Access) -> str | None:
     if kind == "public_key":
-        return access.ssh_key.with_name(access.ssh_key.name + ".pub").read_text(encoding="utf-8").strip()
+        return _public_key(access.ssh_key)
     if kind == "physical_network":
         return access.physical_network
     if kind == "domain":
@@ -67,6 +84,16 @@ def _fact(connection: Any, kind: str, name: str, access: Access) -> str | None:
     if kind == "network" or found is None:
         return str(found.id) if found else None
     return next((str(subnet.id) for subnet in connection.network.subnets(network_id=found.id)), None)
+
+
+def _public_key(key: Path) -> str:
+    file = key.with_name(key.name + ".pub")
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{file} is missing: write the public half of ssh_key there ('ssh-keygen -y -f {key}')"
+        ) from error
 
 
 def project_of(connection: Any, estate: Estate, tenant: str) -> Any:

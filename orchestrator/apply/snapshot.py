@@ -55,8 +55,9 @@ def take(estate: Estate, hands: Hands) -> Snapshot:
 
 
 def _cloud(estate: Estate, hands: Hands) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """The clouds' rows, and the objects that no row can express."""
-    if not estate.clouds or hands.access.clouds_file is None:
+    """The clouds' rows, and the objects that no row can express. Raises InputError, UnreachableError."""
+    # unread is not empty: without a file only a cloud in which we have nothing is left alone
+    if not estate.clouds or (hands.access.clouds_file is None and not cloud_world.expected_rows(estate)):
         return {}, {}
     reading = read_cloud(hands.cloud.connection, estate)
     rows = {f"{table}[{key}]": row.plain() for (table, key), row in sorted(cloud_world.rows_of(reading).items())}

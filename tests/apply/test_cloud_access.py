@@ -1,14 +1,20 @@
 """What an access file must name before a cloud is touched, and how a cloud's refusals are told. No cloud is here."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from openstack.exceptions import HttpException
 
+from network_models.district import now
+from orchestrator.apply import snapshot
 from orchestrator.apply.access import Access
 from orchestrator.apply.cloud import Cloud
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, UnreachableError
+from tests.apply.test_parts import with_tenant
 
+NOW = now()
 CLOUDS = "clouds: {onefold-admin: {auth: {auth_url: 'http://198.18.0.5:5000', username: u, password: p}}}\n"
 
 
@@ -55,3 +61,41 @@ def test_the_passphrase_of_states_kept_elsewhere_has_a_place_of_its_own(
     assert Cloud(access(tmp_path, pulumi_backend=f"file://{tmp_path}/b"))._passphrase() == tmp_path / "b" / "passphrase"
     named = access(tmp_path, pulumi_backend="s3://states", passphrase_file=tmp_path / "mine")
     assert Cloud(named)._passphrase() == tmp_path / "mine"
+
+
+class Silent:
+    """A cloud whose API is down."""
+
+    def __getattr__(self, _service: str) -> Any:
+        raise HttpException("HttpException: 503: Server Error for url: http://198.18.0.5:5000/v3", http_status=503)
+
+
+def test_a_cloud_that_stops_answering_is_unreachable_in_a_line(tmp_path: Path) -> None:
+    cloud = Cloud(access(tmp_path))
+    cloud._connection = Silent()
+    with pytest.raises(UnreachableError) as caught:
+        cloud.push("tenant-cz", NOW, with_tenant())
+    assert str(caught.value) == (
+        "the cloud's API does not answer as an administrator needs (HttpException: 503: Server Error for url: "
+        "http://198.18.0.5:5000/v3): check the entry in clouds.yaml and 'onefold doctor'"
+    )
+
+
+def test_what_an_access_file_lacks_is_named_before_a_stack_is_touched(tmp_path: Path) -> None:
+    none = Cloud(access(tmp_path, clouds_file=None))
+    assert refused(lambda: none.push("tenant-cz", NOW, with_tenant())) == (
+        "the access file names no clouds file: write a clouds.yaml and name it as clouds_file"
+    )
+    cloud = Cloud(access(tmp_path))
+    cloud._connection = SimpleNamespace(identity=SimpleNamespace(find_domain=lambda _: SimpleNamespace(id="d")))
+    assert refused(lambda: cloud.push("tenant-cz", NOW, with_tenant())) == (
+        f"{tmp_path}/key.pub is missing: write the public half of ssh_key there ('ssh-keygen -y -f {tmp_path}/key')"
+    )
+
+
+def test_a_cloud_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> None:
+    """Where the estate has nothing in it there is nothing to be compared."""
+    unread = access(tmp_path, clouds_file=None)
+    hands = cast(Any, SimpleNamespace(access=unread, cloud=Cloud(unread)))
+    assert snapshot._cloud(NOW, hands) == ({}, {})
+    assert refused(lambda: snapshot._cloud(with_tenant(), hands)).startswith("the access file names no clouds file")
