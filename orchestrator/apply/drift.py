@@ -4,15 +4,17 @@ What changed is treated as a plan of one step from the estate that should be to 
 judges our own changes judges those of others. A failure it adds is a danger; one that was there before is not news.
 """
 
+from collections.abc import Iterator
 from datetime import date
 
 from orchestrator.apply.cloud_world import expected_rows
 from orchestrator.apply.device import parsed, rows_of_estate, rows_of_texts
+from orchestrator.apply.endpoints import names_block
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.snapshot import Difference, Snapshot, differences, take
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import NOUN_OF, Edit, Estate
-from orchestrator.model.finding import Finding
+from orchestrator.model.finding import Finding, Where
 from orchestrator.model.plan import Plan, Step, Wave
 from orchestrator.model.policy import Policy
 from orchestrator.proof import verify
@@ -40,8 +42,8 @@ def judge(estate: Estate, policy: Policy, snapshot: Snapshot, on: date) -> Drift
     edits = _edits(estate, snapshot)
     strange = _strange(estate, snapshot)
     usual = {_name(one) for one in _failures(estate, policy, (), (), on)}
-    failing = _failures(estate, policy, edits, strange, on)
-    return Drift(differences=found, endangered=tuple(one for one in failing if _name(one) not in usual))
+    failing = [one for one in _failures(estate, policy, edits, strange, on) if _name(one) not in usual]
+    return Drift(differences=found, endangered=(*failing, *_untold(estate, snapshot)))
 
 
 def _failures(
@@ -70,17 +72,39 @@ def _edits(estate: Estate, snapshot: Snapshot) -> tuple[Edit, ...]:
         have, want = rows_of_texts(estate, device, texts), rows_of_estate(estate, device)
         edits += [_edit(estate, *place, have.get(place)) for place in sorted(have.keys() | want.keys())
                   if have.get(place) != want.get(place)]  # fmt: skip
-    if snapshot.cloud:
-        shown = {(t, k): row for (t, k), row in expected_rows(estate).items()}
-        world = {_place(name): NOUN_OF[_place(name)[0]].model_validate(row) for name, row in snapshot.cloud.items()}
-        edits += [_edit(estate, *place, world.get(place)) for place in sorted(shown.keys() | world.keys())
-                  if shown.get(place) != world.get(place) and place[0] != "tenants"]  # fmt: skip
+    shown = expected_rows(estate)
+    world = {_place(name): NOUN_OF[_place(name)[0]].model_validate(row) for name, row in snapshot.cloud.items()}
+    edits += [_edit(estate, *place, world.get(place)) for place in sorted(shown.keys() | world.keys())
+              if shown.get(place) != world.get(place) and place[0] != "tenants"]  # fmt: skip
     for name, (address, gateway, _) in sorted(snapshot.hosts.items()):
         row = estate.hosts[name].plain()
         changed = {**row, "address": address, "gateway": gateway}
-        if changed != row and " " not in address and address and gateway:
+        if changed != row and _can_be_a_row(address, gateway):
             edits.append(Edit(table="hosts", key=name, before=row, after=changed))
     return tuple(edits)
+
+
+def _can_be_a_row(address: str, gateway: str) -> bool:
+    return bool(address and gateway) and " " not in address
+
+
+def _untold(estate: Estate, snapshot: Snapshot) -> Iterator[Finding]:
+    """What differs and is in no row: the proof was not asked about it, so nobody here knows what it endangers."""
+    for place, what in sorted(snapshot.strange.items()):
+        yield _unknown(Where(source="cloud", item=place), what)
+    for name, (address, gateway, names) in sorted(snapshot.hosts.items()):
+        if not _can_be_a_row(address, gateway):
+            what = f"address {address or 'none'}, gateway {gateway or 'none'}"
+            yield _unknown(Where(source=name, item="address"), what)
+        if names != names_block(estate, estate.hosts[name]):
+            yield _unknown(Where(source=name, item="names"), "it is told other service names")
+
+
+def _unknown(where: Where, what: str) -> Finding:
+    fix = "put it back, or look at what depends on it"
+    return Finding(
+        subject="drift", result="unknown", where=where, what=f"{what}: what that endangers is not known", fix=fix
+    )
 
 
 def _edit(estate: Estate, table: str, key: str, found: Noun | None) -> Edit:

@@ -79,13 +79,12 @@ def differences(estate: Estate, snapshot: Snapshot) -> tuple[Difference, ...]:
     """What in the world is not as the estate says, devices first. Empty: the world is this estate."""
     found = [d for device in sorted(snapshot.texts) for d in _of_device(estate, device, snapshot.texts[device])]
     found += _of_hosts(estate, snapshot)
-    if snapshot.cloud or estate.tenants:
-        expected = {f"{t}[{k}]": row for (t, k), row in cloud_world.expected_rows(estate).items()}
-        world = {place: NOUN_OF[place.partition("[")[0]].model_validate(row) for place, row in snapshot.cloud.items()}
-        for place in sorted(expected.keys() | world.keys()):
-            if expected.get(place) != world.get(place):
-                where = Where(source="cloud", item=place)
-                found.append(_difference(where, place, expected.get(place), world.get(place)))
+    expected = {f"{t}[{k}]": row for (t, k), row in cloud_world.expected_rows(estate).items()}
+    world = {place: NOUN_OF[place.partition("[")[0]].model_validate(row) for place, row in snapshot.cloud.items()}
+    for place in sorted(expected.keys() | world.keys()):
+        if expected.get(place) != world.get(place):
+            where = Where(source="cloud", item=place)
+            found.append(_difference(where, place, expected.get(place), world.get(place)))
     for place, what in sorted(snapshot.strange.items()):
         where = Where(source="cloud", item=place)
         found.append(Difference(where=where, row="unread object", expected="absent", found=what))

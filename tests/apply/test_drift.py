@@ -8,15 +8,18 @@ import pytest
 
 import network_models
 from network_models.district import now
+from orchestrator.apply.cloud_world import expected_rows
 from orchestrator.apply.device import managed
 from orchestrator.apply.drift import Drift, judge
 from orchestrator.apply.endpoints import names_block
-from orchestrator.apply.snapshot import Snapshot, unequal
+from orchestrator.apply.snapshot import Snapshot, differences, unequal
 from orchestrator.intake.policy import read_policy
 from orchestrator.model.policy import Policy
 from orchestrator.vendors.registry import render_device
+from tests.whole import planned
 
 NOW = now()
+NAMES = names_block(NOW, NOW.hosts["cz-web"])
 NIGHT = date(2018, 1, 9)
 
 
@@ -50,6 +53,11 @@ def test_what_no_row_can_express_is_drift_all_the_same() -> None:
     assert [(d.where.item, d.row, d.found) for d in found.differences] == [
         ("cloud:service security group rule 5", "unread object", what)
     ]
+    (finding,) = found.endangered
+    assert str(finding) == (
+        f"drift unknown: cloud cloud:service security group rule 5: {what}: what that endangers is not known; "
+        "put it back, or look at what depends on it"
+    )
     assert unequal(world(), snapshot) == (f"strange cloud:service security group rule 5: None -> {what}",)
     assert unequal(snapshot, snapshot) == ()
 
@@ -97,6 +105,44 @@ def test_a_changed_gateway_of_a_host_is_found() -> None:
         "cz-web gateway: hosts[cz-web].gateway is 10.8.1.2, expected 10.8.1.1"
     ]
     assert "F-001" in {finding.subject for finding in found.endangered}
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (("10.8.1.10/24", "", NAMES), ["address: address 10.8.1.10/24, gateway none"]),
+        (("", "10.8.1.1", NAMES), ["address: address none, gateway 10.8.1.1"]),
+        (("10.8.1.10/24 198.18.9.9/24", "10.8.1.1", NAMES), ["address: address 10.8.1.10/24 198.18.9.9/24, gateway"]),
+        (("10.8.1.10/24", "10.8.1.1", "198.18.9.9 elsewhere.example"), ["names: it is told other service names"]),
+        (("10.8.1.10/24", "10.8.1.1", NAMES), []),
+    ],
+)
+def test_what_no_row_of_a_host_can_say_endangers_nobody_knows_what(
+    found: tuple[str, str, str], told: list[str]
+) -> None:
+    snapshot = world()
+    drift = judged(snapshot.model_copy(update={"hosts": {**snapshot.hosts, "cz-web": found}}))
+    assert len(drift.differences) == len(told)
+    assert [one.result for one in drift.endangered] == ["unknown"] * len(told)
+    for finding, what in zip(drift.endangered, told, strict=True):
+        assert str(finding).startswith(f"drift unknown: cz-web {what}")
+
+
+def test_an_emptied_cloud_endangers_what_was_promised_of_it() -> None:
+    """Also where provider networks are all there was: no tenant's row is needed to miss them."""
+    target = planned().target(NOW)
+    texts = {name: render_device(target, name) for name in target.devices if managed(target, name)}
+    hosts = {h.name: (str(h.address), str(h.gateway), names_block(target, h)) for h in target.hosts.values()}
+    rows = {f"{table}[{key}]": row.plain() for (table, key), row in expected_rows(target).items()}
+    whole = Snapshot(texts=texts, hosts=hosts, cloud=rows)
+    assert judge(target, policy(), whole, NIGHT) == Drift(differences=(), endangered=())
+    emptied = judge(target, policy(), whole.model_copy(update={"cloud": {}}), NIGHT)
+    assert len(emptied.differences) == len(rows)
+    assert "F-001" in {finding.subject for finding in emptied.endangered}
+    provided = NOW.with_nouns(*target.provider_networks.values())
+    assert [one.row for one in differences(provided, world())] == [
+        f"provider_networks[{name}]" for name in sorted(target.provider_networks)
+    ]
 
 
 def test_snapshots_compare_with_order_and_counters_aside() -> None:
