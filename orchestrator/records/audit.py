@@ -68,11 +68,11 @@ class Audit:
                 entry = Entry(
                     number=last.number + 1 if last else 1,
                     at=datetime.now(UTC),
-                    who=who,
+                    who=_writable(who),
                     what=what,
                     result=result,
-                    subject=subject,
-                    detail=detail or {},
+                    subject=_writable(subject),
+                    detail=_writable(detail or {}),
                     previous=last.hash if last else FIRST,
                 )
                 _write(file.fileno(), (canonical(entry.plain()) + "\n").encode())
@@ -108,6 +108,15 @@ class Audit:
                 )
             previous = entry.hash
         return len(entries), previous
+
+
+def _writable(value: Any) -> Any:
+    """The value with `\\udcff` for what cannot be written: bytes of another encoding, as a terminal may give."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_writable(key): _writable(each) for key, each in value.items()}
+    return [_writable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _write(descriptor: int, line: bytes) -> None:

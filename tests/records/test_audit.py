@@ -85,3 +85,15 @@ def test_a_line_that_does_not_fit_on_the_disk_leaves_the_trail_as_it_was(tmp_pat
     assert path.read_bytes() == before
     assert Audit(path).append("wu", "apply", "begun").number == 2
     assert Audit(path).verify()[0] == 2
+
+
+def test_words_in_another_encoding_are_in_the_trail_and_do_not_end_it(tmp_path: Path) -> None:
+    """A name typed on a GBK terminal comes as bytes that are no UTF-8; who was refused must be in the trail."""
+    trail = Audit(tmp_path / "audit.jsonl")
+    typed = b"\xd5\xc5".decode(errors="surrogateescape")
+    detail = {"error": f"{typed} is not among the people", "asked": [typed, 1]}
+    entry = trail.append(typed, "approve", "refused", detail=detail)
+    assert (entry.who, entry.detail["asked"]) == (r"\udcd5\udcc5", [r"\udcd5\udcc5", 1])
+    assert trail.append("张", "approve", "done").who == "张"
+    assert trail.entries()[0] == entry
+    assert trail.verify()[0] == 2
