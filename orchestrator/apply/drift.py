@@ -12,6 +12,7 @@ from orchestrator.apply.device import parsed, rows_of_estate, rows_of_texts
 from orchestrator.apply.endpoints import names_block
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.snapshot import Difference, Snapshot, differences, take
+from orchestrator.forwarding.segments import is_table_device
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import NOUN_OF, Edit, Estate
 from orchestrator.model.finding import Finding, Where
@@ -37,13 +38,14 @@ def drift(estate: Estate, policy: Policy, hands: Hands, on: date) -> Drift:
 def judge(estate: Estate, policy: Policy, snapshot: Snapshot, on: date) -> Drift:
     """The drift that a snapshot of the world shows."""
     found = differences(estate, snapshot)
+    unread = tuple(_unread(estate))
     if not found:
-        return Drift(differences=(), endangered=())
+        return Drift(differences=(), endangered=unread)
     edits = _edits(estate, snapshot)
     strange = _strange(estate, snapshot)
     usual = {_name(one) for one in _failures(estate, policy, (), (), on)}
     failing = [one for one in _failures(estate, policy, edits, strange, on) if _name(one) not in usual]
-    return Drift(differences=found, endangered=(*failing, *_untold(estate, snapshot)))
+    return Drift(differences=found, endangered=(*failing, *_untold(estate, snapshot), *unread))
 
 
 def _failures(
@@ -82,6 +84,21 @@ def _edits(estate: Estate, snapshot: Snapshot) -> tuple[Edit, ...]:
         if changed != row and _can_be_a_row(address, gateway):
             edits.append(Edit(table="hosts", key=name, before=row, after=changed))
     return tuple(edits)
+
+
+def _unread(estate: Estate) -> Iterator[Finding]:
+    """What nobody here has a way to: that nothing was found there says nothing."""
+    devices = [name for name, row in estate.devices.items() if is_table_device(row) and row.management is None]
+    hosts = [name for name, row in estate.hosts.items() if row.management is None]
+    for kind, names in (("devices", sorted(devices)), ("hosts", sorted(hosts))):
+        if not names:
+            continue
+        shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")  # of a province it may be thousands
+        many = f"{len(names)} {kind} ({shown}) have no management address and were not read"
+        what = many if len(names) > 1 else f"{names[0]} has no management address and was not read"
+        yield Finding(
+            subject="drift", result="unknown", what=what, fix="name one in topology.yaml, or look there by hand"
+        )
 
 
 def _can_be_a_row(address: str, gateway: str) -> bool:

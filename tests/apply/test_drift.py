@@ -14,6 +14,7 @@ from orchestrator.apply.drift import Drift, judge
 from orchestrator.apply.endpoints import names_block
 from orchestrator.apply.snapshot import Snapshot, differences, unequal
 from orchestrator.intake.policy import read_policy
+from orchestrator.model.estate import Estate
 from orchestrator.model.policy import Policy
 from orchestrator.vendors.registry import render_device
 from tests.whole import planned
@@ -44,6 +45,37 @@ def judged(snapshot: Snapshot) -> Drift:
 
 def test_a_world_as_it_should_be_has_no_drift() -> None:
     assert judged(world()) == Drift(differences=(), endangered=())
+
+
+def unmanaged(table: str, *names: str) -> Estate:
+    rows = {name: row.model_copy(update={"management": None}) for name, row in getattr(NOW, table).items()}
+    return NOW.model_copy(update={table: getattr(NOW, table) | {name: rows[name] for name in names}})
+
+
+@pytest.mark.parametrize(
+    ("table", "names", "told"),
+    [
+        ("devices", ("pe1",), "pe1 has no management address and was not read"),
+        (
+            "devices",
+            ("fw1", "mz1", "pe1", "pe2"),
+            "4 devices (fw1, mz1, pe1 …) have no management address and were not",
+        ),
+        ("hosts", ("cz-web", "cz-db"), "2 hosts (cz-db, cz-web) have no management address and were not read"),
+    ],
+)
+def test_what_nobody_could_read_is_not_told_as_unchanged(table: str, names: tuple[str, ...], told: str) -> None:
+    """Switches and others without tables of their own are no part of what is read."""
+    estate, snapshot = unmanaged(table, *names), world()
+    seen = snapshot.model_copy(
+        update={"texts": {name: snapshot.texts[name] for name in snapshot.texts if name not in names}}
+    )
+    drift = judge(estate, policy(), seen, NIGHT)
+    assert drift.differences == ()
+    (finding,) = drift.endangered
+    assert (finding.subject, finding.result) == ("drift", "unknown")
+    assert finding.what.startswith(told)
+    assert finding.fix == "name one in topology.yaml, or look there by hand"
 
 
 def test_what_no_row_can_express_is_drift_all_the_same() -> None:
