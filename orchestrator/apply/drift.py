@@ -11,7 +11,7 @@ from orchestrator.apply.cloud_world import expected_rows
 from orchestrator.apply.device import parsed, rows_of_estate, rows_of_texts
 from orchestrator.apply.endpoints import names_block
 from orchestrator.apply.hands import Hands
-from orchestrator.apply.snapshot import Difference, Snapshot, differences, take
+from orchestrator.apply.snapshot import Difference, Snapshot, differences, services_of, state_of, take
 from orchestrator.forwarding.segments import is_table_device
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import NOUN_OF, Edit, Estate
@@ -83,6 +83,10 @@ def _edits(estate: Estate, snapshot: Snapshot) -> tuple[Edit, ...]:
         changed = {**row, "address": address, "gateway": gateway}
         if changed != row and _can_be_a_row(address, gateway):
             edits.append(Edit(table="hosts", key=name, before=row, after=changed))
+    for workload, word in services_of(estate, snapshot):
+        if workload.state != state_of(word):
+            row = workload.plain()
+            edits.append(Edit(table="workloads", key=workload.key, before=row, after={**row, "state": state_of(word)}))
     return tuple(edits)
 
 

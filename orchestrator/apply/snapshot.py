@@ -1,5 +1,6 @@
 """The world as it is, in the form in which an estate predicts it; and what differs between the two."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +13,7 @@ from orchestrator.apply.hands import Hands
 from orchestrator.apply.workload import service_name
 from orchestrator.intake.openstack import read_cloud
 from orchestrator.model.base import Noun, Row
+from orchestrator.model.census import Workload
 from orchestrator.model.estate import NOUN_OF, Estate
 from orchestrator.model.finding import Where
 from orchestrator.vendors.parsed import text_lines
@@ -85,10 +87,29 @@ def differences(estate: Estate, snapshot: Snapshot) -> tuple[Difference, ...]:
         if expected.get(place) != world.get(place):
             where = Where(source="cloud", item=place)
             found.append(_difference(where, place, expected.get(place), world.get(place)))
+    for row, state in services_of(estate, snapshot):
+        if row.state != state_of(state):
+            where, what = (
+                Where(source=row.place, item=service_name(row.system, row.name)),
+                f"workloads[{row.key}].state",
+            )
+            found.append(Difference(where=where, row=what, expected=row.state, found=state))
     for place, what in sorted(snapshot.strange.items()):
         where = Where(source="cloud", item=place)
         found.append(Difference(where=where, row="unread object", expected="absent", found=what))
     return tuple(found)
+
+
+def services_of(estate: Estate, snapshot: Snapshot) -> Iterator[tuple[Workload, str]]:
+    """The workloads that a snapshot was told of, each with the word of its place: running, frozen, stopped, absent."""
+    for _, row in sorted(estate.workloads.items()):
+        if state := snapshot.services.get(f"{service_name(row.system, row.name)}@{row.place}"):
+            yield row, state
+
+
+def state_of(word: str) -> str:
+    """`Workload.state` of what a place says of a service."""
+    return {"running": "running", "frozen": "standby"}.get(word, "stopped")
 
 
 def _of_device(estate: Estate, device: str, texts: dict[str, str]) -> list[Difference]:

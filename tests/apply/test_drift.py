@@ -160,6 +160,25 @@ def test_what_no_row_of_a_host_can_say_endangers_nobody_knows_what(
         assert str(finding).startswith(f"drift unknown: cz-web {what}")
 
 
+@pytest.mark.parametrize(
+    ("word", "differs"), [("running", False), ("frozen", True), ("stopped", True), ("absent", True)]
+)
+def test_a_service_that_does_not_run_as_the_estate_says_is_found(word: str, differs: bool) -> None:
+    service = "990102-CZ-0001.db@cz-db"
+    found = judged(world().model_copy(update={"services": {service: word}}))
+    assert [str(one) for one in found.differences] == [
+        f"cz-db 990102-CZ-0001.db: workloads[990102-CZ-0001/db@cz-db].state is {word}, expected running"
+    ] * differs
+    assert ("F-002" in {finding.subject for finding in found.endangered}) is differs
+
+
+@pytest.mark.parametrize(("state", "word"), [("standby", "frozen"), ("stopped", "stopped"), ("stopped", "absent")])
+def test_an_old_copy_that_is_kept_or_gone_is_as_it_should_be(state: str, word: str) -> None:
+    row = NOW.workloads["990102-CZ-0001/db@cz-db"].model_copy(update={"state": state})
+    estate = NOW.model_copy(update={"workloads": NOW.workloads | {row.key: row}})
+    assert differences(estate, world().model_copy(update={"services": {"990102-CZ-0001.db@cz-db": word}})) == ()
+
+
 def test_an_emptied_cloud_endangers_what_was_promised_of_it() -> None:
     """Also where provider networks are all there was: no tenant's row is needed to miss them."""
     target = planned().target(NOW)
