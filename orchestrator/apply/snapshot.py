@@ -16,7 +16,7 @@ from orchestrator.model.base import Noun, Row
 from orchestrator.model.census import Workload
 from orchestrator.model.estate import NOUN_OF, Estate
 from orchestrator.model.finding import Where
-from orchestrator.vendors.parsed import text_lines
+from orchestrator.vendors.parsed import redact, text_lines
 from orchestrator.vendors.registry import render_device
 
 
@@ -164,7 +164,7 @@ def unequal(first: Snapshot, second: Snapshot) -> tuple[str, ...]:
         for file in sorted(old.keys() | new.keys()):
             apart = _lines(old.get(file, "")) ^ _lines(new.get(file, ""))
             if apart:
-                found.append(f"{device}/{file}: {sorted(apart)[0]}")
+                found.append(f"{device}/{file}: {redact(sorted(apart)[0])}")
     for what in ("hosts", "cloud", "strange", "services"):
         was, becomes = getattr(first, what), getattr(second, what)
         found += [f"{what} {key}: {was.get(key)} -> {becomes.get(key)}" for key in sorted(was.keys() | becomes.keys())

@@ -202,3 +202,11 @@ def test_snapshots_compare_with_order_and_counters_aside() -> None:
     third = Snapshot(texts={"fw1": {"nftables.conf": "counter packets 9 bytes 999 drop\na\n"}}, hosts={})
     assert unequal(first, second) == ()
     assert unequal(first, third) == ("fw1/nftables.conf: counter accept",)
+
+
+def test_what_is_not_the_snapshot_again_is_named_without_its_secret() -> None:
+    """It goes to the screen, into the journal and into the audit trail."""
+    first = Snapshot(texts={"sw1": {"vrp.cfg": "snmp-agent community read cipher old-for-tests\n"}}, hosts={})
+    second = Snapshot(texts={"sw1": {"vrp.cfg": "snmp-agent community read cipher new-for-tests\n"}}, hosts={})
+    assert unequal(first, second) == ("sw1/vrp.cfg: snmp-agent community ******",)
+    assert unequal(first, first) == ()
