@@ -172,7 +172,7 @@ class Records:
         path = self.folder_of(run) / file
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_whole(path, canonical(value) + "\n")
+            write_whole(path, canonical(value) + "\n", 0o600)
         except OSError as error:
             raise JournalError(
                 f"cannot write {path}: {error.strerror}; nothing further was begun: free space"

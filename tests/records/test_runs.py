@@ -36,6 +36,17 @@ def test_what_was_rehearsed_was_not_done_in_life(tmp_path: Path) -> None:
     assert (life.latest(), lab.latest()) == (other, name) != (name, name)
 
 
+def test_files_of_a_run_are_its_owners_alone_wherever_the_folder_came_from(tmp_path: Path) -> None:
+    """Configurations with all their communities are in them, and a restored copy may have any mode."""
+    tmp_path.chmod(0o755)
+    records, name = begun(tmp_path)
+    files = [path for path in records.folder_of(name).iterdir() if path.is_file()]
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in files} == {
+        "run.json": 0o600,
+        "snapshot.json": 0o600,
+    }
+
+
 def changed(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     value = json.loads(path.read_text("utf-8"))
     change(value)
