@@ -4,11 +4,13 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, Literal
 
 from orchestrator.apply.hands import Hands
 from orchestrator.apply.outcome import Options, Progress
 from orchestrator.errors import OnefoldError, PartlyAppliedError
+from orchestrator.model.estate import Estate
 from orchestrator.model.plan import Step
 from orchestrator.records.journal import Direction, Event, Journal
 from orchestrator.records.runs import Run
@@ -37,6 +39,11 @@ class Crew:
         self.estate = run.start
         for name in self.finished():
             self.estate = self.estate.apply(run.plan.step_of[name].edits)
+
+    @cached_property
+    def target(self) -> Estate:
+        """The estate when all of the plan is done: for a large one the work of minutes, so once."""
+        return self.run.plan.target(self.run.start)
 
     def is_done(self, name: str) -> bool:
         """Whether the step stands in the world, as the journal knows it."""

@@ -146,16 +146,16 @@ def _forward(
 def _may_begin(wave: Wave, steps: Sequence[Step], crew: Crew, policy: Policy, options: Options) -> None:
     """Raises RefusedError when these steps of a batch may not be done now, or not by us."""
     if not (options.rehearsal or crew.run.rehearsal):
-        in_window(wave, policy, datetime.now(), _touched(crew.run, wave))
+        in_window(wave, policy, datetime.now(), _touched(crew, wave))
         confirmed(steps, options.confirmed)
     for step in steps:
         reached(step, crew.estate, crew.estate.apply(step.edits), options.confirmed)
 
 
-def _touched(run: Run, wave: Wave) -> set[str]:
+def _touched(crew: Crew, wave: Wave) -> set[str]:
     """The organisations whose freezes bind a wave, as the plan was made."""
-    steps = [run.plan.step_of[name] for batch in wave.batches for name in batch]
-    return organisations(run.start, steps) | organisations(run.plan.target(run.start), steps)
+    steps = [crew.run.plan.step_of[name] for batch in wave.batches for name in batch]
+    return organisations(crew.run.start, steps) | organisations(crew.target, steps)
 
 
 def reported(events: Sequence[Event], finished: Sequence[str]) -> dict[str, dict[str, Any]]:

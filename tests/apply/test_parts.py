@@ -54,6 +54,23 @@ def test_only_devices_whose_text_changes_are_touched() -> None:
     assert devices_changed(NOW, NOW.with_nouns(Vlan(device="msw1", vlan=2010))) == ("msw1",)
 
 
+def test_texts_are_written_only_of_devices_that_a_step_can_concern(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A province has thousands of steps and tens of thousands of devices: not all of them are written for each step."""
+    written: list[str] = []
+
+    def counting(estate: Estate, device: str) -> dict[str, str]:
+        written.append(device)
+        return render_device(estate, device)
+
+    monkeypatch.setattr(network, "render_device", counting)
+    assert devices_changed(NOW, AFTER) == ("cz1",)
+    assert written == ["cz1", "cz1"]
+    gone = NOW.apply((Edit(table="devices", key="cz1", before=NOW.devices["cz1"].plain(), after=None),))
+    assert devices_changed(NOW, gone) == ("cz1",)
+    same = PORT.model_copy(update={"zone": "common-adm"})
+    assert devices_changed(AFTER, NOW.with_nouns(same)) == ()
+
+
 def test_a_device_comes_back_over_what_it_went_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Filters before ports on the way there, ports before filters on the way back."""
     rule = FilterRule(device="mz1", sequence=1200, action="drop", protocol="tcp")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.apply import run as running
 from orchestrator.apply.crew import Crew, StepNotes
 from orchestrator.apply.outcome import Checked, NoProber, Options
 from orchestrator.apply.rollback import by_hand
@@ -183,6 +184,19 @@ def test_outside_its_window_a_wave_is_refused_and_a_rehearsal_is_not(tmp_path: P
         "wave 1 may run from 2018-01-09 22:00 to 2018-01-10 05:00, not now: wait, or plan again"
     )
     assert carry_on(run, policy(), World(), NoProber(), records, OPTIONS).left == ()
+
+
+def test_what_freezes_bind_is_computed_once_a_run_not_once_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a province's plan the target alone is minutes of work."""
+    made: list[str] = []
+    target_of = Plan.target
+    monkeypatch.setattr(Plan, "target", lambda self, start: (made.append(self.hash), target_of(self, start))[1])
+    monkeypatch.setattr(running, "in_window", lambda *_: None)
+    run = Records(tmp_path).begin(plan(), START, "li")
+    assert carry_on(run, policy(), World(), NoProber(), Records(tmp_path), Options(who="li")).left == ()
+    assert len(made) == 1
 
 
 def chosen(*names: str, wave: int | None = None) -> Options:
