@@ -22,6 +22,7 @@ from orchestrator.apply import cloud_world, engine
 from orchestrator.apply.access import Access
 from orchestrator.apply.cloud_orphans import clear_default_groups, orphans, unmake
 from orchestrator.apply.cloud_stack import Note, compare, free, mend, open_stack, operations, reporting, settle, settled
+from orchestrator.apply.device import rows_apart
 from orchestrator.errors import EngineError, InputError, SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
@@ -32,6 +33,8 @@ from stacks.resource import Change, Resource, changes, worldly
 # gRPC's threads (the engine's language side) and our forks (Ansible, ssh) do not mix: its handlers for forks break both
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
+_OF_A_TENANT = ("cloud_networks", "cloud_routers", "security_groups", "security_rules", "servers")
+_TABLES = ("clouds", "provider_networks", "tenants", *_OF_A_TENANT)
 _CLOUD = threading.RLock()  # the connection is no matter for several threads
 _STACKS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # one at a time in each; side by side otherwise
 
@@ -46,17 +49,25 @@ class Raised(Noun):
 
 def stacks_of(estate: Estate) -> dict[str, tuple[Resource, ...]]:
     """Stack name -> its resources, for every cloud and tenant of the estate; empty tables are left out."""
-    tables = {tenant.stack_name(name): tenant.resources(estate, name) for name in estate.tenants}
-    for name in estate.clouds:
-        tables[provider_networks.stack_name(name)] = provider_networks.resources(estate, name)
-    return {name: table for name, table in tables.items() if table}
+    names = [*map(tenant.stack_name, estate.tenants), *map(provider_networks.stack_name, estate.clouds)]
+    return {name: table for name in names if (table := stack_of(estate, name))}
+
+
+def stack_of(estate: Estate, name: str) -> tuple[Resource, ...]:
+    """The resources of one stack; none when the estate has no such tenant or cloud."""
+    cloud, owner = name.removeprefix(provider_networks.stack_name("")), name.removeprefix(tenant.stack_name(""))
+    return provider_networks.resources(estate, cloud) if cloud != name else tenant.resources(estate, owner)
 
 
 def stacks_changed(before: Estate, after: Estate) -> tuple[str, ...]:
-    """Stacks whose resources differ. Provider networks come first when made; `rollback` turns the order round."""
-    old, new = stacks_of(before), stacks_of(after)
-    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return tuple(sorted(names, key=lambda name: (not name.startswith("provider-"), name)))
+    """Stacks whose resources differ, among those that have other rows. Provider networks come first."""
+    apart = {table: list(rows_apart(getattr(before, table), getattr(after, table))) for table in _TABLES}
+    clouds = {row.name for row in apart["clouds"]} | {row.cloud for row in apart["provider_networks"]}
+    tenants = {row.name for row in apart["tenants"]} | {row.tenant for table in _OF_A_TENANT for row in apart[table]}
+    if apart["clouds"]:
+        tenants |= {row.name for estate in (before, after) for row in estate.tenants.values() if row.cloud in clouds}
+    names = [*map(provider_networks.stack_name, sorted(clouds)), *map(tenant.stack_name, sorted(tenants))]
+    return tuple(name for name in names if stack_of(before, name) != stack_of(after, name))
 
 
 class Cloud:
@@ -85,7 +96,7 @@ class Cloud:
         `resuming`: an earlier try may have done a part: its objects are taken over and only the rest is made.
         Raises SurpriseError when the preview is not what the plan says, EngineError, UnreachableError.
         """
-        old, new = stacks_of(before).get(stack, ()), stacks_of(after).get(stack, ())
+        old, new = stack_of(before, stack), stack_of(after, stack)
         with _STACKS[stack], self._logins(stack, before, after) as (logins, environment):
             return self._push(stack, old, new, _tenant_of(stack, before, after), logins, environment, resuming, note)
 
@@ -165,7 +176,7 @@ class Cloud:
         """What the world of one stack differs in from an estate (with refresh, nothing is changed)."""
         from stacks.program import program
 
-        table = stacks_of(estate).get(stack, ())
+        table = stack_of(estate, stack)
         with _STACKS[stack], self._logins(stack, estate, estate) as (logins, environment):
             known = self._facts(table)
             pulumi_stack = self._stack(stack, program(table, known, logins), environment)

@@ -1,8 +1,9 @@
 """Devices: reading their configuration as it runs, and the rows that this means."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from orchestrator.apply.access import Access
 from orchestrator.apply.remote import Remote
@@ -85,6 +86,13 @@ def rows_of_estate(estate: Estate, device: str) -> Rows:
         for key, row in getattr(estate, table).items()
         if row.device == device
     }
+
+
+def rows_apart(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Any]:
+    """The rows of either of two estates' tables that the other does not have."""
+    if old is not new:  # what no edit concerns is one table in both estates
+        for one, other in ((old, new), (new, old)):
+            yield from (row for key, row in one.items() if row is not (there := other.get(key)) and row != there)
 
 
 def visible(noun: Row) -> Row:

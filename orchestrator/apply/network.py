@@ -4,11 +4,20 @@ The order for one device is always: read what runs; hold it to what the plan say
 of the estate *after*; read back and hold it to that. A row that is neither stops the run: somebody else was there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from orchestrator.apply.access import Access
-from orchestrator.apply.device import Rows, managed, parsed, read_texts, rows_of_estate, rows_of_texts, visible
+from orchestrator.apply.device import (
+    Rows,
+    managed,
+    parsed,
+    read_texts,
+    rows_apart,
+    rows_of_estate,
+    rows_of_texts,
+    visible,
+)
 from orchestrator.apply.playbook import play
 from orchestrator.apply.remote import Remote
 from orchestrator.apply.vrp_device import play_values
@@ -44,16 +53,9 @@ class Pushed(Noun):
 
 def devices_changed(before: Estate, after: Estate) -> tuple[str, ...]:
     """Devices whose configuration text differs between two estates; written are only those that have other rows."""
-    rows = (row for table in ROWS_OF_A_DEVICE for row in _apart(getattr(before, table), getattr(after, table)))
-    names = {row.device for row in rows} | {row.name for row in _apart(before.devices, after.devices)}
+    rows = (row for table in ROWS_OF_A_DEVICE for row in rows_apart(getattr(before, table), getattr(after, table)))
+    names = {row.device for row in rows} | {row.name for row in rows_apart(before.devices, after.devices)}
     return tuple(name for name in sorted(names) if _text(before, name) != _text(after, name))
-
-
-def _apart(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Any]:
-    """The rows of either table that the other does not have."""
-    if old is not new:  # what no edit concerns is one table in both estates
-        for one, other in ((old, new), (new, old)):
-            yield from (row for key, row in one.items() if row is not (there := other.get(key)) and row != there)
 
 
 def _text(estate: Estate, device: str) -> dict[str, str]:

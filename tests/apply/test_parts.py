@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import stacks.tenant
 from network_models.district import now
 from orchestrator.apply import endpoints, network
 from orchestrator.apply.access import Access, load_access
@@ -188,6 +189,27 @@ def test_provider_networks_are_made_before_tenants_and_every_resource_names_its_
     assert stacks_changed(NOW, estate) == ("provider-administrative-service-cloud", "tenant-cz")
     tables = {place.partition("[")[0] for table in stacks_of(estate).values() for r in table for place in [r.row]}
     assert tables == {"provider_networks", "tenants", "cloud_networks", "security_groups", "security_rules", "servers"}
+
+
+def test_resources_are_made_up_only_of_tenants_that_a_step_can_concern(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    made = stacks.tenant.resources
+
+    def counting(estate: Estate, name: str) -> Any:
+        seen.append(name)
+        return made(estate, name)
+
+    monkeypatch.setattr(stacks.tenant, "resources", counting)
+    two = with_tenant().with_nouns(Tenant(name="mz", cloud="administrative-service-cloud", organisation="mz", zone="z"))
+    assert stacks_changed(two, two.with_nouns(SecurityGroup(tenant="mz", name="web"))) == ("tenant-mz",)
+    assert seen == ["mz", "mz"]
+    cloud = two.clouds["administrative-service-cloud"]
+    renamed = cloud.model_copy(update={"keystone_domain": "another"})
+    assert stacks_changed(two, two.model_copy(update={"clouds": two.clouds | {cloud.name: renamed}})) == (
+        "tenant-cz",
+        "tenant-mz",
+    )
+    assert stacks_changed(two, two) == ()
 
 
 def test_a_preview_that_is_the_plan_passes_and_any_other_does_not() -> None:
