@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.apply.access import Access
 from orchestrator.apply.remote import Remote
+from orchestrator.errors import DeviceError
 from orchestrator.model.base import Row
 from orchestrator.model.estate import TABLE_OF, Estate
 from orchestrator.vendors.parsed import Parsed, text_lines
@@ -18,7 +19,7 @@ Rows = dict[tuple[str, str], Row]
 
 _READ_LINKS = (
     'flock -w 60 /run/onefold-push.lock true; for n in $(ls /run/netns 2>/dev/null); do echo "$n"; '
-    "ip -n $n -details -json link; echo; done"
+    "ip -n $n -details -json link || echo '[]'; echo; done"  # one whose namespace is gone is there, without ports
 )
 _READ = {
     "frr.conf": "flock -w 60 /run/onefold-push.lock vtysh -c 'show running-config'",
@@ -40,15 +41,24 @@ def read_texts(estate: Estate, device: str, remote: Remote, access: Access) -> d
 
         texts["vrp.cfg"] = read_configuration(str(row.management), access)
     if "frr" in row.platforms:
-        texts["links.batch"] = links_text(remote.ask(device, row.management, _READ_LINKS))
+        texts["links.batch"] = _links(device, remote.ask(device, row.management, _READ_LINKS))
         texts["frr.conf"] = remote.ask(device, row.management, _READ["frr.conf"])
     if "nftables" in row.platforms:
         texts["nftables.conf"] = remote.ask(device, row.management, _READ["nftables.conf"])
     return texts
 
 
+def _links(device: str, output: str) -> str:
+    try:
+        return links_text(output)
+    except ValueError as error:
+        raise DeviceError(
+            f"{device} does not say which ports its namespaces have: is iproute2 there, with -json?"
+        ) from error
+
+
 def links_text(output: str) -> str:
-    """What _READ_LINKS printed, as links.batch text."""
+    """What _READ_LINKS printed, as links.batch text. Raises ValueError for anything else."""
     lines = [line for line in text_lines(output) if line.strip()]
     pairs = zip(lines[::2], lines[1::2], strict=True)
     return netns_vrf.write(netns_vrf.of_world({name: json.loads(text) for name, text in pairs}))

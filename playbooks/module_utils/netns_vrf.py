@@ -69,10 +69,10 @@ def _of_namespace(entries: list[dict[str, Any]]) -> dict[str, Any]:
             continue
         info = entry.get("linkinfo", {})
         if info.get("info_kind") == "vxlan":
-            data = info["info_data"]
+            ends = {"local": "any", "remote": "any", **info["info_data"]}  # others' may have none: never what we want
             overlay = (
-                f"link add {entry['ifname']} mtu {entry['mtu']} type vxlan id {data['id']} "
-                f"local {data['local']} remote {data['remote']} dstport {data['port']}"
+                f"link add {entry['ifname']} mtu {entry['mtu']} type vxlan id {ends['id']} "
+                f"local {ends['local']} remote {ends['remote']} dstport {ends['port']}"
             )
         else:
             ports.append(entry["ifname"])
