@@ -36,6 +36,14 @@ def load_access(path: Path) -> Access:
         raise InputError(f"{path} is missing: write it, or run 'onefold lab up' for a rehearsal") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): make it a file that you may read") from error
-    except (ValueError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is not a usable access file ({reason}): compare it with docs/apply.md") from error
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not a usable access file ({_reason(error)}): compare it with docs/apply.md"
+        ) from error
+
+
+def _reason(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
+    first = error.errors()[0]
+    return ": ".join([*map(str, first["loc"]), first["msg"]])

@@ -246,6 +246,26 @@ def test_an_access_file_open_to_others_is_refused_and_a_private_one_is_not(tmp_p
     assert load_access(file).user == "onefold"
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"ssh_key": "/k"}', "known_hosts: Field required"),
+        ('{"ssh_key": "/k", "known_hosts": 7}', "known_hosts: Input is not a valid path"),
+        ('{"ssh_key": "/k", "known_hosts": "/h", "vrp_kind": "vrp9"}', "vrp_kind: Input should be 'vrp5' or 'vrp8'"),
+        ("[1]", "Input should be a valid dictionary"),
+        ("{", "Expecting property name"),
+    ],
+)
+def test_an_access_file_that_cannot_be_used_names_the_field(content: str, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "access.json"
+    file.touch(mode=0o600)
+    file.write_text(content)
+    with pytest.raises(InputError) as caught:
+        load_access(file)
+    assert str(caught.value).startswith(f"{file} is not a usable access file ({reason}")
+    assert str(caught.value).endswith("): compare it with docs/apply.md")
+
+
 def test_a_name_is_answered_by_the_askers_own_view_first() -> None:
     names = NOW.service_names
     assert names_seen(names, "internet", "carrier")["service.mz.wangchao.example"] == "203.0.113.66"
