@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from orchestrator.apply import cloud_world, engine
 from orchestrator.apply.access import Access
+from orchestrator.apply.device import managed
 from orchestrator.apply.remote import Remote
+from orchestrator.apply.vrp_device import log_in
 from orchestrator.errors import OnefoldError
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding
@@ -37,21 +39,22 @@ def parts() -> Iterator[Finding]:
 
 def world(estate: Estate, access: Access) -> Iterator[Finding]:
     """Every managed device and host over SSH with its host key checked, and every API of the cloud."""
-    targets: list[Device | Host] = [
-        d for d in estate.devices.values() if d.management and "huawei_vrp" not in d.platforms
-    ]
+    targets: list[Device | Host] = [row for name, row in estate.devices.items() if managed(estate, name)]
     targets += [host for host in estate.hosts.values() if host.management]
     with Remote(access) as remote, ThreadPoolExecutor(8) as pool:
-        yield from pool.map(lambda target: _login(target, remote), targets)
+        yield from pool.map(lambda target: _login(target, remote, access), targets)
     yield from _cloud(access)
 
 
-def _login(target: Device | Host, remote: Remote) -> Finding:
+def _login(target: Device | Host, remote: Remote, access: Access) -> Finding:
     if target.management is None:
         return Finding(
             subject=f"ssh: {target.name}", result="unknown", what="no management address", fix="add one to topology"
         )
     try:
+        if isinstance(target, Device) and "huawei_vrp" in target.platforms:
+            log_in(str(target.management), access)
+            return _found(f"ssh: {target.name}", f"{target.management} {access.vrp_kind}")
         version = remote.ask(target.name, target.management, "uname -sr", seconds=10).strip()
     except OnefoldError as error:
         return _missing(f"ssh: {target.name}", str(error), "")
