@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Ansible module: load filter and translation rules: checked first, kept for the next start, then at once as a whole.
+"""Ansible module: load filter and translation rules: checked first, then at once as a whole, then kept.
 
 In check mode the rules are only checked. Returns `diff` of the kept file. Standard library only: it runs on the device.
 """
@@ -26,8 +26,8 @@ def main() -> None:
         with draft(path, text) as new:
             _nft(module, "check", "-c", "-f", str(new))
             if not module.check_mode:
-                new.replace(path)
-                _nft(module, "load", "-f", str(path))
+                _nft(module, "load", "-f", str(new))
+                new.replace(path)  # last: what the kernel refused must not come with the next start
     except (OSError, subprocess.SubprocessError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=True, diff={"before": before, "after": text})
