@@ -23,6 +23,7 @@ from orchestrator.apply.access import Access
 from orchestrator.apply.cloud_orphans import clear_default_groups, orphans, unmake
 from orchestrator.apply.cloud_stack import Note, compare, free, mend, open_stack, operations, reporting, settle, settled
 from orchestrator.apply.device import rows_apart
+from orchestrator.apply.playbook import WARM
 from orchestrator.errors import EngineError, InputError, SurpriseError
 from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
@@ -275,7 +276,8 @@ class Cloud:
             entry["auth"] |= {"project_name": row.name, "project_domain_name": domain}
             known["clouds"][stack] = entry
             logins["tenant"] = stack
-        with tempfile.TemporaryDirectory(prefix="onefold-") as folder:
+        # in the warm process's folder, which goes with us by whatever death: passwords are in this file
+        with tempfile.TemporaryDirectory(dir=WARM.folder(), prefix="cloud-") as folder:
             file = Path(folder) / "clouds.yaml"
             file.touch(mode=0o600)
             file.write_text(yaml.safe_dump(known), encoding="utf-8")

@@ -1,5 +1,8 @@
 """What an access file must name before a cloud is touched, and how a cloud's refusals are told. No cloud is here."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -99,3 +102,30 @@ def test_a_cloud_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> None
     hands = cast(Any, SimpleNamespace(access=unread, cloud=Cloud(unread)))
     assert snapshot._cloud(NOW, hands) == ({}, {})
     assert refused(lambda: snapshot._cloud(with_tenant(), hands)).startswith("the access file names no clouds file")
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from orchestrator.apply.cloud import Cloud
+from tests.apply.test_cloud_access import access
+from tests.apply.test_parts import with_tenant
+with Cloud(access(Path(sys.argv[1])))._logins("tenant-cz", with_tenant(), with_tenant()) as (logins, environment):
+    print(environment["OS_CLIENT_CONFIG_FILE"], flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_kill_leaves_no_password_behind(tmp_path: Path) -> None:
+    """The engine's private copy of the clouds file goes with its owner, however that ends."""
+    owner = subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    file = Path(owner.stdout.readline().strip())
+    assert "password: p" in file.read_text()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    owner.kill()
+    owner.communicate()
+    end = time.monotonic() + 10
+    while file.parent.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not file.parent.exists()
