@@ -70,7 +70,9 @@ class Journal:
                 database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 if not database.exists():  # it may be looked at where nothing can be written
                     database.touch(mode=0o600)  # what is in it is for nobody else; SQLite's own files follow its mode
-        self._engine = sa.create_engine(f"sqlite:///{database}" if isinstance(database, Path) else database)
+        # a path is no URL: what stands behind a question mark in it would not be part of the file's name
+        file = isinstance(database, Path)
+        self._engine = sa.create_engine(sa.URL.create("sqlite", database=str(database)) if file else str(database))
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _durable)
         self._lock = threading.Lock()

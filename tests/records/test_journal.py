@@ -93,3 +93,15 @@ def test_a_journal_in_an_impossible_place_is_a_clear_error(tmp_path: Path) -> No
     (tmp_path / "journal.db").write_text("no database, just a long enough text to be read as a header of something")
     with pytest.raises(JournalError, match=r"cannot .* the journal .*: file is not a database"):
         Journal(tmp_path / "journal.db")
+
+
+@pytest.mark.parametrize("name", ["plan?mode=ro", "50% done", "a#b", "规划"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """A path is no URL: behind a question mark the journal was kept in another file, readable by all."""
+    file = tmp_path / name / "journal.db"
+    journal = Journal(file)
+    journal.record("r", "intent")
+    journal.close()
+    assert file.stat().st_size > 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert len(Journal(file).events("r")) == 1
