@@ -57,8 +57,13 @@ def make_key(path: Path) -> str:
 
 
 def read_key(path: Path) -> Ed25519PrivateKey:
-    """The private key in a PEM file. Raises InputError."""
+    """The private key in a PEM file that only its owner may read. Raises InputError."""
     try:
+        if path.stat().st_mode & 0o077:
+            raise InputError(
+                f"{path} can be read by others, who could sign with it: run 'chmod 600 {path}', "
+                "and make a new key when somebody may have"
+            )
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(

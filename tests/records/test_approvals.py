@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from orchestrator.errors import ApprovalError
+from orchestrator.errors import ApprovalError, InputError
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Administrator, Approvals, Numbering, Policy
 from orchestrator.records import approvals
@@ -157,3 +157,19 @@ def test_a_key_file_is_private_and_read_back(tmp_path: Path) -> None:
     public = approvals.make_key(tmp_path / "li.pem")
     assert (tmp_path / "li.pem").stat().st_mode & 0o777 == 0o600
     assert approvals.public_text(approvals.read_key(tmp_path / "li.pem")) == public
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
+def test_a_key_that_others_may_read_signs_nothing(tmp_path: Path, mode: int) -> None:
+    """Whoever can read it can sign in this person's name; the positive twin is the key of mode 0600."""
+    file = tmp_path / "li.pem"
+    approvals.make_key(file)
+    file.chmod(mode)
+    with pytest.raises(InputError) as caught:
+        approvals.read_key(file)
+    assert str(caught.value) == (
+        f"{file} can be read by others, who could sign with it: run 'chmod 600 {file}', "
+        "and make a new key when somebody may have"
+    )
+    file.chmod(0o600)
+    assert approvals.read_key(file)
