@@ -21,7 +21,7 @@ def proved(plan: Plan, options: Options, done: Collection[str]) -> None:
     Raises InputError for a step or a wave that the plan does not have, RefusedError for a step before which others
     are left: the state it would make is none of those that anybody looked at.
     """
-    unknown = [name for name in options.limit if name not in plan.step_of]
+    unknown = [name for name in (*options.limit, *options.confirmed) if name not in plan.step_of]
     if unknown:
         raise InputError(f"the plan has no step {unknown[0]}: 'onefold show' lists its steps")
     if options.wave is not None and options.wave not in {wave.number for wave in plan.waves}:

@@ -238,6 +238,7 @@ def test_a_choice_that_leads_to_a_state_nobody_proved_is_refused_before_anything
     ("options", "message"),
     [
         (chosen("step-cz9"), "the plan has no step step-cz9"),
+        (Options(who="li", rehearsal=True, confirmed=("step-cz9",)), "the plan has no step step-cz9"),
         (chosen(wave=2), "the plan has no wave 2: it has 1, counted from 1"),
         (chosen(wave=0), "the plan has no wave 0"),
     ],
