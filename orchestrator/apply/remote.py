@@ -107,7 +107,12 @@ class Remote:
 def _read(channel: Any) -> tuple[str, str]:
     """Both streams to their end, without one blocking the other."""
     errors: list[bytes] = []
-    reader = threading.Thread(target=lambda: errors.extend(iter(lambda: channel.recv_stderr(65536), b"")), daemon=True)
+
+    def read_errors() -> None:
+        with contextlib.suppress(OSError):  # a device that falls silent does so at both ends: the other one tells it
+            errors.extend(iter(lambda: channel.recv_stderr(65536), b""))
+
+    reader = threading.Thread(target=read_errors, daemon=True)
     reader.start()
     output = b"".join(iter(lambda: channel.recv(65536), b""))
     reader.join()
