@@ -202,7 +202,7 @@ def test_an_entry_behind_a_translation_is_about_what_packets_have_become() -> No
 
 
 def test_an_entry_that_no_packet_meets_opens_nothing_when_it_goes() -> None:
-    """Answers are accepted before the entries of a stateful filter; behind the last one this filter lets all through."""
+    """A stateful filter accepts answers before its entries; behind the last one this filter lets everybody through."""
     made = NetworkBuilder()
     out, server = made.port("gate/x"), made.port("gate/x")
     made.attach("internet", out, "203.0.113.0/24")
