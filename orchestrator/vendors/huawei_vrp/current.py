@@ -10,11 +10,12 @@ from orchestrator.model.base import Noun
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import GLOBAL, Interface, Route, Vlan, Vrf
 from orchestrator.vendors.huawei_vrp.tree import Section, parse
-from orchestrator.vendors.huawei_vrp.words import vlan_numbers, vlan_ranges
+from orchestrator.vendors.huawei_vrp.words import PARAMETERS, vlan_numbers, vlan_ranges
 from orchestrator.vendors.parsed import Line, RenderError, matches, one_line
 
 FILE = "vrp.cfg"
 STATIC_PREFERENCE = 60
+_WAYS = ("export-extcommunity", "import-extcommunity")
 
 INERT = matches(
     r"user-interface .*",
@@ -141,13 +142,17 @@ def _forms(line: str) -> Iterator[str]:
     numbers = vlan_numbers(tuple(words[2:])) if words[:2] == ["vlan", "batch"] else None
     if numbers:
         yield from (f"vlan {number}" for number in numbers)
-    elif words[0] == "vpn-target" and len(words) > 1:
-        both = not words[-1].endswith("-extcommunity")
-        ways = ("export-extcommunity", "import-extcommunity") if both else (words[-1],)
-        values = [word for word in words[1:] if word != "both" and not word.endswith("-extcommunity")]
+    elif words[0] == "vpn-target" and (values := _targets(words)):
+        ways = (words[-1],) if words[-1].endswith("-extcommunity") else _WAYS
         yield from (f"vpn-target {value} {way}" for value in values for way in ways)
     else:
         yield line
+
+
+def _targets(words: Sequence[str]) -> list[str]:
+    """The route targets of a line; none where it says anything else, such as `evpn` after the direction."""
+    values = list(words[1:-1] if words[-1] in ("both", *_WAYS) else words[1:])
+    return values if all(PARAMETERS["rd"](value) for value in values) else []
 
 
 def carry(present: str, wanted: str) -> str:

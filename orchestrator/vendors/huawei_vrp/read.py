@@ -16,6 +16,7 @@ _T = TypeVar("_T")
 _P = ParamSpec("_P")
 _VLAN = re.compile(r"vlan (\d+)")
 _INSTANCE = re.compile(r"ip vpn-instance (\S+)")
+_TARGET = re.compile(r"vpn-target ([\d.]+:\d+) (import|export)-extcommunity")
 _INTERFACE = re.compile(r"interface (\S+)")
 _ADDRESS = re.compile(r"ip address (\S+) (\S+)(?: sub)?")
 _ROUTE = re.compile(
@@ -112,14 +113,14 @@ def _vlan(device: str, number: str, below: Sequence[Line]) -> Vlan:
 
 
 def _vrf(device: str, name: str, below: Sequence[Line]) -> Vrf:
-    targets = [line.text.split() for line in below if line.text.startswith("vpn-target ")]
+    targets = [match.groups() for line in below if (match := _TARGET.fullmatch(line.text))]
     return Vrf(
         device=device,
         name=name,
         zone="",
         route_distinguisher=_value(below, "route-distinguisher ") or None,
-        import_targets=tuple(value for _, value, way in targets if way == "import-extcommunity"),
-        export_targets=tuple(value for _, value, way in targets if way == "export-extcommunity"),
+        import_targets=tuple(value for value, way in targets if way == "import"),
+        export_targets=tuple(value for value, way in targets if way == "export"),
     )
 
 

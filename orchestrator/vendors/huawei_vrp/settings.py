@@ -13,7 +13,7 @@ from orchestrator.vendors.huawei_vrp.display import show
 from orchestrator.vendors.huawei_vrp.grammar import Match, Mismatch, match, match_undo
 from orchestrator.vendors.huawei_vrp.tree import Section, parse, redact
 from orchestrator.vendors.huawei_vrp.views import Command
-from orchestrator.vendors.huawei_vrp.words import is_physical
+from orchestrator.vendors.huawei_vrp.words import PARAMETERS, is_physical
 
 Settings = effects.Settings
 Path = tuple[str, ...]
@@ -78,7 +78,7 @@ def _expand(view: str, line: str, settings: Settings) -> tuple[str, ...]:
     if view.startswith("acl") and words[:1] == ["rule"] and len(words) > 1 and not words[1].isdigit():
         numbers = [int(rule.split()[1]) for rule in settings if rule.startswith("rule ")]
         return (" ".join(("rule", str((max(numbers, default=0) // 5 + 1) * 5), *words[1:])),)
-    if view == "vpn-family" and words[:1] == ["vpn-target"] and not words[-1].endswith("extcommunity"):
+    if view == "vpn-family" and words[:1] == ["vpn-target"] and (words[-1] == "both" or PARAMETERS["rd"](words[-1])):
         targets = " ".join(word for word in words[1:] if word != "both")
         return tuple(f"vpn-target {targets} {way}-extcommunity" for way in ("export", "import"))
     return (line,)
