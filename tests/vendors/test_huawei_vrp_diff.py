@@ -276,3 +276,26 @@ def test_secrets_are_not_shown() -> None:
     assert redact(line) == "local-user operator password irreversible-cipher ******"
     assert redact("snmp-agent community read cipher secret") == "snmp-agent community read cipher ******"
     assert redact("rule 5 permit ip") == "rule 5 permit ip"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "authentication-mode md5 1 plain HIDDEN",
+        "rip authentication-mode md5 nonstandard HIDDEN 1",
+        "ntp-service authentication-keyid 42 authentication-mode hmac-sha256 HIDDEN",
+        "snmp-agent usm-user v3 u g authentication-mode sha HIDDEN privacy-mode aes128 HIDDEN",
+        "pre-shared-key HIDDEN",
+        "wpa2 psk pass-phrase HIDDEN aes",
+    ],
+)
+def test_a_secret_is_not_shown_whatever_stands_before_it(line: str) -> None:
+    with pytest.raises(ConfigurationTextError) as refused:
+        parse(f"#\n {line}\n")
+    assert "HIDDEN" not in str(refused.value)
+    assert str(refused.value).endswith(" is indented but stands in no view: export the whole configuration again")
+
+
+@pytest.mark.parametrize("line", ["ssh server key-exchange dh_group16_sha512", "peer 198.18.9.1 keychain", "sha1"])
+def test_a_line_that_only_looks_like_a_secret_is_shown_whole(line: str) -> None:
+    assert redact(line) == line

@@ -16,8 +16,9 @@ from orchestrator.model.base import Noun
 from orchestrator.vendors.parsed import text_lines
 
 _SECRET = re.compile(
-    r"(?i)\b(irreversible-cipher|cipher|simple|community (?:read|write)|password|md5)"
-    r"( +)(?!irreversible|cipher|simple)(\S+)"
+    r"(?i)\b((?:irreversible-cipher|cipher|simple|plain|community (?:read|write)|password|pass-phrase|psk|key|"
+    r"key-string|secret|md5|sha\d*(?:-\d+)?|hmac-[\w-]+|3?des\d*(?:-cbc)?|aes\d*) +"
+    r"(?:(?:irreversible-cipher|cipher|simple|plain|usual|nonstandard|pass-phrase|\d{1,3}) +)*)(\S+)"
 )
 
 
@@ -81,4 +82,4 @@ def parse(text: str) -> tuple[Section, ...]:
 
 def redact(text: str) -> str:
     """Return the text with every password, key and community replaced, for messages and reports."""
-    return _SECRET.sub(r"\1\2******", text)
+    return _SECRET.sub(r"\1******", text)
