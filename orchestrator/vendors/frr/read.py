@@ -15,6 +15,8 @@ _P = ParamSpec("_P")
 _VRF = re.compile(r"vrf (\S+)")
 _INTERFACE = re.compile(r"interface (\S+)(?: vrf (\S+))?")
 _BGP = re.compile(r"router bgp (\d+) vrf (\S+)")
+_TARGET = r"[0-9.]{1,15}:[0-9]{1,10}"
+_TARGETS = re.compile(f"{_TARGET}(?: {_TARGET})*")
 _ROUTER_ID = re.compile(r"bgp router-id (\S+)")
 _ROUTE = re.compile(r"ip route (\S+) (\S+)(?: (\d+))?")
 _VXLAN = re.compile(rf"link add vx-(\S+) mtu {links.MTU} type vxlan id (\d+) local (\S+) remote (\S+) dstport \d+")
@@ -104,7 +106,8 @@ def _vrf(device: str, name: str, conf: Sequence[Line], batch: Sequence[Line]) ->
     inside = [line.text for line in conf if line.path and _bgp_of(line.path[0]) == name]
 
     def words(head: str) -> tuple[str, ...]:
-        return next((tuple(text.removeprefix(head).split()) for text in inside if text.startswith(head)), ())
+        found = next((text.removeprefix(head) for text in inside if text.startswith(head)), "")
+        return tuple(found.split()) if _TARGETS.fullmatch(found) else ()
 
     return Vrf(
         device=device,

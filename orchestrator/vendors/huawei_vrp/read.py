@@ -10,13 +10,15 @@ from orchestrator.model.network import GLOBAL, Interface, Route, Vlan, Vrf
 from orchestrator.vendors.huawei_vrp import current
 from orchestrator.vendors.huawei_vrp.tree import ConfigurationTextError, redact
 from orchestrator.vendors.huawei_vrp.tree import parse as parse_tree
+from orchestrator.vendors.huawei_vrp.words import PARAMETERS
 from orchestrator.vendors.parsed import Line, Parsed, ParsedRow, RenderError, Unparsed, unexplained
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 _VLAN = re.compile(r"vlan (\d+)")
 _INSTANCE = re.compile(r"ip vpn-instance (\S+)")
-_TARGET = re.compile(r"vpn-target ([\d.]+:\d+) (import|export)-extcommunity")
+_DISTINGUISHER = re.compile(r"route-distinguisher (\S+)")
+_TARGET = re.compile(r"vpn-target (\S+) (import|export)-extcommunity")
 _INTERFACE = re.compile(r"interface (\S+)")
 _ADDRESS = re.compile(r"ip address (\S+) (\S+)(?: sub)?")
 _ROUTE = re.compile(
@@ -113,12 +115,15 @@ def _vlan(device: str, number: str, below: Sequence[Line]) -> Vlan:
 
 
 def _vrf(device: str, name: str, below: Sequence[Line]) -> Vrf:
-    targets = [match.groups() for line in below if (match := _TARGET.fullmatch(line.text))]
+    targets = [
+        match.groups() for line in below if (match := _TARGET.fullmatch(line.text)) and PARAMETERS["rd"](match[1])
+    ]
+    known = (match[1] for line in below if (match := _DISTINGUISHER.fullmatch(line.text)))
     return Vrf(
         device=device,
         name=name,
         zone="",
-        route_distinguisher=_value(below, "route-distinguisher ") or None,
+        route_distinguisher=next(filter(PARAMETERS["rd"], known), None),
         import_targets=tuple(value for value, way in targets if way == "import"),
         export_targets=tuple(value for value, way in targets if way == "export"),
     )

@@ -19,9 +19,14 @@ _INTERFACE = re.compile(r"([0-9]*[a-z][a-z-]*)(\d+(?:/\d+)*(?:\.\d+)?)", re.IGNO
 _PHYSICAL = re.compile(r"(?:X?GigabitEthernet|\d+GE|Ethernet|MEth|NULL)\d+(?:/\d+)*")
 
 
+def _digits(word: str) -> bool:
+    """Digits as a box takes them: not those of other scripts, and no more than any number of its has."""
+    return word.isascii() and word.isdigit() and len(word) <= 12
+
+
 def _within(low: int, high: int) -> Parameter:
     def parameter(word: str) -> str | None:
-        return str(int(word)) if word.isascii() and word.isdigit() and low <= int(word) <= high else None
+        return str(int(word)) if _digits(word) and low <= int(word) <= high else None
 
     return parameter
 
@@ -41,8 +46,6 @@ def _ipv6(word: str) -> str | None:
 
 
 def _mask(word: str) -> str | None:
-    if word.isdigit() and int(word) > 32:
-        return None
     try:
         network = IPv4Network(f"0.0.0.0/{word}")
     except (AddressValueError, NetmaskValueError, ValueError):
@@ -59,9 +62,9 @@ def _wildcard(word: str) -> str | None:
 def _distinguisher(word: str) -> str | None:
     """A route distinguisher or target: AS:number or IPv4:number (RFC 4364, section 4.2)."""
     administrator, colon, number = word.rpartition(":")
-    if not colon or not number.isdigit():
+    if not colon or not _digits(number):
         return None
-    if administrator.isdigit():
+    if _digits(administrator):
         return word if int(administrator) < 2**32 and int(number) < 2**32 else None
     return word if _ipv4(administrator) and int(number) < 2**16 else None
 

@@ -16,7 +16,7 @@ _RULE = re.compile(
     r'(?:iifname "(?P<into>[^"]+)" )?(?:oifname "(?P<out>[^"]+)" )?'
     r"(?:ip saddr (?P<source>[\d./]+) )?(?:ip daddr (?P<destination>[\d./]+) )?"
     r"(?:(?P<transport>tcp|udp) dport (?P<low>\d+)(?:-(?P<high>\d+))? |meta l4proto (?P<protocol>tcp|udp|icmp) )?"
-    r'counter (?P<action>accept|drop) comment "(?P<sequence>\d+)(?: (?P<flow>[^"]*))?"'
+    r'counter (?P<action>accept|drop) comment "(?P<sequence>\d{1,5})(?: (?P<flow>[^"]*))?"'
 )
 _NAT = re.compile(
     r'[io]ifname "(?P<interface>[^"]+)" ip [sd]addr (?P<matched>[\d./]+) '
@@ -69,8 +69,16 @@ def _rules(device: str, found: Sequence[Line]) -> Iterator[ParsedRow]:
             groups.setdefault(int(match["sequence"]), []).append((line, match.groupdict()))
     for sequence, lines in groups.items():
         rule = _good(_rule, device, sequence, [matched for _, matched in lines])
-        if rule is not None and list(ruleset.rule_lines(rule)) == [line.text for line, _ in lines]:
+        if rule is not None and _written(rule) == [line.text for line, _ in lines]:
             yield ParsedRow(rule, ruleset.FILE, lines[0][0].number)
+
+
+def _written(rule: FilterRule) -> list[str]:
+    """The lines of a rule; none where it holds what we do not write, such as the port `lan*`, which is many."""
+    try:
+        return list(ruleset.rule_lines(rule))
+    except RenderError:
+        return []
 
 
 def _rule(device: str, sequence: int, lines: list[dict[str, Any]]) -> FilterRule:
