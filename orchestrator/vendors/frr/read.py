@@ -31,7 +31,7 @@ def parse(device: str, texts: Mapping[str, str]) -> Parsed:
     rows, again = _written(device, rows, attributes)
     unparsed = [
         one
-        for file, found, inert in ((running.FILE, conf, running.INERT), (links.FILE, batch, links.INERT))
+        for file, found, inert in ((running.FILE, conf, running.inert), (links.FILE, batch, links.INERT))
         if file in texts
         for one in unexplained(device, file, found, again[file], inert)
     ]

@@ -20,7 +20,7 @@ _OWN = (
 )
 OWN = matches(*_OWN)
 """Lines that belong to whoever runs the box."""
-INERT = matches(
+_SAYS_NOTHING = matches(
     r"Building configuration\.\.\.",
     r"Current configuration:",
     r"frr version .*",
@@ -30,9 +30,17 @@ INERT = matches(
     r"line vty",
     *_OWN,
 )
+_OF_LINE_VTY = re.compile(r"(no )?(access-class|ipv6 access-class|exec-timeout|login)\b.*")
 
 _OPENS = re.compile(r"(vrf|interface|router|route-map|line|address-family) ")
 _CLOSES = ("exit", "exit-vrf", "exit-address-family")
+
+
+def inert(line: Line) -> bool:
+    """Whether a line means nothing to the model. `line vty` has no end of its own: FRR takes a line below it that is
+    no setting of terminals, such as a route, for one of the whole configuration.
+    """
+    return _SAYS_NOTHING(line) and (not line.path or _OF_LINE_VTY.fullmatch(line.text) is not None)
 
 
 def lines_of(text: str) -> Iterator[Line]:
