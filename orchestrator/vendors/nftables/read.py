@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from orchestrator.model.network import Filter, FilterRule, Nat
 from orchestrator.vendors.nftables import ruleset
-from orchestrator.vendors.parsed import Line, Parsed, ParsedRow, RenderError, unexplained
+from orchestrator.vendors.parsed import Line, Parsed, ParsedRow, RenderError, Unparsed, unexplained
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -38,7 +38,17 @@ def parse(device: str, text: str) -> Parsed:
         again = tuple(ruleset.lines_of(ruleset.write(device, nouns)))
     except RenderError:
         rows, again = (), ()
-    return Parsed(rows=rows, unparsed=unexplained(device, ruleset.FILE, found, again, ruleset.inert, ordered=True))
+    lines = (*unexplained(device, ruleset.FILE, found, again, ruleset.inert, ordered=True), *_taken_away(device, found))
+    return Parsed(rows=rows, unparsed=tuple(sorted(lines, key=lambda one: one.line)))
+
+
+def _taken_away(device: str, found: Sequence[Line]) -> Iterator[Unparsed]:
+    """Deletions behind a table, which mean nothing only in front of them all: what was read may not be there."""
+    opened = next((line.number for line in found if line.path), None)
+    for line in found:
+        late = opened is not None and line.number > opened and not line.path
+        if late and line.text.startswith(("delete ", "flush ")) and ruleset.inert(line):
+            yield Unparsed(device=device, file=ruleset.FILE, line=line.number, text=line.text)
 
 
 def _good(make: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
