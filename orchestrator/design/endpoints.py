@@ -81,9 +81,36 @@ def serving(estate: Estate, fqdn: str) -> tuple[Workload, ...]:
 
 
 def leads_to(estate: Estate, name: ServiceName, workload: Workload) -> bool:
-    """Whether a name's address is the workload's own, or published for it by a destination translation."""
+    """Whether a name's address is the workload's own, or published for it by a destination translation.
+
+    Where several systems answer there, a name that the census gives to one of them leads to that one alone, or to the
+    system that took its place.
+    """
+    if not _answers(estate, name, workload):
+        return False
+    owners = _owners(estate, name.fqdn)
+    if workload.system in owners:
+        return True
+    others = (w for w in estate.workloads.values() if w.system in owners and w.state != "stopped")
+    return not any(_answers(estate, name, other) for other in others)
+
+
+def _answers(estate: Estate, name: ServiceName, workload: Workload) -> bool:
     end = place(estate, workload.place)
     return bool(end and end.address in (name.address, published(estate, name.address, workload.port)))
+
+
+def _owners(estate: Estate, fqdn: str) -> set[str]:
+    """The systems whose name the census says it is, and those that follow them."""
+    todo = [system.code for system in estate.systems.values() if system.fqdn == fqdn]
+    found: set[str] = set()
+    while todo:
+        code = todo.pop()
+        system = estate.systems.get(code)
+        if code not in found and system and system.successor:
+            todo.append(system.successor)
+        found.add(code)
+    return found
 
 
 def published(estate: Estate, address: IPv4Address, port: int) -> IPv4Address | None:

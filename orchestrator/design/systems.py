@@ -1,11 +1,11 @@
 """Dispositions: what becomes of every information system, its workloads and its names."""
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from orchestrator.design.departments import Department
 from orchestrator.design.draft import Draft
 from orchestrator.design.endpoints import leads_to, place, running
-from orchestrator.model.census import InformationSystem, Workload
+from orchestrator.model.census import InformationSystem, ServiceName, Workload
 
 REASONS = {
     "migrate": "上云 / moves onto the cloud of its service domain",
@@ -60,8 +60,28 @@ def _dispose(draft: Draft, system: InformationSystem, folded: bool) -> tuple[str
 
 def _stopped(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
     workloads = [w for w in list(draft.estate.workloads.values()) if w.system == system.code and w.state != "stopped"]
-    names = [name for name in draft.now.service_names.values() for w in workloads if leads_to(draft.now, name, w)]
+    names = _names(draft, system, workloads)
     return draft.put(*(w.model_copy(update={"state": "stopped"}) for w in workloads)) + draft.drop(*names)
+
+
+def _names(draft: Draft, system: InformationSystem, workloads: list[Workload]) -> list[ServiceName]:
+    """The names that lead to these workloads of a system and to nobody else's; the others are findings."""
+    found = []
+    for _, name in sorted(draft.now.service_names.items()):
+        if not any(leads_to(draft.now, name, workload) for workload in workloads):
+            continue
+        running = (w for w in draft.now.workloads.values() if w.system != system.code and w.state == "running")
+        others = sorted({w.system for w in running if leads_to(draft.now, name, w)})
+        if others:
+            draft.find(
+                f"systems[{system.key}]",
+                "unknown",
+                f"{name.fqdn} leads to {system.name} and to {', '.join(others)}: nobody has said whose name it is",
+                "fill in 域名 of the system in the census",
+            )
+        else:
+            found.append(name)
+    return found
 
 
 def _succeeded(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
@@ -77,15 +97,13 @@ def _succeeded(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
         )
         return ()
     rows: tuple[str, ...] = ()
-    for workload in [w for w in list(draft.now.workloads.values()) if w.system == system.code and w.state != "stopped"]:
-        for name in [n for n in draft.now.service_names.values() if leads_to(draft.now, n, workload)]:
-            rows += draft.put(name.model_copy(update={"address": end.address}))
-        rows += draft.put(workload.model_copy(update={"state": "stopped"}))
-    return rows
+    old = [w for _, w in sorted(draft.now.workloads.items()) if w.system == system.code and w.state != "stopped"]
+    rows += draft.put(*(n.model_copy(update={"address": end.address}) for n in _names(draft, system, old)))
+    return rows + draft.put(*(workload.model_copy(update={"state": "stopped"}) for workload in old))
 
 
 def _migrated(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
-    rows: tuple[str, ...] = ()
+    moves: dict[IPv4Address, list[tuple[Workload, IPv4Address]]] = {}
     addresses = []
     for new in running(draft.estate, system.code):
         end = place(draft.estate, new.place)
@@ -93,17 +111,37 @@ def _migrated(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
             continue
         addresses.append(IPv4Network(end.address))
         old = next((w for w in running(draft.now, system.code, new.name) if w.place != new.place), None)
-        rows += _own_names(draft, old, end.address) if old else ()
+        was = place(draft.now, old.place) if old else None
+        if old and was and was.address:
+            moves.setdefault(was.address, []).append((old, end.address))
+    rows: tuple[str, ...] = ()
+    for address, moved in sorted(moves.items()):
+        rows += _own_names(draft, system, address, moved)
     if addresses:
         rows += draft.put(system.model_copy(update={"addresses": tuple(sorted(addresses))}))
     return rows
 
 
-def _own_names(draft: Draft, old: Workload, address: object) -> tuple[str, ...]:
-    """Names that answer with the workload's own address; names that answer with a published one follow the egress."""
-    was = place(draft.now, old.place)
-    names = [name for name in draft.now.service_names.values() if was and name.address == was.address]
-    return draft.put(*(name.model_copy(update={"address": address}) for name in names))
+def _own_names(
+    draft: Draft, system: InformationSystem, address: IPv4Address, moved: list[tuple[Workload, IPv4Address]]
+) -> tuple[str, ...]:
+    """Names that answer with the workloads' own address; names that answer with a published one follow the egress.
+
+    Of several components that stood at one address the name follows the one that people open.
+    """
+    names = [name for name in _names(draft, system, [old for old, _ in moved]) if name.address == address]
+    opened = [becomes for old, becomes in moved if old.kind in ("web", "mail")]
+    heads = opened if len(moved) > 1 else [becomes for _, becomes in moved]
+    if len(heads) == 1:
+        return draft.put(*(name.model_copy(update={"address": heads[0]}) for name in names))
+    for name in names:
+        draft.find(
+            f"systems[{system.key}]",
+            "unknown",
+            f"{name.fqdn} leads to {' and '.join(old.name for old, _ in moved)} of {system.name}, which part",
+            "give each component a name of its own, or say in the census which of them is the web",
+        )
+    return ()
 
 
 def _dependencies(draft: Draft, system: InformationSystem) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from network_models.district import now
 from orchestrator.intake.policy import read_policy
-from orchestrator.model.base import Noun
+from orchestrator.model.base import Noun, Row
 from orchestrator.model.census import Organisation, PrivateNetwork, PrivateSite
-from orchestrator.model.estate import Estate
+from orchestrator.model.estate import TABLE_OF, Edit, Estate
 from orchestrator.model.network import Device, Host, Interface, Link, Route
 from orchestrator.model.policy import Flow, Policy, Zone
 
@@ -42,6 +42,22 @@ def policy() -> Policy:
 @cache
 def district() -> Estate:
     return now()
+
+
+def changed(estate: Estate, *nouns: Row) -> Estate:
+    """The estate with these rows in place of the rows of the same keys, or beside the others."""
+    for noun in nouns:
+        table = TABLE_OF[type(noun)]
+        row = getattr(estate, table).get(noun.key)
+        edit = Edit(table=table, key=noun.key, before=row.plain() if row else None, after=noun.plain())
+        estate = estate.apply((edit,))
+    return estate
+
+
+def without(estate: Estate, *nouns: Row) -> Estate:
+    """The estate without these rows."""
+    edits = [Edit(table=TABLE_OF[type(noun)], key=noun.key, before=noun.plain(), after=None) for noun in nouns]
+    return estate.apply(tuple(edits))
 
 
 def sites() -> st.SearchStrategy[Site]:

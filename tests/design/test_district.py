@@ -6,16 +6,9 @@ import pytest
 
 from orchestrator.design import design
 from orchestrator.errors import DesignError
-from orchestrator.model.base import Noun
-from orchestrator.model.estate import TABLE_OF, Edit, Estate, difference
+from orchestrator.model.estate import difference
 from orchestrator.model.lock import Lock
-from tests.design.estates import district, policy
-
-
-def changed(estate: Estate, noun: Noun) -> Estate:
-    """The estate with one row in place of the row of the same key."""
-    table, key = TABLE_OF[type(noun)], noun.key  # type: ignore[attr-defined]  # nouns of tables have keys
-    return estate.apply((Edit(table=table, key=key, before=getattr(estate, table)[key].plain(), after=noun.plain()),))
+from tests.design.estates import changed, district, policy
 
 
 def test_one_site_is_kept_one_renumbered_one_translated() -> None:
