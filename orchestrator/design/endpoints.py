@@ -88,10 +88,10 @@ def leads_to(estate: Estate, name: ServiceName, workload: Workload) -> bool:
     """
     if not _answers(estate, name, workload):
         return False
-    owners = _owners(estate, name.fqdn)
-    if workload.system in owners:
+    own = owners(estate, name.fqdn)
+    if workload.system in own:
         return True
-    others = (w for w in estate.workloads.values() if w.system in owners and w.state != "stopped")
+    others = (w for w in estate.workloads.values() if w.system in own and w.state != "stopped")
     return not any(_answers(estate, name, other) for other in others)
 
 
@@ -100,7 +100,7 @@ def _answers(estate: Estate, name: ServiceName, workload: Workload) -> bool:
     return bool(end and end.address in (name.address, published(estate, name.address, workload.port)))
 
 
-def _owners(estate: Estate, fqdn: str) -> set[str]:
+def owners(estate: Estate, fqdn: str) -> set[str]:
     """The systems whose name the census says it is, and those that follow them."""
     todo = [system.code for system in estate.systems.values() if system.fqdn == fqdn]
     found: set[str] = set()

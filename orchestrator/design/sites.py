@@ -6,13 +6,15 @@ translate  as renumber, but equipment there is fixed: 1:1 at the site's router w
            to the very prefix it was translated to, so that nobody outside sees a change.
 """
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 from orchestrator.design.departments import Access, Department, moved, moved_interface, treatable
 from orchestrator.design.draft import Draft
+from orchestrator.design.endpoints import owners
 from orchestrator.design.pools import pool
 from orchestrator.model.census import PrivateSite
+from orchestrator.model.network import Host
 
 Treatment = Literal["undecided", "keep", "renumber", "translate"]
 
@@ -86,5 +88,28 @@ def _hosts(draft: Draft, department: Department, site: PrivateSite, prefix: IPv4
             address = moved_interface(host.address, site.prefix, prefix)
             gateway = moved(host.gateway, site.prefix, prefix)
             update = {"address": address, "gateway": gateway, "zone": department.zone}
-            rows += draft.put(host.model_copy(update=update))
+            rows += draft.put(host.model_copy(update=update)) + _names(draft, host, address.ip)
+    return rows
+
+
+def _names(draft: Draft, host: Host, address: IPv4Address) -> tuple[str, ...]:
+    """The names that lead to a host follow it. Private addresses occur twice: a name is its system's, or is unique."""
+    if host.address.ip == address:
+        return ()
+    workloads = [w for w in draft.now.workloads.values() if w.place == host.name]
+    twins = sorted(h.name for h in draft.now.hosts.values() if h.address.ip == host.address.ip)
+    rows: tuple[str, ...] = ()
+    for key, name in sorted(draft.now.service_names.items()):
+        if name.address != host.address.ip:
+            continue
+        owned = owners(draft.now, name.fqdn)
+        if len(twins) == 1 or any(w.system in owned for w in workloads):
+            rows += draft.put(name.model_copy(update={"address": address}))
+        elif not owned:
+            draft.find(
+                f"service_names[{key}]",
+                "unknown",
+                f"{name.address} is the address of {' and '.join(twins)}, which of them the name leads to is not known",
+                "fill in 域名 of its system in the census",
+            )
     return rows
