@@ -40,13 +40,14 @@ def _consolidate(draft: Draft, department: Department, egress: InternetEgress, e
         )
         return
     rows: tuple[str, ...] = ()
+    given: dict[IPv4Network, IPv4Address] = {}
     for nat in [
         each
         for _, each in sorted(draft.now.nats.items())
         if (each.device, each.interface) == (egress.device, egress.interface)
     ]:
         if nat.kind == "destination":
-            rows += _publish(draft, department, nat, exit_)
+            rows += _publish(draft, department, nat, exit_, given)
         draft.drop(nat)
     if may_use_internet(draft, department):
         rows += _hide(draft, department, exit_)
@@ -57,26 +58,47 @@ def _consolidate(draft: Draft, department: Department, egress: InternetEgress, e
     _release(draft, draft.now.links[egress.link], "own exit consolidated")
 
 
-def _publish(draft: Draft, department: Department, nat: Nat, exit_: InternetEgress) -> tuple[str, ...]:
-    """The service behind a published address of the old exit, published on the platform where it runs in the target."""
-    old = next(
-        (w for w in draft.now.workloads.values() if w.state == "running" and _stands(draft, w, nat.inside)), None
-    )
-    new = next(iter(running(draft.estate, old.system, old.name)), None) if old else None
-    end = place(draft.estate, new.place) if new else None
-    if old is None or end is None or end.address is None or end.address not in draft.policy.extranet_pool:
-        draft.find(
-            f"nats[{nat.key}]",
-            "unknown",
-            f"{nat.outside} publishes {nat.inside}, which has no place in the target",
-            "migrate the system behind it or confirm that the publication ends",
-        )
+def _publish(
+    draft: Draft, department: Department, nat: Nat, exit_: InternetEgress, given: dict[IPv4Network, IPv4Address]
+) -> tuple[str, ...]:
+    """The service behind a published address of the old exit, published on the platform where it runs in the target.
+
+    `given`: old outside address -> new one; services that share an address share the new one, as names lead to both.
+    """
+    olds = [w for _, w in sorted(draft.now.workloads.items()) if w.state == "running" and _stands(draft, w, nat)]
+    news = [new for old in olds for new in running(draft.estate, old.system, old.name)[:1]]
+    ends = {end.address: end for new in news if (end := place(draft.estate, new.place)) and end.address}
+    if not ends or not all(address in draft.policy.extranet_pool for address in ends):
+        fix = "migrate the system behind it or confirm that the publication ends"
+        _unpublished(draft, nat, "which has no place in the target", fix)
         return ()
-    name = f"{department.code}-{old.name}"
-    address = draft.allocator.address(f"address/public/{name}", exit_.public_prefixes[0], _outside_in_use(draft))
+    if len(ends) > 1:
+        keys = " and ".join(old.key for old in olds)
+        _unpublished(draft, nat, f"where {keys} run: they part in the target", "publish each of them by its port")
+        return ()
+    end = next(iter(ends.values()))
+    name = _free_name(draft, exit_, f"{department.code}-{olds[0].name}", nat, end)
+    if nat.outside not in given:
+        purpose = f"address/public/{name}"
+        given[nat.outside] = draft.allocator.address(purpose, exit_.public_prefixes[0], _outside_in_use(draft))
+    address = given[nat.outside]
     rows = draft.put(_published(nat, name, end, exit_, address))
-    old_names = [n for n in draft.now.service_names.values() if n.address == nat.outside.network_address]
+    old_names = [n for _, n in sorted(draft.now.service_names.items()) if n.address == nat.outside.network_address]
     return rows + draft.put(*(n.model_copy(update={"address": address}) for n in old_names))
+
+
+def _unpublished(draft: Draft, nat: Nat, why: str, fix: str) -> None:
+    draft.find(f"nats[{nat.key}]", "unknown", f"{nat.outside} publishes {nat.inside}, {why}", fix)
+
+
+def _free_name(draft: Draft, exit_: InternetEgress, name: str, nat: Nat, end: Endpoint) -> str:
+    """A name of the platform's translations that no other service has: components of two systems may share theirs."""
+    wanted = (f"{end.address}/32", nat.protocol, nat.port)
+    for each in (name, f"{name}-{nat.port or nat.protocol}", f"{name}-{nat.port or nat.protocol}-{nat.name}"):
+        row = draft.estate.nats.get(f"{exit_.device}/{each}")
+        if row is None or (str(row.inside), row.protocol, row.port) == wanted:
+            return each
+    return f"{name}-{nat.device}-{nat.name}"
 
 
 def _published(nat: Nat, name: str, end: Endpoint, exit_: InternetEgress, address: IPv4Address) -> Nat:
@@ -92,9 +114,11 @@ def _published(nat: Nat, name: str, end: Endpoint, exit_: InternetEgress, addres
     )
 
 
-def _stands(draft: Draft, workload: Workload, inside: IPv4Network) -> bool:
+def _stands(draft: Draft, workload: Workload, nat: Nat) -> bool:
+    """Whether a translation leads to a workload: its address and, where one is named, its port."""
     end = place(draft.now, workload.place)
-    return bool(end and end.address == inside.network_address)
+    port = nat.port if nat.inside_port is None else nat.inside_port
+    return bool(end and end.address == nat.inside.network_address and port in (None, workload.port))
 
 
 def _hide(draft: Draft, department: Department, exit_: InternetEgress) -> tuple[str, ...]:
