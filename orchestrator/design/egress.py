@@ -6,7 +6,7 @@ from orchestrator.design.crossings import platform
 from orchestrator.design.departments import Department, treatable
 from orchestrator.design.draft import Draft
 from orchestrator.design.endpoints import Endpoint, place, running
-from orchestrator.design.routing import DEFAULT, may_use_internet
+from orchestrator.design.routing import DEFAULT, domain_of, may_use_internet
 from orchestrator.model.census import InternetEgress, Workload
 from orchestrator.model.network import Link, Nat
 
@@ -27,6 +27,15 @@ def _consolidate(draft: Draft, department: Department, egress: InternetEgress, e
             "unknown",
             f"{egress.code} has no platform to be consolidated onto",
             "mark the platform's exit in F4 and reserve a link between a PE and it for the department",
+        )
+        return
+    if not domain_of(draft, department):
+        draft.find(
+            f"egresses[{egress.code}]",
+            "unknown",
+            f"{egress.code} stays: nobody has said to which service domain {department.code} belongs, "
+            "and so whether it may use the Internet (R3)",
+            f"fill in service_domain of organisation {department.code} in topology.yaml",
         )
         return
     connected = {access.key for access in department.sites}
@@ -152,9 +161,28 @@ def release_lines(draft: Draft, departments: tuple[Department, ...]) -> None:
         devices = {access.device for access in department.sites}
         for _, link in sorted(draft.now.links.items()):
             if link.kind == "leased_line" and link.state == "in_service" and {link.a_node, link.b_node} <= devices:
+                if exits := _exits_over(draft, department, link):
+                    draft.find(
+                        f"links[{link.name}]",
+                        "unknown",
+                        f"{link.name} stays: the way to the Internet over {', '.join(exits)} leads over it",
+                        f"consolidate {', '.join(exits)} first",
+                    )
+                    continue
                 remove_port(draft, link.a_node, link.a_port)
                 remove_port(draft, link.b_node, link.b_port)
                 _release(draft, link, "两端均已接入政务外网 / both ends have an extranet circuit")
+
+
+def _exits_over(draft: Draft, department: Department, link: Link) -> list[str]:
+    """Own exits of the department that stay, where a default route leads over this line."""
+    ends = (link.a_node, link.a_port), (link.b_node, link.b_port)
+    networks = [i.address.network for i in draft.now.interfaces.values() if (i.device, i.name) in ends]
+    routes = (r for r in draft.now.routes.values() if r.device in (link.a_node, link.b_node) and r.prefix == DEFAULT)
+    if not any(r.next_hop in network for r in routes if r.next_hop for network in networks):
+        return []
+    own = (e for e in draft.estate.egresses.values() if e.organisation == department.code and not e.shared_platform)
+    return sorted(egress.code for egress in own if egress.state == "in_service")
 
 
 def _release(draft: Draft, link: Link, reason: str) -> None:

@@ -97,3 +97,28 @@ def test_a_whole_server_published_for_two_services_that_part_is_a_finding() -> N
         "publish each of them by its port"
     )
     assert [str(f) for f in design(now, policy()).findings if "nats[" in str(f)] == [expected]
+
+
+def of_domain(domain: str | None) -> Estate:
+    """The district with 民政 in another service domain, or in none that anybody has said."""
+    return changed(district(), district().organisations["mz"].model_copy(update={"service_domain": domain}))
+
+
+def test_the_exit_of_a_department_of_unknown_domain_stays() -> None:
+    result = design(of_domain(None), policy())
+    assert result.target.egresses["E-MZ-01"].state == "in_service"
+    assert result.target.links["mz-inet"].state == "in_service"
+    assert result.target.nats["mz1/mzweb"] == district().nats["mz1/mzweb"]
+    assert result.target.routes.keys() >= {"mz1/default/0.0.0.0/0/192.0.2.5", "mz2/default/0.0.0.0/0/172.16.254.1"}
+    expected = (
+        "design unknown: estate egresses[E-MZ-01]: E-MZ-01 stays: nobody has said to which service domain mz belongs, "
+        "and so whether it may use the Internet (R3); fill in service_domain of organisation mz in topology.yaml"
+    )
+    line = (
+        "design unknown: estate links[mz-line]: mz-line stays: the way to the Internet over E-MZ-01 leads over it; "
+        "consolidate E-MZ-01 first"
+    )
+    assert [str(f) for f in result.findings if "E-MZ-01" in str(f)] == [expected, line]
+    assert result.target.links["mz-line"].state == "in_service"
+    assert result.target.links["cz-line"].state == "released"
+    assert design(district(), policy()).target.egresses["E-MZ-01"].state == "consolidated"
