@@ -74,6 +74,15 @@ def _publish(
 
     `given`: old outside address -> new one; services that share an address share the new one, as names lead to both.
     """
+    if not may_use_internet(draft, department):
+        draft.find(
+            f"nats[{nat.key}]",
+            "fail",
+            f"{nat.outside} publishes {nat.inside} of {department.code}, whose domain has no Internet (R3): "
+            "it ends with the exit",
+            "move the system into the public service domain, or confirm that the publication ends",
+        )
+        return ()
     olds = [w for _, w in sorted(draft.now.workloads.items()) if w.state == "running" and _stands(draft, w, nat)]
     news = [new for old in olds for new in running(draft.estate, old.system, old.name)[:1]]
     ends = {end.address: end for new in news if (end := place(draft.estate, new.place)) and end.address}

@@ -122,3 +122,17 @@ def test_the_exit_of_a_department_of_unknown_domain_stays() -> None:
     assert result.target.links["mz-line"].state == "in_service"
     assert result.target.links["cz-line"].state == "released"
     assert design(district(), policy()).target.egresses["E-MZ-01"].state == "consolidated"
+
+
+def test_nothing_of_a_domain_without_the_internet_is_published_anew() -> None:
+    now = of_domain("administrative_service_domain")
+    system = now.systems["990102-MZ-0001"].model_copy(update={"service_domain": "administrative_service_domain"})
+    result = design(changed(now, system), policy())
+    assert result.target.egresses["E-MZ-01"].state == "consolidated"
+    assert [nat.name for nat in result.target.nats.values() if nat.device == "fw1"] == ["portal", "pub-out"]
+    expected = (
+        "design fail: estate nats[mz1/mzweb]: 203.0.113.66/32 publishes 192.168.10.10/32 of mz, whose domain has no "
+        "Internet (R3): it ends with the exit; move the system into the public service domain, or confirm that the "
+        "publication ends"
+    )
+    assert [str(f) for f in result.findings if "mzweb" in str(f)] == [expected]
