@@ -30,8 +30,8 @@ def _vrf(draft: Draft, department: Department) -> None:
             "give two devices the role provider_edge"
         )
     numbering, code = draft.policy.numbering, department.code
-    taken = [int(vrf.route_distinguisher.split(":")[1]) for vrf in draft.now.vrfs.values() if vrf.route_distinguisher]
-    number = draft.allocator.number(f"number/{code}", range(numbering.route_target_base, HIGHEST_TARGET), taken)
+    candidates = range(numbering.route_target_base, HIGHEST_TARGET)
+    number = draft.allocator.number(f"number/{code}", candidates, _numbers_in_use(draft.now))
     used = [vrf.overlay.vni for vrf in draft.now.vrfs.values() if vrf.overlay]
     vni = draft.allocator.number(f"vni/{code}", range(numbering.vni_first, HIGHEST_VNI), used)
     link = draft.allocator.network(f"overlay/{code}", numbering.overlay_pool, 30)
@@ -50,6 +50,17 @@ def _vrf(draft: Draft, department: Department) -> None:
     ]
     reason = "每个部门一个VRF,RT不与他部门共用 / one VRF per department, no route target shared with another (R15)"
     draft.decide(f"vrf {department.vrf}", f"RD and RT {target}, VNI {vni}, overlay {link}", reason, draft.put(*vrfs))
+
+
+def _numbers_in_use(estate: Estate) -> set[int]:
+    """The numbers of all route distinguishers and targets: a target that another VRF imports would join the two."""
+    texts = [
+        text
+        for vrf in estate.vrfs.values()
+        for text in (vrf.route_distinguisher or "", *vrf.import_targets, *vrf.export_targets)
+    ]
+    numbers = (text.rpartition(":")[2] for text in texts)
+    return {int(number) for number in numbers if number.isascii() and number.isdecimal() and len(number) <= 12}
 
 
 def _overlay(estate: Estate, vni: int, link: IPv4Network, here: str, there: str, first: bool) -> Overlay:
