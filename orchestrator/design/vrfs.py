@@ -118,15 +118,15 @@ def _handover(draft: Draft, department: Department) -> None:
     organisation = draft.now.organisations.get(department.code)
     domain = organisation.service_domain if organisation else None
     cloud = next((each.name for _, each in sorted(draft.now.clouds.items()) if each.service_domain == domain), None)
-    if leg is None or cloud is None:
+    if leg is None or cloud is None or _tag_taken(draft, department, leg):
         return
     block = pool(draft.policy, "provider")
     prefix = draft.allocator.network(f"provider/{department.code}", block.prefix, block.length)
     # a tag given with the cable is a fact of the cable; only a cable without one takes a number of ours
     numbering = draft.policy.numbering
-    used = [link.vlan for link in draft.now.links.values() if link.vlan] + [
-        each.vlan for each in draft.now.vlans.values()
-    ]
+    used = [link.vlan for link in draft.now.links.values() if link.vlan]
+    used += [each.vlan for each in draft.now.vlans.values()]
+    used += [each.vlan for each in draft.now.provider_networks.values()]
     candidates = range(numbering.vlan_first, numbering.vlan_last + 1)
     vlan = leg.vlan or draft.allocator.number(f"vlan/{department.code}", candidates, used)
     network = ProviderNetwork(name=f"prov-{department.code}", cloud=cloud, vlan=vlan, prefix=prefix, gateway=prefix[1])
@@ -140,6 +140,23 @@ def _handover(draft: Draft, department: Department) -> None:
         reason,
         rows,
     )
+
+
+def _tag_taken(draft: Draft, department: Department, leg: Leg) -> bool:
+    """Whether the tag given with the cable is another provider network's: two departments on one VLAN are joined."""
+    others = [
+        name
+        for name, network in sorted(draft.estate.provider_networks.items())
+        if network.vlan == leg.vlan and name != f"prov-{department.code}"
+    ]
+    for name in others:
+        draft.find(
+            f"links[{leg.link}]",
+            "fail",
+            f"VLAN {leg.vlan} of {leg.link} is that of {name} already: both would be one segment",
+            "correct the tag in topology.yaml, or have the carrier deliver another one",
+        )
+    return bool(others)
 
 
 def _in_service(draft: Draft, leg: Leg, vlan: int | None = None) -> tuple[str, ...]:
