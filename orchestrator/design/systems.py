@@ -105,12 +105,11 @@ def _succeeded(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
 def _migrated(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
     moves: dict[IPv4Address, list[tuple[Workload, IPv4Address]]] = {}
     addresses = []
-    for new in running(draft.estate, system.code):
+    for old, new in _pairs(draft, system):
         end = place(draft.estate, new.place)
         if not end or end.address is None or not end.tenant:
             continue
         addresses.append(IPv4Network(end.address))
-        old = next((w for w in running(draft.now, system.code, new.name) if w.place != new.place), None)
         was = place(draft.now, old.place) if old else None
         if old and was and was.address:
             moves.setdefault(was.address, []).append((old, end.address))
@@ -120,6 +119,19 @@ def _migrated(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
     if addresses:
         rows += draft.put(system.model_copy(update={"addresses": tuple(sorted(addresses))}))
     return rows
+
+
+def _pairs(draft: Draft, system: InformationSystem) -> list[tuple[Workload | None, Workload]]:
+    """Each running workload of the target with the one whose place it takes; None for one that was there before."""
+    news = sorted(running(draft.estate, system.code), key=lambda each: (each.name, len(each.place), each.place))
+    there = {workload.key for workload in news}
+    olds: dict[str, list[Workload]] = {}
+    for old in running(draft.now, system.code):
+        if old.key not in there:
+            olds.setdefault(old.name, []).append(old)
+    standing = {workload.key for workload in running(draft.now, system.code)}
+    queues = {name: iter(each) for name, each in olds.items()}
+    return [(None if new.key in standing else next(queues.get(new.name, iter(())), None), new) for new in news]
 
 
 def _own_names(

@@ -85,25 +85,48 @@ def _tenant(draft: Draft, department: Department, systems: list[InformationSyste
     )
     tenant = Tenant(name=code, cloud=provider.cloud, organisation=code, zone=department.zone)
     rows = draft.put(tenant, network, router)
+    names = _Names(draft, code)
     for system in systems:
-        rows += _servers(draft, network, system)
+        rows += _servers(draft, network, system, names)
     reason = "20%余量 / quota with 20 % spare over the census demand; no address translation: the VPN sees every server"
     draft.decide(f"tenant {code}", f"{network.prefix} in {provider.cloud} behind {address}", reason, rows)
 
 
-def server_name(system: InformationSystem, workload: Workload) -> str:
-    """The server's name: first label of the system's domain name and the component, `budget-web`."""
-    label = system.fqdn.split(".")[0] if system.fqdn else system.code.lower()
-    return f"{label}-{workload.name}"
+class _Names:
+    """Names of one tenant's servers: one for each workload, however alike their systems and components are called."""
+
+    def __init__(self, draft: Draft, tenant: str) -> None:
+        self._given: set[str] = set()
+        self._owner: dict[str, str] = {}
+        for _, workload in sorted(draft.now.workloads.items()):
+            owner, _, name = workload.place.partition("/")
+            if owner == tenant and workload.place in draft.now.servers:
+                self._owner[name] = workload.system
+                self._given |= {name} if workload.state == "running" else set()
+
+    def give(self, system: InformationSystem, workload: Workload) -> str:
+        """First label of the system's domain name and the component, `budget-web`; the system's code in place of the
+        label where another system has that name, a number behind it for the second server of a pair.
+        """
+        code = system.code.lower()
+        label = system.fqdn.split(".")[0] if system.fqdn else code
+        if self._owner.get(f"{label}-{workload.name}", system.code) != system.code:
+            label = code
+        base = f"{label}-{workload.name}"
+        numbered = (base, *(f"{base}-{number}" for number in range(2, len(self._given) + 3)))
+        name = next(each for each in numbered if each not in self._given)
+        self._given.add(name)
+        self._owner[name] = system.code
+        return name
 
 
-def _servers(draft: Draft, network: CloudNetwork, system: InformationSystem) -> tuple[str, ...]:
+def _servers(draft: Draft, network: CloudNetwork, system: InformationSystem, names: _Names) -> tuple[str, ...]:
     moving = [w for _, w in sorted(draft.now.workloads.items()) if w.system == system.code and w.state == "running"]
     rows: tuple[str, ...] = ()
     for workload in moving:
         if workload.place in draft.now.servers:
             continue
-        name = server_name(system, workload)
+        name = names.give(system, workload)
         purpose = f"address/{network.tenant}/{name}"
         server = Server(
             tenant=network.tenant,
