@@ -1,5 +1,6 @@
 """Tenants: one per department that moves something: project with quota, network, router, servers, groups."""
 
+import re
 from collections import defaultdict
 from fractions import Fraction
 from math import ceil
@@ -53,6 +54,14 @@ def _goes(draft: Draft, department: Department, system: InformationSystem) -> bo
             "correct the system's service domain in the census, or deliver a handover into the other cloud",
         )
         return False
+    if not _label(system) and not _LABEL.fullmatch(system.code):
+        draft.find(
+            item,
+            "unknown",
+            f"{system.name}: neither its domain name nor its code {system.code!r} can name a server",
+            "fill in 域名 or 系统编码 with letters, digits and hyphens in the census",
+        )
+        return False
     if system.mlps_level is None or cloud.mlps_level is None:
         draft.find(
             item,
@@ -92,6 +101,15 @@ def _tenant(draft: Draft, department: Department, systems: list[InformationSyste
     draft.decide(f"tenant {code}", f"{network.prefix} in {provider.cloud} behind {address}", reason, rows)
 
 
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,29}")
+
+
+def _label(system: InformationSystem) -> str:
+    """The first label of the system's domain name; empty where there is none that can name a server."""
+    label = (system.fqdn or "").split(".")[0]
+    return label if _LABEL.fullmatch(label) else ""
+
+
 class _Names:
     """Names of one tenant's servers: one for each workload, however alike their systems and components are called."""
 
@@ -109,8 +127,8 @@ class _Names:
         label where another system has that name, a number behind it for the second server of a pair.
         """
         code = system.code.lower()
-        label = system.fqdn.split(".")[0] if system.fqdn else code
-        if self._owner.get(f"{label}-{workload.name}", system.code) != system.code:
+        label = _label(system) or code
+        if self._owner.get(f"{label}-{workload.name}", system.code) != system.code and _LABEL.fullmatch(code):
             label = code
         base = f"{label}-{workload.name}"
         numbered = (base, *(f"{base}-{number}" for number in range(2, len(self._given) + 3)))

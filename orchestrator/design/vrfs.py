@@ -1,5 +1,6 @@
 """One VRF per department on every PE: route distinguisher, route target, overlay, legs on reserved links."""
 
+import re
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from orchestrator.design.departments import Department, Leg, interface_at, provider_edges
@@ -12,6 +13,7 @@ from orchestrator.model.network import GLOBAL, Interface, Overlay, Vrf
 
 HIGHEST_VNI = 2**24 - 1
 HIGHEST_TARGET = 65535
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")  # as the model names VRFs
 
 
 def build_vrfs(draft: Draft, departments: tuple[Department, ...]) -> None:
@@ -30,6 +32,11 @@ def _vrf(draft: Draft, department: Department) -> None:
             "give two devices the role provider_edge"
         )
     numbering, code = draft.policy.numbering, department.code
+    if not _NAME.fullmatch(code) or code == GLOBAL:
+        raise DesignError(
+            f"organisation {code!r} cannot name a VRF: give it a code of at most 12 small letters, digits and hyphens "
+            f"in topology.yaml, beginning with a letter and other than {GLOBAL!r}"
+        )
     candidates = range(numbering.route_target_base, HIGHEST_TARGET)
     number = draft.allocator.number(f"number/{code}", candidates, _numbers_in_use(draft.now))
     used = [vrf.overlay.vni for vrf in draft.now.vrfs.values() if vrf.overlay]

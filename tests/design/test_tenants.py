@@ -1,10 +1,13 @@
 """Tenants: every workload that moves gets a server of its own, whatever its names have in common."""
 
+import pytest
+
 from orchestrator.design import design
+from orchestrator.errors import DesignError
 from orchestrator.model.census import InformationSystem, Workload
 from orchestrator.model.estate import Estate
 from orchestrator.model.network import Host
-from tests.design.estates import changed, district, policy
+from tests.design.estates import changed, district, policy, without
 
 
 def host(name: str, last: int) -> Host:
@@ -48,3 +51,39 @@ def test_a_pair_of_servers_stays_a_pair() -> None:
     assert sorted(places(estate)) == ["cz/budget-db", "cz/budget-web", "cz/budget-web-2"]
     again = design(target, policy(), design(estate, policy()).lock).target
     assert again.servers == target.servers
+
+
+@pytest.mark.parametrize(
+    "fqdn", ["预算.政务", "http://budget.cz.wangchao.example", "_budget.cz.wangchao.example", ".cz"]
+)
+def test_a_domain_name_that_names_no_server_gives_way_to_the_systems_code(fqdn: str) -> None:
+    system = district().systems["990102-CZ-0001"].model_copy(update={"fqdn": fqdn})
+    assert sorted(places(changed(district(), system))) == ["cz/990102-cz-0001-db", "cz/990102-cz-0001-web"]
+
+
+def test_a_system_code_that_names_no_server_is_a_finding_and_the_system_stays() -> None:
+    now = district()
+    system = now.systems["990102-CZ-0001"]
+    odd = system.model_copy(update={"code": "预算/1", "fqdn": None})
+    moved = [w.model_copy(update={"system": odd.code}) for w in now.workloads.values() if w.system == system.code]
+    rest = without(now, system, *(w for w in now.workloads.values() if w.system == system.code))
+    result = design(changed(rest, odd, *moved), policy())
+    assert "cz" not in result.target.tenants
+    expected = (
+        "design unknown: estate systems[预算/1]: 预算执行管理系统: neither its domain name nor its code '预算/1' can "
+        "name a server; fill in 域名 or 系统编码 with letters, digits and hyphens in the census"
+    )
+    assert expected in [str(f) for f in result.findings]
+
+
+@pytest.mark.parametrize("code", ["CZ", "9cz", "caizhengjuzonghe", "default"])
+def test_an_organisation_whose_code_names_no_vrf_is_refused(code: str) -> None:
+    now = district()
+    body = now.organisations["cz"].model_copy(update={"code": code})
+    network = now.private_networks["CZ-NET"].model_copy(update={"organisation": code})
+    with pytest.raises(DesignError) as refused:
+        design(changed(now, body, network), policy())
+    assert str(refused.value) == (
+        f"organisation {code!r} cannot name a VRF: give it a code of at most 12 small letters, digits and hyphens in "
+        "topology.yaml, beginning with a letter and other than 'default'"
+    )
