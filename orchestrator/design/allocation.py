@@ -1,12 +1,17 @@
 """Names and numbers: what the lock holds never moves; what is new takes the first free value."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
 from orchestrator.errors import DesignError
+from orchestrator.model.census import InternetEgress
 from orchestrator.model.estate import Estate
 from orchestrator.model.lock import Lock
+
+LARGER_POOL = "give numbering a larger pool in policy.yaml"
+LONGEST = 30
+"""The longest prefix of a link: two ends beside the network's own address and that of all."""
 
 SPACING = 10
 """Hosts in a network are numbered .10, .20, .30 ... first, so that people find room between them."""
@@ -24,8 +29,10 @@ class Allocator:
         """All allocations, those of the former lock included: a freed name keeps its value."""
         return Lock(allocations=dict(sorted(self._given.items())))
 
-    def number(self, purpose: str, candidates: Iterable[int], used: Iterable[int] = ()) -> int:
-        """The number locked for `purpose`, else the first candidate that nothing uses.
+    def number(
+        self, purpose: str, candidates: Iterable[int], used: Iterable[int] = (), highest: int | None = None
+    ) -> int:
+        """The number locked for `purpose`, else the first candidate that nothing uses; from 1 to `highest`.
 
         Purposes up to the first "/" are one family: within it no value is given twice. Raises DesignError.
         """
@@ -34,15 +41,24 @@ class Allocator:
         value = self._take(purpose, fresh, "the numbers")
         if not _is_number(value):
             raise DesignError(_bad(purpose, value, "a number"))
+        if highest is not None and not 1 <= int(value) <= highest:
+            raise DesignError(_unfit(purpose, value, f"a number from 1 to {highest}"))
         return int(value)
 
-    def network(self, purpose: str, pool: IPv4Network, length: int) -> IPv4Network:
-        """The prefix locked for `purpose`, else the first free /`length` of `pool`. Raises DesignError."""
+    def network(self, purpose: str, pool: IPv4Network, length: int, exact: bool = False) -> IPv4Network:
+        """The prefix locked for `purpose`, else the first free /`length` of `pool`.
+
+        A locked one may be of another length, `exact` aside, but has room for two ends. Raises DesignError.
+        """
         value = self._take(purpose, self._free_networks(pool, length), str(pool))
         try:
             network = IPv4Network(value)
         except ValueError as error:
             raise DesignError(_bad(purpose, value, "a prefix")) from error
+        if exact and network.prefixlen != length:
+            raise DesignError(_unfit(purpose, value, f"a prefix of length {length}"))
+        if not exact and network.prefixlen > LONGEST:
+            raise DesignError(_unfit(purpose, value, f"a prefix of at most length {LONGEST}"))
         self._networks.append(network)
         return network
 
@@ -50,21 +66,38 @@ class Allocator:
         self, purpose: str, network: IPv4Network, used: Iterable[IPv4Address] = (), spaced: bool = True
     ) -> IPv4Address:
         """The address locked for `purpose`, else a free one of `network`: every tenth first when `spaced`."""
+        return self._address(purpose, (network,), used, spaced, str(network), LARGER_POOL)
+
+    def public(self, purpose: str, exit_: InternetEgress, used: Iterable[IPv4Address], spaced: bool) -> IPv4Address:
+        """As `address`, of the public addresses of an exit."""
+        pool = f"the public addresses of {exit_.code}"
+        return self._address(purpose, exit_.public_prefixes, used, spaced, pool, "add a block to F4")
+
+    def _address(
+        self,
+        purpose: str,
+        networks: Sequence[IPv4Network],
+        used: Iterable[IPv4Address],
+        spaced: bool,
+        pool: str,
+        fix: str,
+    ) -> IPv4Address:
         taken = set(self._family("address/")) | {str(address) for address in used}
-        fresh = (str(address) for address in _hosts(network, spaced) if str(address) not in taken)
-        value = self._take(purpose, fresh, str(network))
+        hosts = (str(address) for network in networks for address in _hosts(network, spaced))
+        value = self._take(purpose, (each for each in hosts if each not in taken), pool, fix)
         try:
-            return IPv4Address(value)
+            address = IPv4Address(value)
         except ValueError as error:
             raise DesignError(_bad(purpose, value, "an address")) from error
+        if not any(address in network for network in networks):
+            raise DesignError(_unfit(purpose, value, f"an address in {' or '.join(map(str, networks))}"))
+        return address
 
-    def _take(self, purpose: str, fresh: Iterator[str], pool: str) -> str:
+    def _take(self, purpose: str, fresh: Iterator[str], pool: str, fix: str = LARGER_POOL) -> str:
         if purpose not in self._given:
             value = next(fresh, None)
             if value is None:
-                raise DesignError(
-                    f"nothing is left of {pool} for {purpose}: give numbering a larger pool in policy.yaml"
-                )
+                raise DesignError(f"nothing is left of {pool} for {purpose}: {fix}")
             self._given[purpose] = value
         return self._given[purpose]
 
@@ -73,6 +106,8 @@ class Allocator:
         return [value for key, value in self._given.items() if key.startswith(family)]
 
     def _free_networks(self, pool: IPv4Network, length: int) -> Iterator[str]:
+        if length < pool.prefixlen:
+            return
         locked = [network for value in self._given.values() if (network := _network(value))]
         for candidate in pool.subnets(new_prefix=length):
             if not any(candidate.overlaps(other) for other in (*self._networks, *locked)):
@@ -136,3 +171,7 @@ def _network(value: str) -> IPv4Network | None:
 
 def _bad(purpose: str, value: str, kind: str) -> str:
     return f"onefold.lock: {purpose} holds {value!r}, which is not {kind}: restore the line from its history"
+
+
+def _unfit(purpose: str, value: str, kind: str) -> str:
+    return f"{_bad(purpose, value, kind)}, or take it out so that it gets a value of its own"

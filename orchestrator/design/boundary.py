@@ -23,7 +23,9 @@ def build_boundary(draft: Draft, departments: tuple[Department, ...]) -> None:
     for (device, code, entry_port, exit_port), group in sorted(groups.items()):
         flow = group[0].flow
         used = sequences(draft, device)
-        sequence = draft.allocator.number(f"sequence-{device}/{code}/{entry_port}", range(FIRST, LAST, STEP), used)
+        sequence = draft.allocator.number(
+            f"sequence-{device}/{code}/{entry_port}", range(FIRST, LAST, STEP), used, LAST
+        )
         rule = FilterRule(
             device=device,
             sequence=sequence,
@@ -113,7 +115,7 @@ def _site_rule(
 ) -> None:
     device = access.device
     purpose = f"sequence-{device}/{flow.code}/{port}"
-    sequence = draft.allocator.number(purpose, range(FIRST, LAST, STEP), sequences(draft, device))
+    sequence = draft.allocator.number(purpose, range(FIRST, LAST, STEP), sequences(draft, device), LAST)
     rule = FilterRule(
         device=device,
         sequence=sequence,

@@ -98,7 +98,7 @@ def _publish(
     name = _free_name(draft, exit_, f"{department.code}-{olds[0].name}", nat, end)
     if nat.outside not in given:
         purpose = f"address/public/{name}"
-        given[nat.outside] = draft.allocator.address(purpose, exit_.public_prefixes[0], _outside_in_use(draft))
+        given[nat.outside] = draft.allocator.public(purpose, exit_, _outside_in_use(draft), spaced=True)
     address = given[nat.outside]
     rows = draft.put(_published(nat, name, end, exit_, address))
     old_names = [n for _, n in sorted(draft.now.service_names.items()) if n.address == nat.outside.network_address]
@@ -141,8 +141,8 @@ def _stands(draft: Draft, workload: Workload, nat: Nat) -> bool:
 
 def _hide(draft: Draft, department: Department, exit_: InternetEgress) -> tuple[str, ...]:
     """Source translation for every site that leaves through the platform: one outside address for the department."""
-    pool, code = exit_.public_prefixes[0], department.code
-    address = draft.allocator.address(f"address/hidden/{code}", pool, _outside_in_use(draft), spaced=False)
+    purpose = f"address/hidden/{department.code}"
+    address = draft.allocator.public(purpose, exit_, _outside_in_use(draft), spaced=False)
     rows: tuple[str, ...] = ()
     for access in department.sites:
         prefix = draft.estate.private_sites[access.key].prefix

@@ -67,8 +67,7 @@ def _treat(draft: Draft, department: Department, access: Access) -> None:
 
 def _outside(draft: Draft, code: str, site: PrivateSite) -> IPv4Network:
     block = pool(draft.policy, "sites")
-    length = min(block.length, site.prefix.prefixlen)  # a larger site needs a larger prefix
-    return draft.allocator.network(f"prefix/{code}/{site.site}", block.prefix, max(length, site.prefix.prefixlen))
+    return draft.allocator.network(f"prefix/{code}/{site.site}", block.prefix, site.prefix.prefixlen, exact=True)
 
 
 def _interfaces(draft: Draft, department: Department, site: PrivateSite, prefix: IPv4Network) -> tuple[str, ...]:

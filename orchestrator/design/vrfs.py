@@ -12,6 +12,7 @@ from orchestrator.model.estate import Estate
 from orchestrator.model.network import GLOBAL, Interface, Overlay, Vrf
 
 HIGHEST_VNI = 2**24 - 1
+HIGHEST_VLAN = 4094
 HIGHEST_TARGET = 65535
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")  # as the model names VRFs
 
@@ -40,7 +41,7 @@ def _vrf(draft: Draft, department: Department) -> None:
     candidates = range(numbering.route_target_base, HIGHEST_TARGET)
     number = draft.allocator.number(f"number/{code}", candidates, _numbers_in_use(draft.now))
     used = [vrf.overlay.vni for vrf in draft.now.vrfs.values() if vrf.overlay]
-    vni = draft.allocator.number(f"vni/{code}", range(numbering.vni_first, HIGHEST_VNI), used)
+    vni = draft.allocator.number(f"vni/{code}", range(numbering.vni_first, HIGHEST_VNI), used, HIGHEST_VNI)
     link = draft.allocator.network(f"overlay/{code}", numbering.overlay_pool, 30)
     target = f"{numbering.autonomous_system}:{number}"
     vrfs = [
@@ -135,7 +136,7 @@ def _handover(draft: Draft, department: Department) -> None:
     used += [each.vlan for each in draft.now.vlans.values()]
     used += [each.vlan for each in draft.now.provider_networks.values()]
     candidates = range(numbering.vlan_first, numbering.vlan_last + 1)
-    vlan = leg.vlan or draft.allocator.number(f"vlan/{department.code}", candidates, used)
+    vlan = leg.vlan or draft.allocator.number(f"vlan/{department.code}", candidates, used, HIGHEST_VLAN)
     network = ProviderNetwork(name=f"prov-{department.code}", cloud=cloud, vlan=vlan, prefix=prefix, gateway=prefix[1])
     address = IPv4Interface((prefix[1], prefix.prefixlen))
     port = Interface(device=leg.pe, name=leg.pe_port, vrf=department.vrf, address=address)

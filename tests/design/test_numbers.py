@@ -5,8 +5,10 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from orchestrator.design import design
+from orchestrator.errors import DesignError
 from orchestrator.model.cloud import ProviderNetwork
 from orchestrator.model.estate import Estate
+from orchestrator.model.lock import Lock
 from orchestrator.model.network import Vrf
 from tests.design.estates import changed, district, policy
 
@@ -49,3 +51,61 @@ def test_two_handovers_with_one_tag_are_not_both_built() -> None:
         "correct the tag in topology.yaml, or have the carrier deliver another one"
     )
     assert [str(f) for f in result.findings if "dc-mz" in str(f)] == [expected]
+
+
+def refusal(purpose: str, value: str, estate: Estate | None = None) -> str:
+    with pytest.raises(DesignError) as refused:
+        design(estate or district(), policy(), Lock(allocations={purpose: value}))
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "value", "kind"),
+    [
+        ("vni/cz", "0", "a number from 1 to 16777215"),
+        ("vni/cz", "16777216", "a number from 1 to 16777215"),
+        ("vlan/cz", "4095", "a number from 1 to 4094"),
+        ("sequence-fw1/F-003/cz0", "100000", "a number from 1 to 99999"),
+        ("prefix/cz/cz-2", "198.18.47.0/25", "a prefix of length 24"),
+        ("overlay/cz", "169.254.64.8/31", "a prefix of at most length 30"),
+        ("address/router/cz", "198.18.131.10", "an address in 198.18.130.0/24"),
+        ("address/public/mz-web", "198.51.100.3", "an address in 203.0.113.0/26"),
+    ],
+)
+def test_a_locked_value_that_cannot_be_meant_is_named(purpose: str, value: str, kind: str) -> None:
+    assert refusal(purpose, value, untagged(district())) == (
+        f"onefold.lock: {purpose} holds {value!r}, which is not {kind}: restore the line from its history, "
+        "or take it out so that it gets a value of its own"
+    )
+
+
+def test_a_site_that_has_grown_since_it_got_its_prefix_is_named() -> None:
+    now = district()
+    site = now.private_sites["CZ-NET/cz-2"].model_copy(update={"prefix": IPv4Network("10.8.2.0/23")})
+    assert refusal("prefix/cz/cz-2", "198.18.47.0/24", changed(now, site)).startswith(
+        "onefold.lock: prefix/cz/cz-2 holds '198.18.47.0/24', which is not a prefix of length 23: "
+    )
+
+
+def test_a_site_larger_than_the_pool_is_named() -> None:
+    now = district()
+    site = now.private_sites["CZ-NET/cz-2"].model_copy(update={"prefix": IPv4Network("10.0.0.0/8")})
+    with pytest.raises(DesignError) as refused:
+        design(changed(now, site), policy())
+    assert str(refused.value) == (
+        "nothing is left of 198.18.32.0/20 for prefix/cz/cz-2: give numbering a larger pool in policy.yaml"
+    )
+
+
+def test_a_second_block_of_public_addresses_is_used_when_the_first_is_full() -> None:
+    now = district()
+    exit_ = now.egresses["E-PLATFORM"]
+    blocks = tuple(map(IPv4Network, ("203.0.113.0/31", "203.0.113.32/28")))
+    target = design(changed(now, exit_.model_copy(update={"public_prefixes": blocks})), policy()).target
+    assert str(target.nats["fw1/mz-web"].outside) == "203.0.113.42/32"
+    none = changed(now, exit_.model_copy(update={"public_prefixes": ()}))
+    with pytest.raises(DesignError) as refused:
+        design(none, policy())
+    assert str(refused.value) == (
+        "nothing is left of the public addresses of E-PLATFORM for address/public/mz-web: add a block to F4"
+    )
