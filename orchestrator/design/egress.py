@@ -1,14 +1,17 @@
 """Exits and lines: published services and source translation move to the platform, own exits and leased lines go."""
 
+import re
 from ipaddress import IPv4Address, IPv4Network
 
 from orchestrator.design.crossings import platform
-from orchestrator.design.departments import Department, treatable
+from orchestrator.design.departments import Access, Department, treatable
 from orchestrator.design.draft import Draft
 from orchestrator.design.endpoints import Endpoint, place, running
 from orchestrator.design.routing import DEFAULT, domain_of, may_use_internet
 from orchestrator.model.census import InternetEgress, Workload
 from orchestrator.model.network import Link, Nat
+
+_TRANSLATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}")  # as the model names translations
 
 
 def consolidate(draft: Draft, departments: tuple[Department, ...]) -> None:
@@ -150,7 +153,7 @@ def _hide(draft: Draft, department: Department, exit_: InternetEgress) -> tuple[
             rows += draft.put(
                 Nat(
                     device=exit_.device,
-                    name=f"{access.site}-out",
+                    name=_hiding_name(draft, exit_, access, prefix),
                     kind="source",
                     interface=exit_.interface,
                     inside=prefix,
@@ -158,6 +161,16 @@ def _hide(draft: Draft, department: Department, exit_: InternetEgress) -> tuple[
                 )
             )
     return rows
+
+
+def _hiding_name(draft: Draft, exit_: InternetEgress, access: Access, prefix: IPv4Network) -> str:
+    """A name of the platform's translations that no other one has: a site's name is free text and not unique."""
+    for name in (access.site, access.device, f"{access.device}-{prefix.network_address}"):
+        row = draft.estate.nats.get(f"{exit_.device}/{name}-out")
+        mine = row is None or (row.kind, row.inside) == ("source", prefix)
+        if mine and _TRANSLATION.fullmatch(f"{name}-out"):
+            return f"{name}-out"
+    return f"{access.device}-{prefix.network_address}-{prefix.prefixlen}-out"
 
 
 def _outside_in_use(draft: Draft) -> list[IPv4Address]:

@@ -57,7 +57,7 @@ def _treat(draft: Draft, department: Department, access: Access) -> None:
     treatment = treatment_of(site)
     prefix = site.prefix
     if treatment != "keep" and not site.prefix.subnet_of(draft.policy.extranet_pool):
-        prefix = _outside(draft, department.code, site)
+        prefix = _outside(draft, department, site)
     rows = draft.put(site.model_copy(update={"treatment": treatment, "prefix": prefix}))
     rows += _interfaces(draft, department, site, prefix)
     rows += _hosts(draft, department, site, prefix)
@@ -65,9 +65,12 @@ def _treat(draft: Draft, department: Department, access: Access) -> None:
     draft.decide(f"site {access.key}", choice, REASONS[treatment], rows)
 
 
-def _outside(draft: Draft, code: str, site: PrivateSite) -> IPv4Network:
+def _outside(draft: Draft, department: Department, site: PrivateSite) -> IPv4Network:
     block = pool(draft.policy, "sites")
-    return draft.allocator.network(f"prefix/{code}/{site.site}", block.prefix, site.prefix.prefixlen, exact=True)
+    alike = (s for s in draft.now.private_sites.values() if s.network in department.networks and s.site == site.site)
+    first = min(each.key for each in alike) == site.key  # names of sites are unique in a network only
+    name = site.site if first else site.key
+    return draft.allocator.network(f"prefix/{department.code}/{name}", block.prefix, site.prefix.prefixlen, exact=True)
 
 
 def _interfaces(draft: Draft, department: Department, site: PrivateSite, prefix: IPv4Network) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from orchestrator.model.cloud import ProviderNetwork
 from orchestrator.model.estate import Estate
 from orchestrator.model.lock import Lock
 from orchestrator.model.network import Vrf
-from tests.design.estates import changed, district, policy
+from tests.design.estates import changed, district, policy, without
 
 
 @pytest.mark.parametrize("way", ["import_targets", "export_targets"])
@@ -109,3 +109,38 @@ def test_a_second_block_of_public_addresses_is_used_when_the_first_is_full() -> 
     assert str(refused.value) == (
         "nothing is left of the public addresses of E-PLATFORM for address/public/mz-web: add a block to F4"
     )
+
+
+def twins() -> Estate:
+    """A second network of 财政 with a site of the same name as one of the first."""
+    now = district()
+    network = now.private_networks["CZ-NET"].model_copy(update={"code": "CZ-VIDEO", "prefixes": ()})
+    site = now.private_sites["CZ-NET/cz-3"].model_copy(
+        update={"network": "CZ-VIDEO", "site": "cz-2", "needs_common_zone": True}
+    )
+    return changed(without(now, now.private_sites["CZ-NET/cz-3"]), network, site)
+
+
+def test_sites_of_one_name_in_two_networks_get_prefixes_of_their_own() -> None:
+    first = design(twins(), policy())
+    prefixes = {key: str(site.prefix) for key, site in first.target.private_sites.items() if key.endswith("/cz-2")}
+    assert prefixes == {"CZ-NET/cz-2": "198.18.32.0/24", "CZ-VIDEO/cz-2": "198.18.33.0/24"}
+    assert design(first.target, policy(), first.lock).target == first.target
+
+
+def test_sites_of_any_name_are_hidden_behind_the_platform() -> None:
+    """A site's name is free text, and another department's may have the same."""
+    now = district()
+    for name in ("养老院", "portal", "mz-2"):
+        site = now.private_sites["MZ-NET/mz-1"].model_copy(update={"site": name})
+        hosts = [h.model_copy(update={"site": name}) for h in now.hosts.values() if h.site == "mz-1"]
+        if name == "mz-2":
+            site = site.model_copy(update={"network": "MZ-OLD"})
+            network = now.private_networks["MZ-NET"].model_copy(update={"code": "MZ-OLD"})
+            estate = changed(without(now, now.private_sites["MZ-NET/mz-1"]), network, site, *hosts)
+        else:
+            estate = changed(without(now, now.private_sites["MZ-NET/mz-1"]), site, *hosts)
+        target = design(estate, policy()).target
+        hidden = {str(n.inside) for n in target.nats.values() if n.device == "fw1" and n.kind == "source"}
+        sites = {str(s.prefix) for s in target.private_sites.values() if s.network.startswith("MZ")}
+        assert hidden == {"198.18.64.0/18", *sites}
