@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from orchestrator.model.base import Noun
 from orchestrator.model.census import PrivateSite
 from orchestrator.model.estate import Estate
-from orchestrator.model.network import Interface, Link
+from orchestrator.model.network import GLOBAL, Interface, Link
 from orchestrator.model.policy import Policy
 
 
@@ -67,7 +67,8 @@ def provider_edges(estate: Estate) -> tuple[str, ...]:
 
 
 def _department(estate: Estate, policy: Policy, code: str, networks: tuple[str, ...]) -> Department:
-    legs = [leg for link in _reserved(estate, code) if (leg := _leg(estate, link))]
+    ours = (link for link in reserved(estate, code) if not foreign_port(estate, code, link))
+    legs = [leg for link in ours if (leg := _leg(estate, link))]
     kinds = {leg.link: _joins(estate, leg.device) for leg in legs}
     by_device = {leg.device: leg for leg in legs if kinds[leg.link] == "customer_edge"}
     sites = tuple(
@@ -87,8 +88,16 @@ def treatable(estate: Estate, site: PrivateSite) -> bool:
     return not translates or "nftables" in estate.devices[site.device].platforms
 
 
-def _reserved(estate: Estate, code: str) -> list[Link]:
+def reserved(estate: Estate, code: str) -> list[Link]:
+    """The cables delivered for an organisation, by name."""
     return [link for _, link in sorted(estate.links.items()) if link.reserved_for == code and link.state != "released"]
+
+
+def foreign_port(estate: Estate, code: str, link: Link) -> Interface | None:
+    """The PE's port of a reserved cable where it stands in the VRF of somebody else."""
+    leg = _leg(estate, link)
+    found = interface_at(estate, leg.pe, leg.pe_port) if leg else None
+    return found if found and found.vrf not in (GLOBAL, code) else None
 
 
 def _joins(estate: Estate, device: str) -> str:

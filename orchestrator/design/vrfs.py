@@ -3,7 +3,7 @@
 import re
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from orchestrator.design.departments import Department, Leg, interface_at, provider_edges
+from orchestrator.design.departments import Department, Leg, foreign_port, interface_at, provider_edges, reserved
 from orchestrator.design.draft import Draft
 from orchestrator.design.pools import pool, transit_pool
 from orchestrator.errors import DesignError
@@ -20,6 +20,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")  # as the model names VRFs
 def build_vrfs(draft: Draft, departments: tuple[Department, ...]) -> None:
     """Write the VRFs, then the legs towards sites, firewall and cloud."""
     for department in departments:
+        _misplaced(draft, department)
         _vrf(draft, department)
         _legs(draft, department)
         _handover(draft, department)
@@ -60,6 +61,19 @@ def _vrf(draft: Draft, department: Department) -> None:
     draft.decide(f"vrf {department.vrf}", f"RD and RT {target}, VNI {vni}, overlay {link}", reason, draft.put(*vrfs))
 
 
+def _misplaced(draft: Draft, department: Department) -> None:
+    """Cables reserved for a department whose port is another VPN's: to take it would cut that one off."""
+    for link in reserved(draft.now, department.code):
+        if port := foreign_port(draft.now, department.code, link):
+            draft.find(
+                f"links[{link.name}]",
+                "unknown",
+                f"{link.name} is reserved for {department.code}, and its port {port.device}:{port.name} stands in VRF "
+                f"{port.vrf}",
+                f"correct reserved_for in topology.yaml, or take the port out of VRF {port.vrf}",
+            )
+
+
 def _numbers_in_use(estate: Estate) -> set[int]:
     """The numbers of all route distinguishers and targets: a target that another VRF imports would join the two."""
     texts = [
@@ -98,20 +112,26 @@ def _legs(draft: Draft, department: Department) -> None:
     legs = [access.leg for access in department.sites] + ([department.firewall] if department.firewall else [])
     for leg in legs:
         near, far = _ends(draft, department, leg)
+        gone = _clear(draft, near, far)
         rows = draft.put(near, far) + _in_service(draft, leg)
         draft.decide(
             f"link {leg.link}",
-            f"{leg.pe}:{leg.pe_port} {near.address} in VRF {department.vrf}, {leg.device}:{leg.port} {far.address}",
+            f"{leg.pe}:{leg.pe_port} {near.address} in VRF {department.vrf}, "
+            f"{leg.device}:{leg.port} {far.address}{gone}",
             "已为该单位交付的备用线路 / the spare circuit delivered for this organisation",
             rows,
         )
 
 
 def _ends(draft: Draft, department: Department, leg: Leg) -> tuple[Interface, Interface]:
+    """The two ends as they are numbered already, or one of them is; else with addresses of a new link."""
     transit = transit_pool(draft.policy)
-    near, far = interface_at(draft.now, leg.pe, leg.pe_port), interface_at(draft.now, leg.device, leg.port)
-    if near and far:
-        return near, far
+    nears, fars = _at(draft.now, leg.pe, leg.pe_port), _at(draft.now, leg.device, leg.port)
+    met = [(near, far) for near in nears for far in fars if near.address.network == far.address.network]
+    met += [(near, _opposite(near, leg.device, leg.port)) for near in nears if near.address.network.prefixlen < 32]
+    met += [(_opposite(far, leg.pe, leg.pe_port), far) for far in fars if far.address.network.prefixlen < 32]
+    if met:
+        return met[0][0].model_copy(update={"vrf": department.vrf}), met[0][1]
     network = draft.allocator.network(f"transit/{leg.link}", transit.prefix, transit.length)
     return (
         Interface(
@@ -119,6 +139,27 @@ def _ends(draft: Draft, department: Department, leg: Leg) -> tuple[Interface, In
         ),
         Interface(device=leg.device, name=leg.port, address=IPv4Interface((network[2], network.prefixlen))),
     )
+
+
+def _at(estate: Estate, device: str, port: str) -> list[Interface]:
+    """All addresses of a port, lowest first."""
+    found = (each for each in estate.interfaces.values() if (each.device, each.name) == (device, port))
+    return sorted(found, key=lambda each: each.address)
+
+
+def _opposite(end: Interface, device: str, port: str) -> Interface:
+    """The other end of a cable of which one end has an address: the first other address of its network."""
+    network = end.address.network
+    other = next(address for address in network.hosts() if address != end.address.ip)
+    return Interface(device=device, name=port, address=IPv4Interface((other, network.prefixlen)))
+
+
+def _clear(draft: Draft, *ends: Interface) -> str:
+    """Take other addresses off these ports, with which the ends would not meet; what to say of it."""
+    keys = {end.key for end in ends}
+    gone = [row for end in ends for row in _at(draft.estate, end.device, end.name) if row.key not in keys]
+    draft.drop(*gone)
+    return "".join(f"; {row.address} on {row.device}:{row.name} goes" for row in gone)
 
 
 def _handover(draft: Draft, department: Department) -> None:
@@ -140,11 +181,12 @@ def _handover(draft: Draft, department: Department) -> None:
     network = ProviderNetwork(name=f"prov-{department.code}", cloud=cloud, vlan=vlan, prefix=prefix, gateway=prefix[1])
     address = IPv4Interface((prefix[1], prefix.prefixlen))
     port = Interface(device=leg.pe, name=leg.pe_port, vrf=department.vrf, address=address)
+    gone = _clear(draft, port)
     rows = draft.put(network, port) + _in_service(draft, leg, vlan)
     reason = f"{domain} 的业务上本域的云 / a department's systems go onto the cloud of its own service domain"
     draft.decide(
         f"handover {department.code}",
-        f"{prefix} on VLAN {vlan} into {cloud}, gateway {prefix[1]} on {leg.pe}",
+        f"{prefix} on VLAN {vlan} into {cloud}, gateway {prefix[1]} on {leg.pe}{gone}",
         reason,
         rows,
     )

@@ -1,0 +1,62 @@
+"""Cables that were delivered for a department, as they are found: with addresses, with some, or with none."""
+
+import pytest
+
+from orchestrator.design import design
+from orchestrator.model.network import GLOBAL, Interface
+from tests.design.estates import changed, district, policy
+
+
+def port(device: str, name: str, address: str, vrf: str = GLOBAL) -> Interface:
+    return Interface.model_validate({"device": device, "name": name, "address": address, "vrf": vrf})
+
+
+def test_a_cable_that_has_its_addresses_already_is_put_into_the_vrf() -> None:
+    found = (port("pe2", "ac-cz1", "198.19.200.1/30"), port("cz1", "up0", "198.19.200.2/30"))
+    result = design(changed(district(), *found), policy())
+    ends = [i for i in result.target.interfaces.values() if i.name in ("ac-cz1", "up0") and i.device in ("pe2", "cz1")]
+    assert {(i.device, str(i.address), i.vrf) for i in ends} == {
+        ("pe2", "198.19.200.1/30", "cz"),
+        ("cz1", "198.19.200.2/30", GLOBAL),
+    }
+    assert "pe2/cz/10.8.1.0/24/198.19.200.2" in result.target.routes
+    assert design(result.target, policy(), result.lock).target == result.target
+
+
+@pytest.mark.parametrize(
+    "found",
+    [port("cz1", "up0", "10.255.1.2/30"), port("pe2", "ac-cz1", "10.255.1.1/30")],
+    ids=["far", "near"],
+)
+def test_a_cable_with_one_address_gets_the_other_beside_it(found: Interface) -> None:
+    result = design(changed(district(), found), policy())
+    ends = [i for i in result.target.interfaces.values() if i.name in ("ac-cz1", "up0") and i.device in ("pe2", "cz1")]
+    assert {(i.device, str(i.address), i.vrf) for i in ends} == {
+        ("pe2", "10.255.1.1/30", "cz"),
+        ("cz1", "10.255.1.2/30", GLOBAL),
+    }
+    assert "pe2/cz/10.8.1.0/24/10.255.1.2" in result.target.routes
+    assert "cz1/default/198.18.0.0/15/10.255.1.1" in result.target.routes
+    assert "transit/ac-cz1" not in result.lock.allocations
+
+
+def test_a_cable_whose_ends_do_not_meet_keeps_the_providers_address() -> None:
+    found = (port("pe2", "ac-cz1", "198.19.200.1/30"), port("cz1", "up0", "10.255.1.2/30"))
+    result = design(changed(district(), *found), policy())
+    ends = [i for i in result.target.interfaces.values() if i.name in ("ac-cz1", "up0") and i.device in ("pe2", "cz1")]
+    assert {str(i.address) for i in ends} == {"198.19.200.1/30", "198.19.200.2/30"}
+    decided = next(one for one in result.decisions if one.subject == "link ac-cz1")
+    assert decided.choice.endswith("cz1:up0 198.19.200.2/30; 10.255.1.2/30 on cz1:up0 goes")
+
+
+def test_a_cable_whose_port_is_another_departments_is_a_finding_and_stays() -> None:
+    found = port("pe2", "ac-cz1", "198.19.200.1/30", "adm")
+    result = design(changed(district(), found), policy())
+    assert result.target.links["ac-cz1"].state == "spare"
+    assert result.target.interfaces[found.key] == found
+    assert result.target.private_networks["CZ-NET"].state == "separate"
+    expected = (
+        "design unknown: estate links[ac-cz1]: ac-cz1 is reserved for cz, and its port pe2:ac-cz1 stands in VRF adm; "
+        "correct reserved_for in topology.yaml, or take the port out of VRF adm"
+    )
+    assert expected in [str(f) for f in result.findings]
