@@ -9,7 +9,7 @@ from orchestrator.design.draft import Draft
 from orchestrator.design.endpoints import Endpoint, place, running
 from orchestrator.design.routing import DEFAULT, domain_of, may_use_internet
 from orchestrator.model.census import InternetEgress, Workload
-from orchestrator.model.network import Link, Nat
+from orchestrator.model.network import FilterRule, Link, Nat
 
 _TRANSLATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}")  # as the model names translations
 
@@ -218,13 +218,27 @@ def remove_port(draft: Draft, device: str, port: str) -> None:
     if draft.now.devices[device].role == "outside":
         return  # the carrier's own equipment is not ours to change
     interfaces = [i for i in draft.estate.interfaces.values() if (i.device, i.name) == (device, port)]
-    networks = [interface.address.network for interface in interfaces]
+    networks = [(interface.vrf, interface.address.network) for interface in interfaces]
     draft.drop(*interfaces)
     routes = [r for r in draft.estate.routes.values() if r.device == device and r.next_hop]
-    draft.drop(*(r for r in routes if any(r.next_hop in network for network in networks)))
-    rules = [r for r in draft.estate.filter_rules.values() if r.device == device]
-    draft.drop(*(r for r in rules if port in (*r.in_interfaces, *r.out_interfaces)))
+    draft.drop(*(r for r in routes if any(r.vrf == vrf and r.next_hop in network for vrf, network in networks)))
+    for rule in [r for r in draft.estate.filter_rules.values() if r.device == device]:
+        if port in (*rule.in_interfaces, *rule.out_interfaces):
+            _without_port(draft, rule, port)
     draft.drop(*(n for n in list(draft.estate.nats.values()) if (n.device, n.interface) == (device, port)))
+
+
+def _without_port(draft: Draft, rule: FilterRule, port: str) -> None:
+    """Take a port out of a filter entry. An entry of this port alone goes: with an empty list it would match all."""
+    left = {
+        "in_interfaces": tuple(each for each in rule.in_interfaces if each != port),
+        "out_interfaces": tuple(each for each in rule.out_interfaces if each != port),
+    }
+    if any(getattr(rule, side) and not ports for side, ports in left.items()):
+        draft.drop(rule)
+    else:
+        rows = draft.put(rule.model_copy(update=left))
+        draft.decide(f"filter {rule.key}", f"without {port}", "端口停用 / the port is taken out of use", rows)
 
 
 def drop_moved_prefixes(draft: Draft, departments: tuple[Department, ...]) -> None:

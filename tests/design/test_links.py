@@ -1,9 +1,11 @@
 """Cables that were delivered for a department, as they are found: with addresses, with some, or with none."""
 
+from ipaddress import IPv4Address, IPv4Network
+
 import pytest
 
 from orchestrator.design import design
-from orchestrator.model.network import GLOBAL, Interface
+from orchestrator.model.network import GLOBAL, FilterRule, Interface, Route, Vrf
 from tests.design.estates import changed, district, policy
 
 
@@ -60,3 +62,26 @@ def test_a_cable_whose_port_is_another_departments_is_a_finding_and_stays() -> N
         "correct reserved_for in topology.yaml, or take the port out of VRF adm"
     )
     assert expected in [str(f) for f in result.findings]
+
+
+def test_a_filter_entry_for_several_ports_keeps_those_that_stay() -> None:
+    """An entry that denies for all of them would otherwise go with one line."""
+    now = district()
+    deny = FilterRule(
+        device="mz1", sequence=50, action="drop", in_interfaces=("lan0", "wan2"), out_interfaces=("up0", "inet0"),
+        destinations=(IPv4Network("198.18.0.0/24"),), protocol="tcp", ports=((23, 23),),
+    )  # fmt: skip
+    only = deny.model_copy(update={"sequence": 60, "in_interfaces": ("wan2",)})
+    rules = design(changed(now, deny, only), policy()).target.filter_rules
+    assert rules["mz1/00050"] == deny.model_copy(update={"in_interfaces": ("lan0",), "out_interfaces": ("up0",)})
+    assert "mz1/00060" not in rules
+
+
+def test_routes_of_another_vrf_stay_when_a_port_goes() -> None:
+    """Private addresses occur twice: a next hop is looked for in its own table only."""
+    now = district()
+    vrf = Vrf(device="mz2", name="lab", zone="")
+    route = Route(device="mz2", vrf="lab", prefix=IPv4Network("10.99.0.0/24"), next_hop=IPv4Address("172.16.254.1"))
+    target = design(changed(now, vrf, port("mz2", "lab0", "172.16.254.2/30", "lab"), route), policy()).target
+    assert target.routes[route.key] == route
+    assert "mz2/default/0.0.0.0/0/172.16.254.1" not in target.routes
