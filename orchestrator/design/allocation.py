@@ -29,6 +29,10 @@ class Allocator:
         """All allocations, those of the former lock included: a freed name keeps its value."""
         return Lock(allocations=dict(sorted(self._given.items())))
 
+    def held(self, purpose: str) -> str | None:
+        """What `purpose` has been given, if anything."""
+        return self._given.get(purpose)
+
     def number(
         self, purpose: str, candidates: Iterable[int], used: Iterable[int] = (), highest: int | None = None
     ) -> int:

@@ -13,38 +13,64 @@ FIRST, STEP, LAST = 1000, 10, 99999
 
 
 def build_boundary(draft: Draft, departments: tuple[Department, ...]) -> None:
-    """Write the entries of the boundary device for all flows that cross it and have none yet."""
-    present = {(rule.device, rule.flow, rule.in_interfaces) for rule in draft.now.filter_rules.values()}
+    """Write the entries of the boundary device for all flows that cross it, as far as no other entry is theirs."""
     groups: dict[tuple[str, str, str, str], list[Crossing]] = {}
     for crossing in crossings(draft.estate, draft.policy, departments):
         entry, exit_ = crossing.entry, crossing.exit
-        if (entry.device, crossing.flow.code, (entry.port,)) not in present:
-            groups.setdefault((entry.device, crossing.flow.code, entry.port, exit_.port), []).append(crossing)
+        groups.setdefault((entry.device, crossing.flow.code, entry.port, exit_.port), []).append(crossing)
+    purposes: set[str] = set()
     for (device, code, entry_port, exit_port), group in sorted(groups.items()):
-        flow = group[0].flow
-        used = sequences(draft, device)
-        sequence = draft.allocator.number(
-            f"sequence-{device}/{code}/{entry_port}", range(FIRST, LAST, STEP), used, LAST
-        )
-        rule = FilterRule(
-            device=device,
-            sequence=sequence,
-            action="accept",
-            in_interfaces=(entry_port,),
-            out_interfaces=(exit_port,),
-            sources=exactly(crossing.source for crossing in group),
-            destinations=exactly(crossing.destination for crossing in group),
-            **transport(flow),
-            flow=code,
-        )
-        choice = f"{device} {sequence} {entry_port} > {exit_port} {flow.protocol}/{flow.port}"
-        draft.decide(
-            f"flow {code}",
-            choice,
-            f"{flow.purpose} / a registered flow between zones: explicit 5-tuple (R6)",
-            draft.put(rule),
-        )
+        purpose = f"sequence-{device}/{code}/{entry_port}"
+        purpose = f"{purpose}/{exit_port}" if purpose in purposes else purpose
+        purposes.add(purpose)
+        own = draft.allocator.held(purpose)
+        others = [
+            rule
+            for rule in draft.now.filter_rules.values()
+            if (rule.device, rule.flow, rule.action) == (device, code, "accept") and str(rule.sequence) != own
+        ]
+        if needed := [crossing for crossing in group if not any(_accepts(rule, crossing) for rule in others)]:
+            _entry(draft, purpose, needed)
     _unserved(draft, departments)
+
+
+def _accepts(rule: FilterRule, crossing: Crossing) -> bool:
+    """Whether an entry lets a crossing pass, all of it."""
+    flow = crossing.flow
+    ways = ((rule.in_interfaces, crossing.entry.port), (rule.out_interfaces, crossing.exit.port))
+    ends = ((rule.sources, crossing.source.address), (rule.destinations, crossing.destination.address))
+    service = rule.protocol in ("any", flow.protocol) and (
+        not rule.ports or any(low <= flow.port <= high for low, high in rule.ports)
+    )
+    return (
+        service
+        and all(not ports or port in ports for ports, port in ways)
+        and all(not nets or (address is not None and any(address in net for net in nets)) for nets, address in ends)
+    )
+
+
+def _entry(draft: Draft, purpose: str, group: list[Crossing]) -> None:
+    flow, entry, exit_ = group[0].flow, group[0].entry, group[0].exit
+    device = entry.device
+    sequence = draft.allocator.number(purpose, range(FIRST, LAST, STEP), sequences(draft, device), LAST)
+    rule = FilterRule(
+        device=device,
+        sequence=sequence,
+        action="accept",
+        in_interfaces=(entry.port,),
+        out_interfaces=(exit_.port,),
+        sources=exactly(crossing.source for crossing in group),
+        destinations=exactly(crossing.destination for crossing in group),
+        **transport(flow),
+        flow=flow.code,
+    )
+    choice = f"{device} {sequence} {entry.port} > {exit_.port} {flow.protocol}/{flow.port}"
+    draft.decide(
+        f"flow {flow.code}",
+        choice,
+        f"{flow.purpose} / a registered flow between zones: explicit 5-tuple (R6)",
+        draft.put(rule),
+    )
 
 
 def sequences(draft: Draft, device: str) -> list[int]:
