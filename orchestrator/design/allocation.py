@@ -119,14 +119,18 @@ class Allocator:
 
 
 def _networks_in_use(estate: Estate) -> list[IPv4Network]:
-    """Connected and tenant networks, and routes to something as small as a site (aggregates are not in use as such)."""
+    """Connected and tenant networks, sites, outsides of translations, and routes to something as small as a site
+    (aggregates are not in use as such).
+    """
     connected = [interface.address.network for interface in estate.interfaces.values()]
     overlays = [vrf.overlay.address.network for vrf in estate.vrfs.values() if vrf.overlay]
     hosts = [host.address.network for host in estate.hosts.values()]
     clouds = [network.prefix for network in estate.provider_networks.values()]
     clouds += [network.prefix for network in estate.cloud_networks.values()]
     routes = [route.prefix for route in estate.routes.values() if route.prefix.prefixlen >= 24]
-    return [*connected, *overlays, *hosts, *clouds, *routes]
+    sites = [site.prefix for site in estate.private_sites.values()]
+    outsides = [nat.outside for nat in estate.nats.values()]
+    return [*sites, *outsides, *connected, *overlays, *hosts, *clouds, *routes]
 
 
 def _hosts(network: IPv4Network, spaced: bool) -> Iterator[IPv4Address]:

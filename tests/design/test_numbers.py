@@ -144,3 +144,21 @@ def test_sites_of_any_name_are_hidden_behind_the_platform() -> None:
         hidden = {str(n.inside) for n in target.nats.values() if n.device == "fw1" and n.kind == "source"}
         sites = {str(s.prefix) for s in target.private_sites.values() if s.network.startswith("MZ")}
         assert hidden == {"198.18.64.0/18", *sites}
+
+
+def test_a_prefix_that_is_known_from_the_register_alone_is_not_given_to_another_site() -> None:
+    """No device of ours has it: the site's router is not managed, or the address is a translation's outside."""
+    now = district()
+    site = now.private_sites["CZ-NET/cz-3"].model_copy(
+        update={"prefix": IPv4Network("198.18.32.0/24"), "needs_common_zone": True}
+    )
+    outside = now.nats["mz1/out-1"].model_copy(
+        update={"name": "old", "kind": "prefix", "outside": IPv4Network("198.18.33.0/24")}
+    )
+    sites = design(changed(now, site, outside), policy()).target.private_sites
+    assert {key: str(each.prefix) for key, each in sites.items() if each.needs_common_zone} == {
+        "CZ-NET/cz-2": "198.18.34.0/24",
+        "CZ-NET/cz-3": "198.18.32.0/24",
+        "MZ-NET/mz-1": "198.18.35.0/24",
+        "MZ-NET/mz-2": "198.18.36.0/24",
+    }
