@@ -1,5 +1,6 @@
 """Names and numbers: what the lock holds never moves; what is new takes the first free value."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
@@ -23,7 +24,8 @@ class Allocator:
     def __init__(self, lock: Lock, estate: Estate) -> None:
         _refuse_twice(lock)
         self._given = dict(lock.allocations)
-        self._networks = _networks_in_use(estate)
+        locked = (network for value in self._given.values() if (network := _network(value)))
+        self._used = _Used((*_networks_in_use(estate), *locked))
 
     def lock(self) -> Lock:
         """All allocations, those of the former lock included: a freed name keeps its value."""
@@ -63,7 +65,7 @@ class Allocator:
             raise DesignError(_unfit(purpose, value, f"a prefix of length {length}"))
         if not exact and network.prefixlen > LONGEST:
             raise DesignError(_unfit(purpose, value, f"a prefix of at most length {LONGEST}"))
-        self._networks.append(network)
+        self._used.add(network)
         return network
 
     def address(
@@ -112,10 +114,37 @@ class Allocator:
     def _free_networks(self, pool: IPv4Network, length: int) -> Iterator[str]:
         if length < pool.prefixlen:
             return
-        locked = [network for value in self._given.values() if (network := _network(value))]
-        for candidate in pool.subnets(new_prefix=length):
-            if not any(candidate.overlaps(other) for other in (*self._networks, *locked)):
-                yield str(candidate)
+        yield from (str(IPv4Network((start, length))) for start in self._used.gaps(pool, 2 ** (32 - length)))
+
+
+class _Used:
+    """Addresses that are taken, as ranges that neither meet nor touch, so that a gap is found without asking each."""
+
+    def __init__(self, networks: Iterable[IPv4Network]) -> None:
+        self._first: list[int] = []
+        self._last: list[int] = []
+        for network in sorted(networks):
+            self.add(network)
+
+    def add(self, network: IPv4Network) -> None:
+        """Take a prefix."""
+        first, last = int(network.network_address), int(network.broadcast_address)
+        low = bisect_left(self._last, first - 1)
+        high = bisect_right(self._first, last + 1)
+        if low < high:
+            first, last = min(first, self._first[low]), max(last, self._last[high - 1])
+        self._first[low:high], self._last[low:high] = [first], [last]
+
+    def gaps(self, pool: IPv4Network, size: int) -> Iterator[int]:
+        """The first addresses of free prefixes of `size` addresses in `pool`, lowest first."""
+        start, end = int(pool.network_address), int(pool.broadcast_address)
+        while start + size - 1 <= end:
+            place = bisect_left(self._last, start)
+            if place < len(self._first) and self._first[place] < start + size:
+                start = -(-(self._last[place] + 1) // size) * size
+            else:
+                yield start
+                start += size
 
 
 def _networks_in_use(estate: Estate) -> list[IPv4Network]:
