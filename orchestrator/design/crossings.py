@@ -40,7 +40,7 @@ def doorways(estate: Estate, policy: Policy, departments: tuple[Department, ...]
     boundary = next((name for name, device in sorted(estate.devices.items()) if device.role == "boundary"), None)
     if boundary is None:
         return {}
-    doors = [door for link in estate.links.values() for door in _towards_edge(estate, link, boundary)]
+    doors = [door for _, link in sorted(estate.links.items()) for door in _towards_edge(estate, link, boundary)]
     exit_ = platform(estate)
     if exit_ and exit_.device == boundary:
         names = [zone.name for zone in policy.zones if zone.kind == "internet"]

@@ -75,7 +75,7 @@ def _outside(draft: Draft, department: Department, site: PrivateSite) -> IPv4Net
 
 def _interfaces(draft: Draft, department: Department, site: PrivateSite, prefix: IPv4Network) -> tuple[str, ...]:
     rows: tuple[str, ...] = ()
-    for interface in list(draft.now.interfaces.values()):
+    for _, interface in sorted(draft.now.interfaces.items()):
         if interface.device == site.device and interface.address.network == site.prefix:
             draft.drop(interface)
             address = moved_interface(interface.address, site.prefix, prefix)
@@ -85,7 +85,7 @@ def _interfaces(draft: Draft, department: Department, site: PrivateSite, prefix:
 
 def _hosts(draft: Draft, department: Department, site: PrivateSite, prefix: IPv4Network) -> tuple[str, ...]:
     rows: tuple[str, ...] = ()
-    for host in list(draft.now.hosts.values()):
+    for _, host in sorted(draft.now.hosts.items()):
         if host.site == site.site and host.organisation == department.code and host.address.network == site.prefix:
             address = moved_interface(host.address, site.prefix, prefix)
             gateway = moved(host.gateway, site.prefix, prefix)

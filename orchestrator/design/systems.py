@@ -59,7 +59,9 @@ def _dispose(draft: Draft, system: InformationSystem, folded: bool) -> tuple[str
 
 
 def _stopped(draft: Draft, system: InformationSystem) -> tuple[str, ...]:
-    workloads = [w for w in list(draft.estate.workloads.values()) if w.system == system.code and w.state != "stopped"]
+    workloads = [
+        w for _, w in sorted(draft.estate.workloads.items()) if w.system == system.code and w.state != "stopped"
+    ]
     names = _names(draft, system, workloads)
     return draft.put(*(w.model_copy(update={"state": "stopped"}) for w in workloads)) + draft.drop(*names)
 

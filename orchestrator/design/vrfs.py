@@ -87,24 +87,25 @@ def _numbers_in_use(estate: Estate) -> set[int]:
 
 def _overlay(estate: Estate, vni: int, link: IPv4Network, here: str, there: str, first: bool) -> Overlay:
     ends = (link[1], link[2]) if first else (link[2], link[1])
-    local, remote = _underlay(estate, here), _underlay(estate, there)
+    local, remote = _underlay(estate, here, there)
     return Overlay(vni=vni, local=local, remote=remote, address=IPv4Interface((ends[0], 30)), peer=ends[1])
 
 
-def _underlay(estate: Estate, device: str) -> IPv4Address:
-    """The address of a PE between the PEs: as its other VRFs use it, else the global interface towards the other PE."""
-    overlays = [vrf.overlay for _, vrf in sorted(estate.vrfs.items()) if vrf.device == device and vrf.overlay]
-    if overlays:
-        return overlays[0].local
-    edges = provider_edges(estate)
-    for link in estate.links.values():
-        ends = {link.a_node: link.a_port, link.b_node: link.b_port}
-        if set(ends) == set(edges):
-            found = interface_at(estate, device, ends[device])
-            if found and found.vrf == GLOBAL:
-                return found.address.ip
+def _underlay(estate: Estate, here: str, there: str) -> tuple[IPv4Address, IPv4Address]:
+    """The addresses of two PEs between them: as their other VRFs use them, else the ends of one addressed link."""
+    for _, vrf in sorted(estate.vrfs.items()):
+        if vrf.device == here and vrf.overlay:
+            return vrf.overlay.local, vrf.overlay.remote
+    for _, link in sorted(estate.links.items()):
+        ports = {link.a_node: link.a_port, link.b_node: link.b_port}
+        if ports.keys() == {here, there} and link.state == "in_service":
+            ends = [interface_at(estate, device, ports[device]) for device in (here, there)]
+            local, remote = (end.address.ip if end and end.vrf == GLOBAL else None for end in ends)
+            if local and remote:
+                return local, remote
     raise DesignError(
-        f"{device} has no addressed link to the other provider edge: add it to the topology and the configuration"
+        f"no link between {here} and {there} has an address at both ends: "
+        "add it to the topology and both to the configurations"
     )
 
 

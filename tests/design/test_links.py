@@ -5,8 +5,9 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from orchestrator.design import design
-from orchestrator.model.network import GLOBAL, FilterRule, Interface, Route, Vrf
-from tests.design.estates import changed, district, policy
+from orchestrator.model.estate import Estate
+from orchestrator.model.network import GLOBAL, FilterRule, Interface, Link, Route, Vrf
+from tests.design.estates import changed, district, policy, without
 
 
 def port(device: str, name: str, address: str, vrf: str = GLOBAL) -> Interface:
@@ -85,3 +86,39 @@ def test_routes_of_another_vrf_stay_when_a_port_goes() -> None:
     target = design(changed(now, vrf, port("mz2", "lab0", "172.16.254.2/30", "lab"), route), policy()).target
     assert target.routes[route.key] == route
     assert "mz2/default/0.0.0.0/0/172.16.254.1" not in target.routes
+
+
+def doubled() -> Estate:
+    """The district with a second fibre between its PEs and a second port of the boundary device to the common zone."""
+    return changed(
+        district(),
+        Link(name="core2", a_node="pe1", a_port="core1", b_node="pe2", b_port="core1", kind="fibre"),
+        port("pe1", "core1", "198.19.254.2/31"),
+        port("pe2", "core1", "198.19.254.3/31"),
+        Link(name="fw-adm2", a_node="pe2", a_port="fw-adm2", b_node="fw1", b_port="adm1"),
+        port("pe2", "fw-adm2", "198.19.255.9/30", "adm"),
+        port("fw1", "adm1", "198.19.255.10/30"),
+    )
+
+
+def test_the_order_in_which_cables_and_addresses_are_listed_decides_nothing() -> None:
+    estate = without(doubled(), *doubled().vrfs.values())  # with VRFs the PEs' addresses are known from their overlays
+    estate = changed(estate, *(row.model_copy(update={"overlay": None}) for row in doubled().vrfs.values()))
+    tables = {name: dict(reversed(rows.items())) for name, rows in estate.tables().items()}
+    one, other = design(estate, policy()), design(Estate.model_construct(**tables), policy())
+    assert one.target == other.target
+    assert one.decisions == other.decisions
+    assert one.findings == other.findings
+    overlays = [one.target.vrfs[f"{pe}/cz"].overlay for pe in ("pe1", "pe2")]
+    assert [(str(o.local), str(o.remote)) for o in overlays if o] == [
+        ("198.19.254.0", "198.19.254.1"),
+        ("198.19.254.1", "198.19.254.0"),
+    ]
+
+
+def test_the_pes_take_both_ends_of_one_fibre() -> None:
+    half = without(doubled(), doubled().interfaces["pe1/core0/198.19.254.0/31"])
+    estate = changed(half, *(row.model_copy(update={"overlay": None}) for row in half.vrfs.values()))
+    overlay = design(estate, policy()).target.vrfs["pe1/cz"].overlay
+    assert overlay is not None
+    assert (str(overlay.local), str(overlay.remote)) == ("198.19.254.2", "198.19.254.3")
