@@ -163,6 +163,14 @@ def _servers(draft: Draft, network: CloudNetwork, system: InformationSystem, nam
 
 
 def _flavor(draft: Draft, system: InformationSystem, workloads: int) -> str:
+    if system.cores is None or system.memory_gigabytes is None:
+        draft.find(
+            f"systems[{system.key}]",
+            "unknown",
+            f"{system.name}: how many cores or how much memory it needs is not known, "
+            "its servers get the smallest flavor that holds the rest",
+            "fill in vCPU and 内存 in the census",
+        )
     cores, memory = (system.cores or 1) / workloads, (system.memory_gigabytes or 0) * 1024 / workloads
     fits = [name for name, has, holds in FLAVORS if has >= cores and holds >= memory]
     if fits:

@@ -87,3 +87,17 @@ def test_an_organisation_whose_code_names_no_vrf_is_refused(code: str) -> None:
         f"organisation {code!r} cannot name a VRF: give it a code of at most 12 small letters, digits and hyphens in "
         "topology.yaml, beginning with a letter and other than 'default'"
     )
+
+
+@pytest.mark.parametrize("field", ["cores", "memory_gigabytes"])
+def test_a_system_whose_size_nobody_knows_gets_the_smallest_server_and_a_finding(field: str) -> None:
+    system = district().systems["990102-MZ-0001"].model_copy(update={"cores": 1, "memory_gigabytes": 0, field: None})
+    result = design(changed(district(), system), policy())
+    assert result.target.servers["mz/service-web"].flavor == "small"
+    expected = (
+        "design unknown: estate systems[990102-MZ-0001]: 民政办事服务网: how many cores or how much memory it needs "
+        "is not known, its servers get the smallest flavor that holds the rest; fill in vCPU and 内存 in the census"
+    )
+    assert expected in [str(f) for f in result.findings]
+    known = system.model_copy(update={field: 0})
+    assert expected not in [str(f) for f in design(changed(district(), known), policy()).findings]
