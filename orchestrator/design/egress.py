@@ -32,6 +32,14 @@ def _consolidate(draft: Draft, department: Department, egress: InternetEgress, e
             "mark the platform's exit in F4 and reserve a link between a PE and it for the department",
         )
         return
+    if lost := _lost(draft, egress):
+        draft.find(
+            f"egresses[{egress.code}]",
+            "unknown",
+            f"{egress.code} stays: its {lost} {getattr(egress, lost)!r} is not in the topology",
+            f"correct the {lost} in F4, or add it to topology.yaml",
+        )
+        return
     if not domain_of(draft, department):
         draft.find(
             f"egresses[{egress.code}]",
@@ -68,6 +76,13 @@ def _consolidate(draft: Draft, department: Department, egress: InternetEgress, e
     draft.decide(f"egress {egress.code}", f"consolidated onto {exit_.code}", reason, rows)
     remove_port(draft, egress.device, egress.interface)
     _release(draft, draft.now.links[egress.link], "own exit consolidated")
+
+
+def _lost(draft: Draft, egress: InternetEgress) -> str:
+    """Which of an exit's two places is not known; empty when both are."""
+    if egress.link not in draft.now.links:
+        return "link"
+    return "" if egress.device in draft.now.devices else "device"
 
 
 def _publish(

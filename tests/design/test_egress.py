@@ -2,6 +2,8 @@
 
 from ipaddress import IPv4Address, IPv4Network
 
+import pytest
+
 from orchestrator.design import design
 from orchestrator.model.census import InformationSystem, ServiceName, Workload
 from orchestrator.model.estate import Estate
@@ -136,3 +138,16 @@ def test_nothing_of_a_domain_without_the_internet_is_published_anew() -> None:
         "publication ends"
     )
     assert [str(f) for f in result.findings if "mzweb" in str(f)] == [expected]
+
+
+@pytest.mark.parametrize("lost", ["link", "device"])
+def test_an_exit_at_a_line_or_device_that_nobody_knows_stays(lost: str) -> None:
+    egress = district().egresses["E-MZ-01"].model_copy(update={lost: "nowhere"})
+    result = design(changed(district(), egress), policy())
+    assert result.target.egresses["E-MZ-01"] == egress
+    assert result.target.links["mz-inet"].state == "in_service"
+    expected = (
+        f"design unknown: estate egresses[E-MZ-01]: E-MZ-01 stays: its {lost} 'nowhere' is not in the topology; "
+        f"correct the {lost} in F4, or add it to topology.yaml"
+    )
+    assert expected in [str(f) for f in result.findings]
