@@ -167,7 +167,7 @@ def _handover(draft: Draft, department: Department) -> None:
     leg = department.handover
     organisation = draft.now.organisations.get(department.code)
     domain = organisation.service_domain if organisation else None
-    cloud = next((each.name for _, each in sorted(draft.now.clouds.items()) if each.service_domain == domain), None)
+    cloud = _cloud(draft, department, domain)
     if leg is None or cloud is None or _tag_taken(draft, department, leg):
         return
     block = pool(draft.policy, "provider")
@@ -191,6 +191,23 @@ def _handover(draft: Draft, department: Department) -> None:
         reason,
         rows,
     )
+
+
+def _cloud(draft: Draft, department: Department, domain: str | None) -> str | None:
+    """The cloud of a domain, of several the one into which the department is handed over already; None if unknown."""
+    clouds = [name for name, each in sorted(draft.now.clouds.items()) if each.service_domain == domain]
+    stands = draft.now.provider_networks.get(f"prov-{department.code}")
+    if len(clouds) < 2 or (stands and stands.cloud in clouds):
+        return stands.cloud if stands and stands.cloud in clouds else next(iter(clouds), None)
+    if department.handover:
+        link = department.handover.link
+        draft.find(
+            f"links[{link}]",
+            "unknown",
+            f"{link} may lead into {' or '.join(clouds)}, both of {domain}: nobody has said into which",
+            "take the one that is not for departments out of topology.yaml",
+        )
+    return None
 
 
 def _tag_taken(draft: Draft, department: Department, leg: Leg) -> bool:

@@ -101,3 +101,20 @@ def test_a_system_whose_size_nobody_knows_gets_the_smallest_server_and_a_finding
     assert expected in [str(f) for f in result.findings]
     known = system.model_copy(update={field: 0})
     assert expected not in [str(f) for f in design(changed(district(), known), policy()).findings]
+
+
+def test_which_of_two_clouds_of_a_domain_is_not_guessed() -> None:
+    now = district()
+    recovery = now.clouds["administrative-service-cloud"].model_copy(update={"name": "administrative-recovery-cloud"})
+    result = design(changed(now, recovery), policy())
+    assert "prov-cz" not in result.target.provider_networks
+    assert result.target.links["dc-cz"].state == "spare"
+    expected = (
+        "design unknown: estate links[dc-cz]: dc-cz may lead into administrative-recovery-cloud or "
+        "administrative-service-cloud, both of administrative_service_domain: nobody has said into which; "
+        "take the one that is not for departments out of topology.yaml"
+    )
+    assert expected in [str(f) for f in result.findings]
+    first = design(now, policy())
+    again = design(changed(first.target, recovery), policy(), first.lock)
+    assert again.target == changed(first.target, recovery)  # a handover that stands stays
