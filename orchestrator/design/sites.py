@@ -10,11 +10,11 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 from orchestrator.design.departments import Access, Department, moved, moved_interface, treatable
-from orchestrator.design.draft import Draft
+from orchestrator.design.draft import Draft, row
 from orchestrator.design.endpoints import owners
 from orchestrator.design.pools import pool
 from orchestrator.model.census import PrivateSite
-from orchestrator.model.network import Host
+from orchestrator.model.network import GLOBAL, Host, Interface
 
 Treatment = Literal["undecided", "keep", "renumber", "translate"]
 
@@ -59,6 +59,7 @@ def _treat(draft: Draft, department: Department, access: Access) -> None:
     if treatment != "keep" and not site.prefix.subnet_of(draft.policy.extranet_pool):
         prefix = _outside(draft, department, site)
     rows = draft.put(site.model_copy(update={"treatment": treatment, "prefix": prefix}))
+    _parts(draft, department, site)
     rows += _interfaces(draft, department, site, prefix)
     rows += _hosts(draft, department, site, prefix)
     choice = f"{treatment} {site.prefix}" + (f" -> {prefix}" if prefix != site.prefix else "")
@@ -71,6 +72,24 @@ def _outside(draft: Draft, department: Department, site: PrivateSite) -> IPv4Net
     first = min(each.key for each in alike) == site.key  # names of sites are unique in a network only
     name = site.site if first else site.key
     return draft.allocator.network(f"prefix/{department.code}/{name}", block.prefix, site.prefix.prefixlen, exact=True)
+
+
+def _parts(draft: Draft, department: Department, site: PrivateSite) -> None:
+    """What stands at a site in a segment that is only a part of its prefix (or more than it): nobody moves it."""
+    ports = [i for _, i in sorted(draft.now.interfaces.items()) if i.device == site.device and i.vrf == GLOBAL]
+    hosts = [h for _, h in sorted(draft.now.hosts.items()) if (h.site, h.organisation) == (site.site, department.code)]
+    rows: list[Interface | Host] = [*ports, *hosts]
+    for each in rows:
+        network = each.address.network
+        if network != site.prefix and network.overlaps(site.prefix):
+            part = "a part of" if network.subnet_of(site.prefix) else "more than"
+            draft.find(
+                row(each),
+                "unknown",
+                f"{each.key} stands in {network}, {part} {site.prefix} of site {site.site}: "
+                "it does not move with the site",
+                "make each segment a site of its own on the F3 sheet, or correct the prefix",
+            )
 
 
 def _interfaces(draft: Draft, department: Department, site: PrivateSite, prefix: IPv4Network) -> tuple[str, ...]:

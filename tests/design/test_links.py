@@ -1,6 +1,6 @@
 """Cables that were delivered for a department, as they are found: with addresses, with some, or with none."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
@@ -122,3 +122,19 @@ def test_the_pes_take_both_ends_of_one_fibre() -> None:
     overlay = design(estate, policy()).target.vrfs["pe1/cz"].overlay
     assert overlay is not None
     assert (str(overlay.local), str(overlay.remote)) == ("198.19.254.2", "198.19.254.3")
+
+
+def test_a_segment_that_is_only_a_part_of_its_site_is_a_finding() -> None:
+    """It would be left behind, at its old addresses, without a word."""
+    now = district()
+    part = now.hosts["cz-user2"].model_copy(update={"name": "cz-desk", "address": IPv4Interface("10.8.2.200/25")})
+    result = design(changed(now, part, port("cz2", "lan1", "10.8.2.129/25")), policy())
+    end = (
+        "in 10.8.2.128/25, a part of 10.8.2.0/24 of site cz-2: it does not move with the site; "
+        "make each segment a site of its own on the F3 sheet, or correct the prefix"
+    )
+    assert [str(f) for f in result.findings if "cz-2" in str(f)] == [
+        f"design unknown: estate interfaces[cz2/lan1/10.8.2.129/25]: cz2/lan1/10.8.2.129/25 stands {end}",
+        f"design unknown: estate hosts[cz-desk]: cz-desk stands {end}",
+    ]
+    assert not [f for f in design(now, policy()).findings if "cz-2" in str(f)]
