@@ -189,7 +189,9 @@ def _hiding_name(draft: Draft, exit_: InternetEgress, access: Access, prefix: IP
 
 
 def _outside_in_use(draft: Draft) -> list[IPv4Address]:
-    return [nat.outside.network_address for nat in draft.now.nats.values() if nat.outside.prefixlen == 32]
+    outsides = [nat.outside.network_address for nat in draft.now.nats.values() if nat.outside.prefixlen == 32]
+    routers = [interface.address.ip for interface in draft.now.interfaces.values()]
+    return [*outsides, *routers, *(route.next_hop for route in draft.now.routes.values() if route.next_hop)]
 
 
 def release_lines(draft: Draft, departments: tuple[Department, ...]) -> None:

@@ -1,6 +1,6 @@
 """Numbers and addresses that are in use already, and lines of the lock that cannot be meant."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
@@ -162,3 +162,18 @@ def test_a_prefix_that_is_known_from_the_register_alone_is_not_given_to_another_
         "MZ-NET/mz-1": "198.18.35.0/24",
         "MZ-NET/mz-2": "198.18.36.0/24",
     }
+
+
+def test_public_addresses_of_routers_on_the_exits_line_are_not_given_out() -> None:
+    """A line whose public block is also its link: the carrier's router and our own port stand in it."""
+    now = district()
+    used = {"isp/to-fw/192.0.2.1/30": "203.0.113.3/26", "fw1/inet0/192.0.2.2/30": "203.0.113.2/26"}
+    ports = [now.interfaces[key].model_copy(update={"address": IPv4Interface(at)}) for key, at in used.items()]
+    way = now.routes["fw1/default/0.0.0.0/0/192.0.2.1"]
+    hop = way.model_copy(
+        update={"next_hop": IPv4Address("203.0.113.4")}
+    )  # the carrier's second router, not ours to read
+    rest = without(now, way, *(now.interfaces[key] for key in used))
+    target = design(changed(rest, *ports, hop), policy()).target
+    assert str(target.nats["fw1/mz-1-out"].outside) == "203.0.113.5/32"
+    assert str(design(now, policy()).target.nats["fw1/mz-1-out"].outside) == "203.0.113.2/32"
