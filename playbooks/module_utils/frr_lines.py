@@ -6,7 +6,6 @@ a moment after the line was typed. Standard library only: the module frr_router 
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import time
@@ -28,21 +27,19 @@ def carry_out(lines: list[Line], folder: Path, insist: bool) -> list[str]:
     Raises ValueError for a line that FRR refuses, and, where `insist`, for a route that does not become usable: what it
     should take the place of is still there then.
     """
-    for _adds, group in itertools.groupby(lines, key=lambda one: one["adds"]):
-        block = list(group)
-        _type(block, folder)
-        for one in block:
-            if one["prefix"] and not _becomes_usable(one) and insist:
-                raise ValueError(
-                    f"route {one['prefix']} by {one['hop'] or 'blackhole'} is not usable after {USABLE:.0f} s, "
-                    "so the one whose place it takes was left in: is its next hop connected?"
-                )
+    for one in lines:
+        _type(one, folder)
+        if one["prefix"] and not _becomes_usable(one) and insist:
+            raise ValueError(
+                f"route {one['prefix']} by {one['hop'] or 'blackhole'} is not usable after {USABLE:.0f} s, "
+                "so the one whose place it takes was left in: is its next hop connected?"
+            )
     return [one["line"] for one in lines]
 
 
-def _type(block: list[Line], folder: Path) -> None:
-    text = "".join(line for one in block for line in _in_context(one))
-    with draft(folder / "lines.conf", text) as file:
+def _type(one: Line, folder: Path) -> None:
+    """One line by itself: FRR 8.4 takes several as one, and of two that are about one prefix it may lose a route."""
+    with draft(folder / "lines.conf", "".join(_in_context(one))) as file:
         done = subprocess.run(["vtysh", "-f", str(file)], capture_output=True, text=True, timeout=120, check=False)
     refused = [line for line in (done.stdout + done.stderr).split("\n") if _complains(line) and GONE not in line]
     if refused or (done.returncode and GONE not in done.stdout + done.stderr):

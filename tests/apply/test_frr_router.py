@@ -51,10 +51,12 @@ class Vtysh:
 
     def __init__(self, usable: str = "", says: str = "") -> None:
         self.typed: list[str] = []
+        self.calls = 0
         self.usable, self.says = usable, says
 
     def run(self, words: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         if words[1] == "-f":
+            self.calls += 1
             self.typed += Path(words[2]).read_text().split("\n")[:-1]
             return subprocess.CompletedProcess(words, 0, "", self.says)
         hops = [{"ip": hop, "active": hop == self.usable} for hop in ("192.0.2.1", "192.0.2.5")]
@@ -111,4 +113,5 @@ def test_a_line_that_is_refused_ends_the_push_before_the_next_one(
             module.carry_out(REPLACED, tmp_path, True)
     else:
         module.carry_out(REPLACED, tmp_path, True)
-    assert box.typed == (PUT_IN if refused else [*PUT_IN, *TAKEN_OUT])
+    assert box.typed == (PUT_IN[:3] if refused else [*PUT_IN, *TAKEN_OUT])
+    assert box.calls == (1 if refused else 3)  # several lines in one go are one change to FRR

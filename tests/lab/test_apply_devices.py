@@ -24,7 +24,7 @@ from orchestrator.apply.remote import Remote
 from orchestrator.apply.snapshot import Snapshot, unequal
 from orchestrator.errors import DeviceError, SurpriseError, UnreachableError
 from orchestrator.model.base import Row
-from orchestrator.model.estate import Edit, Estate
+from orchestrator.model.estate import TABLE_OF, Edit, Estate
 from orchestrator.model.network import FilterRule, Interface, Vlan, Vrf
 from orchestrator.vendors.registry import render_device
 
@@ -173,16 +173,15 @@ def rerouted(device: str, hop: str) -> tuple[Estate, tuple[Edit, ...]]:
     behind = new.model_copy(update={"distance": 250})
     ends: list[tuple[Row | None, Row | None]] = [(None, row) for row in more]
     ends += [(None, behind), (old, None), (behind, new)]
-    edits = tuple(
-        Edit(
-            table="interfaces" if isinstance(was or becomes, Interface) else "routes",
-            key=(was or becomes).key,  # type: ignore[union-attr]  # one of them is there
-            before=was.plain() if was else None,
-            after=becomes.plain() if becomes else None,
-        )
-        for was, becomes in ends
-    )
+    edits = tuple(edit(was, becomes) for was, becomes in ends)
     return NOW.apply(edits), edits
+
+
+def edit(was: Row | None, becomes: Row | None) -> Edit:
+    row = was or becomes
+    assert row is not None
+    before, after = (one.plain() if one else None for one in (was, becomes))
+    return Edit(table=TABLE_OF[type(row)], key=row.key, before=before, after=after)
 
 
 @contextmanager
@@ -220,6 +219,26 @@ def test_a_route_that_is_replaced_is_never_away(devices: tuple[Remote, Access], 
         push(device, NOW, NOW.apply((gone,)), remote, access, (gone,))
     assert any(line.startswith("Deleted") for line in seen)
     push(device, NOW.apply((gone,)), NOW, remote, access, (gone.undo(),), back=True)
+
+
+def test_a_route_of_the_same_way_back_runs_and_is_not_only_configured(devices: tuple[Remote, Access]) -> None:
+    """Two routes change over to one next hop: the second one's is known by then, and FRR takes it another way."""
+    remote, access = devices
+    old = [row for row in NOW.routes.values() if row.device == "cz2"]
+    assert len(old) == 2
+    edits: tuple[Edit, ...] = ()
+    for row in old:
+        new = row.model_copy(update={"next_hop": IPv4Address("10.8.2.77")})
+        behind = new.model_copy(update={"distance": 250})
+        edits += (edit(None, behind), edit(row, None), edit(behind, new))
+    after = NOW.apply(edits)
+    for before, becomes, way, hop in (
+        (NOW, after, edits, "10.8.2.77"),
+        (after, NOW, tuple(one.undo() for one in reversed(edits)), "10.8.254.1"),
+    ):
+        push("cz2", before, becomes, remote, access, way, back=becomes is NOW)
+        shown = network.execute("cz2", ["ip", "route"]).stdout
+        assert [f"{row.prefix} via {hop} " in shown for row in old] == [True, True], shown
 
 
 def test_a_route_stays_while_the_one_in_its_place_is_of_no_use(devices: tuple[Remote, Access]) -> None:
