@@ -1,6 +1,6 @@
 """Batches and nights: footprints never overlap within a batch; waves lie inside windows and outside freezes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import date, timedelta
 from math import prod
 
@@ -161,10 +161,23 @@ def _covers(freeze: Freeze, day: date) -> bool:
     return (freeze.first or date.min) <= day <= (freeze.last or date.max)
 
 
+def _bind(policy: Policy, known: Set[str]) -> None:
+    for freeze in policy.freezes:
+        if freeze.organisation and freeze.organisation not in known:
+            raise PlanError(
+                f"policy.yaml: the freeze {freeze.name!r} is for {freeze.organisation!r}, an organisation that nobody "
+                "knows, so it would bind nobody: correct its code, or add the organisation to topology.yaml"
+            )
+
+
 def waves(
     now: Estate, target: Estate, policy: Policy, phases: Sequence[tuple[str, int, int, Sequence[Step]]]
 ) -> tuple[Wave, ...]:
-    """One wave for every phase with steps: (title, index of the phase it waits for, days to wait, steps)."""
+    """One wave for every phase with steps: (title, index of the phase it waits for, days to wait, steps).
+
+    Raises PlanError when a freeze is for an organisation that nobody knows: it would bind nobody.
+    """
+    _bind(policy, now.organisations.keys() | target.organisations.keys())
     found: list[Wave] = []
     nights: list[date | None] = []
     for title, waits_for, days, steps in phases:

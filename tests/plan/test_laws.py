@@ -241,6 +241,19 @@ def test_no_night_at_all_is_said_with_the_next_move() -> None:
     )
 
 
+def test_a_freeze_of_an_organisation_that_nobody_knows_is_refused() -> None:
+    """Misspelt, it would bind nobody: the plan lay in the days that were to be free of changes."""
+    monthly = Freeze(name="month end", organisation="cz", first_day_of_month=25, last_day_of_month=5)
+    assert planned(district(), policy().model_copy(update={"freezes": (monthly,)})).waves
+    misspelt = monthly.model_copy(update={"organisation": "cs"})
+    with pytest.raises(PlanError) as caught:
+        planned(district(), policy().model_copy(update={"freezes": (misspelt,)}))
+    assert str(caught.value) == (
+        "policy.yaml: the freeze 'month end' is for 'cs', an organisation that nobody knows, so it would bind nobody: "
+        "correct its code, or add the organisation to topology.yaml"
+    )
+
+
 def test_a_window_too_short_for_the_outages_is_not_used() -> None:
     short = Window.model_validate({"name": "short", "weekdays": range(7), "start": "23:30", "end": "00:20"})
     with pytest.raises(PlanError) as caught:
