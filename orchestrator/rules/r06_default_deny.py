@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from orchestrator.forwarding.matrix import Crossing
 from orchestrator.model.finding import Finding
 from orchestrator.model.network import FilterRule
+from orchestrator.rules.breadth import names_ports, names_some
 from orchestrator.rules.moment import Moment, delivered
 
 RULE = "R6"
@@ -17,6 +18,7 @@ def check(moment: Moment) -> Iterator[Finding]:
     """Boundary filters drop by default; entries that let foreign packets in name sources, destinations and ports.
 
     An entry may leave out the end that is the Internet: it lies behind the interface of a registered egress.
+    What names all addresses or all ports (0.0.0.0/0, or its two halves) names none.
     """
     entries = len(moment.estate.filter_rules)
     boundaries = len(moment.boundary_devices())
@@ -32,7 +34,8 @@ def _find(moment: Moment) -> Iterator[Finding]:
             row = f"filters[{device}]"
             yield moment.fails(RULE, row, f"{device} forwards what no entry names", "make its default drop")
     for rule in moment.estate.filter_rules.values():
-        if rule.action == "accept" and not (rule.sources or rule.destinations or rule.ports):
+        ends = names_some(rule.sources) or names_some(rule.destinations)
+        if rule.action == "accept" and not (ends or names_ports(rule.ports)):
             row = f"filter_rules[{rule.key}]"
             yield moment.fails(RULE, row, f"{rule.key} accepts any from any", "name its 5-tuple")
     yield from _loose(moment)
@@ -56,5 +59,5 @@ def _explicit(moment: Moment, rule: FilterRule) -> bool:
     outside = {row.interface for row in moment.estate.egresses.values() if row.device == rule.device}
     from_internet = bool(rule.in_interfaces) and set(rule.in_interfaces) <= outside
     to_internet = bool(rule.out_interfaces) and set(rule.out_interfaces) <= outside
-    ends = (rule.sources or from_internet) and (rule.destinations or to_internet)
-    return bool(ends) and bool(rule.ports or rule.protocol == "icmp")
+    ends = (names_some(rule.sources) or from_internet) and (names_some(rule.destinations) or to_internet)
+    return ends and (names_ports(rule.ports) or rule.protocol == "icmp")
