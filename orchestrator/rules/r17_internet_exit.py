@@ -47,11 +47,18 @@ def _unregistered(moment: Moment, reach: Reach) -> Finding:
 
 def _egress_of(moment: Moment, reach: Reach) -> InternetEgress | None:
     """The registered egress whose link the packet passes; one that is not shared before one that is."""
-    nodes = [mark.node for mark in reach.way.marks] + [reach.end]
-    steps = {frozenset(pair) for pair in pairwise(nodes)}
+    hops = _hops(moment, reach)
     passed = []
     for egress in moment.estate.egresses.values():
         link = moment.estate.links.get(egress.link)
-        if link and frozenset((link.a_node, link.b_node)) in steps:
+        if link and hops & {(link.a_node, link.b_node, link.b_port), (link.b_node, link.a_node, link.a_port)}:
             passed.append(egress)
     return min(passed, key=lambda egress: egress.shared_platform, default=None)
+
+
+def _hops(moment: Moment, reach: Reach) -> set[tuple[str, str, str]]:
+    """(node, next node, port on which that hears the packet): two nodes may have several links between them."""
+    marks = reach.way.marks
+    hops = {(one.node, other.node, other.port) for one, other in pairwise(marks) if one.node != other.node}
+    last = moment.matrix.world.endpoint(reach.end)
+    return hops | ({(marks[-1].node, reach.end, last.port)} if last else set())
