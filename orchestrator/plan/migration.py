@@ -114,6 +114,7 @@ def _succeed(way: Way, phase: int, system: InformationSystem, title: str, why: s
         system=system.code,
         outage=outage,
         outage_minutes=SWITCH_MINUTES if outage else 0,
+        mode="manual",
         checklist=checklist,
     )
 

@@ -54,7 +54,6 @@ def _readdress(way: Way, phase: int, access: Access) -> None:
     changes: list[Change] = [way.target.hosts[name] for name in names]
     changes += _renamed(way, names)
     changes.append(becomes)
-    manual = was.fixed_addresses
     checklist = (
         "fixed equipment has been replaced or reconfigured by its supplier",
         "the supplier is on site during the window",
@@ -70,7 +69,8 @@ def _readdress(way: Way, phase: int, access: Access) -> None:
         after=after,
         outage=outage,
         outage_minutes=READDRESS_MINUTES,
-        checklist=checklist if manual else (),
+        mode="manual" if was.fixed_addresses else "automatic",
+        checklist=checklist if was.fixed_addresses else (),
     )
 
 

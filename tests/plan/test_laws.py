@@ -136,7 +136,25 @@ def test_every_step_says_what_why_and_how_to_tell() -> None:
         assert all((step.title, step.why, step.evidence, step.edits)), step.name
         assert " / " in step.title, f"{step.name}: in both languages"
         assert bool(step.outage) == bool(step.outage_minutes), step.name
-        assert step.checklist or step.mode == "automatic", step.name
+        # what people have to see to is asked for; a checklist of an automatic step would only be printed
+        assert bool(step.checklist) == (step.mode == "manual"), step.name
+
+
+def test_nothing_ends_before_somebody_has_signed_that_its_users_have_moved() -> None:
+    step_of = planned(district()).step_of
+    replaced, shadow, zombie = (step_of[f"retire.990102-{code}"] for code in ("MZ-0002", "CZ-0002", "MZ-0003"))
+    assert (replaced.mode, shadow.mode, zombie.mode) == ("manual", "manual", "automatic")
+    assert replaced.checklist == (
+        "users, accounts and data have been taken over by the successor, signed by the department",
+    )
+
+
+def test_equipment_with_fixed_addresses_is_not_renumbered_before_its_supplier_is_there() -> None:
+    plan = planned(district())
+    fixed = {site.site for site in district().private_sites.values() if site.fixed_addresses}
+    steps = {step.name.removeprefix("readdress."): step.mode for step in plan.steps if step.kind == "readdress"}
+    assert fixed & steps.keys()
+    assert steps == {site: "manual" if site in fixed else "automatic" for site in steps}
 
 
 def test_a_large_family_sends_one_step_ahead() -> None:
