@@ -40,7 +40,14 @@ def command(session: Session, plan_file: Path | None, out: Path, language: Liter
         plan, verdict, _said = ordered(reading, plan, session.ticker)
     session.progress("writing")
     text = render(
-        reading.estate, target, plan, verdict, reading.policy, reading.findings, language or project.report.language
+        reading.estate,
+        target,
+        plan,
+        verdict,
+        reading.policy,
+        reading.findings,
+        language or project.report.language,
+        reading.unparsed,
     )
     out.write_text(text, encoding="utf-8")
     session.say(f"{out}: {len(plan.steps)} steps, {verdict.states} states, verdict {verdict.result}")

@@ -214,6 +214,18 @@ def test_a_verdict_that_does_not_know_says_so() -> None:
     assert "configs/fw1/nftables.conf:7" in page.words
 
 
+def test_the_matrices_do_not_know_what_hangs_on_a_line_that_nobody_could_read(tmp_path: Path) -> None:
+    folder, out = one_step(tmp_path / "office"), tmp_path / "report.html"
+
+    def cells() -> list[str]:
+        main(["--quiet", "-C", str(folder), "report", "--out", str(out)])
+        return re.findall(r'<td class="(open|shut|maybe)"', out.read_text("utf-8"))
+
+    assert cells() == ["open", "open"]
+    replaced(folder / "configs/r1/frr.conf", ("hostname r1\n", "hostname r1\nzebra nexthop kernel enable\n"))
+    assert cells() == ["maybe", "maybe"]
+
+
 def test_what_the_proof_does_not_cover_is_told_where_people_decide() -> None:
     whole = plans.policy()
     verdict = verify(now(), plans.plan(), whole)

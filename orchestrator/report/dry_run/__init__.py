@@ -10,6 +10,7 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from orchestrator.design import Design
+from orchestrator.forwarding.world import UnparsedLine
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Finding
 from orchestrator.model.plan import Plan
@@ -73,10 +74,11 @@ def render(
     policy: Policy,
     census: Sequence[Finding],
     language: Literal["zh", "en", "both"] = "both",
+    unparsed: Sequence[UnparsedLine] = (),
 ) -> str:
     """The report as one HTML document. Same inputs, same bytes (no clock, no random).
 
-    `language` is what it opens in; the reader can turn to the others.
+    `language` is what it opens in; the reader can turn to the others. `unparsed`: lines that nobody could read.
     """
     target = plan.target(now)
     environment = Environment(
@@ -85,7 +87,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    matrices: tuple[Matrix, Matrix] = zone_matrix(now, policy), zone_matrix(target, policy)
+    matrices: tuple[Matrix, Matrix] = zone_matrix(now, policy, unparsed), zone_matrix(target, policy, unparsed)
     concerns: list[Risk] = risks(plan, design, verdict, census, late(plan, policy))
     return environment.get_template("page.html.j2").render(
         language=language,

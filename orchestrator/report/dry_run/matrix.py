@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 
 from orchestrator.forwarding.points import Point, leads_to, probe_points
 from orchestrator.forwarding.predict import predict
+from orchestrator.forwarding.world import UnparsedLine
 from orchestrator.model.estate import Estate
 from orchestrator.model.policy import Policy
 
@@ -28,11 +29,14 @@ class Matrix:
     cells: dict[tuple[str, str], Cell]
 
 
-def zone_matrix(estate: Estate, policy: Policy) -> Matrix:
-    """Predicted for every pair of probe points on every port a registered flow or workload uses."""
+def zone_matrix(estate: Estate, policy: Policy, unparsed: Iterable[UnparsedLine] = ()) -> Matrix:
+    """Predicted for every pair of probe points on every port a registered flow or workload uses.
+
+    What a configuration line that nobody could read may change is unknown.
+    """
     ports = tuple(sorted({f.port for f in policy.flows if f.port} | {w.port for w in estate.workloads.values()}))
     points = probe_points(estate)
-    predicted = predict(estate, points, ports)
+    predicted = predict(estate, points, ports, unparsed)
     zone_of = {point.node: point.zone for point in points}
     zones_at = _zones_at(estate, points, {destination for _, destination, _ in predicted})
     found: dict[tuple[str, str], dict[tuple[str, str], list[tuple[int, bool | None]]]] = {}
