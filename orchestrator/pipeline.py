@@ -8,9 +8,10 @@ import getpass
 import os
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import category
 
 from orchestrator.design import Design, design
-from orchestrator.errors import RefusedError, StaleError
+from orchestrator.errors import InputError, RefusedError, StaleError
 from orchestrator.intake.openstack_rows import CloudReading
 from orchestrator.intake.project import Project
 from orchestrator.intake.read import Reading, read
@@ -21,6 +22,10 @@ from orchestrator.plan.seal import load
 from orchestrator.proof import ProvenPlan, Rechecked, Reordered, Verdict, prove, recheck, reordered, verify
 
 Progress = Callable[[str], None]
+
+
+UNWRITTEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Kinds of characters that are no part of a name (Unicode general categories): controls, halves of letters, lines."""
 
 
 def silent(_: str) -> None:
@@ -39,7 +44,8 @@ def designed(project: Project, reading: Reading) -> Design:
 
 def planned(project: Project, reading: Reading, target: Design, author: str | None = None) -> Plan:
     """The way from now to the target."""
-    return build(reading.estate, target, reading.policy, project.name, author or author_of_this_call())
+    who = author_of_this_call() if author is None else person(author)
+    return build(reading.estate, target, reading.policy, project.name, who)
 
 
 def ordered(reading: Reading, plan: Plan, progress: Progress = silent) -> Reordered:
@@ -76,8 +82,21 @@ def opened(path: Path) -> Plan:
 
 
 def author_of_this_call() -> str:
-    """Who is answerable for what this call makes: ONEFOLD_AUTHOR, else the login name."""
-    return os.environ.get("ONEFOLD_AUTHOR") or getpass.getuser()
+    """Who is answerable for what this call makes: ONEFOLD_AUTHOR, else the login name.
+
+    Raises InputError when nobody can be named.
+    """
+    try:
+        return person(os.environ.get("ONEFOLD_AUTHOR") or getpass.getuser())
+    except (KeyError, OSError) as error:  # a container's user without a login name
+        raise InputError("nobody is named who answers for this call: set ONEFOLD_AUTHOR to your name") from error
+
+
+def person(name: str) -> str:
+    """The name of somebody who answers for something. Raises InputError for one that cannot be read or written."""
+    if not name.strip() or any(category(letter) in UNWRITTEN for letter in name):
+        raise InputError(f"{name!a} is nobody's name: give the name of the person who answers for this")
+    return name.strip()
 
 
 def save_lock(project: Project, lock: Lock) -> None:
@@ -106,6 +125,7 @@ __all__ = [
     "designed",
     "opened",
     "ordered",
+    "person",
     "planned",
     "proven",
     "save_lock",

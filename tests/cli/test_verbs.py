@@ -1,6 +1,7 @@
 """The verbs one after the other on a small whole project: what they print, write and end with."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,40 @@ def test_planning_to_proving(onefold: Onefold, office: Path) -> None:
         f"pass: 2 states (0 while routing settles), 96 packets judged; rests on 5 unverified facts; plan {seal[:12]}",
         f"next: onefold -C {office} approve {plan} --as NAME --key FILE",
     ]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "li\nwu", "li\x1b[2J", os.fsdecode(b"li\xff")])
+def test_somebody_who_can_be_named_answers_for_what_is_done(
+    onefold: Onefold, office: Path, planned: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name in another alphabet's bytes ended in a traceback, a blank one stood as the author of a plan."""
+    refusal = f"onefold: {name!a} is nobody's name: give the name of the person who answers for this"
+    out = office / "other.json"
+    said = onefold("-C", office, "plan", "--out", out, "--author", name)
+    assert (said.code, said.error, out.exists()) == (1, refusal, False)
+    said = onefold("-C", office, "approve", planned, "--as", name, "--key", office / "keys" / "sec-an.pem")
+    assert (said.code, said.error) == (1, refusal)
+    assert not (office / ".onefold").exists()
+    monkeypatch.setenv("ONEFOLD_AUTHOR", name)
+    said = onefold("-C", office, "plan", "--out", out)
+    assert (said.code, said.error) == ((1, refusal) if name else (0, ""))
+    monkeypatch.setenv("ONEFOLD_AUTHOR", "计划\u3000李")
+    assert onefold("-C", office, "plan", "--out", out).code == 0
+    assert load(out).author == "计划\u3000李"
+
+
+def test_a_login_without_a_name_is_asked_for_one(
+    onefold: Onefold, office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    said = onefold("-C", office, "plan", "--out", office / "plan.json")
+    assert (said.code, said.error) == (
+        1,
+        "onefold: nobody is named who answers for this call: set ONEFOLD_AUTHOR to your name",
+    )
 
 
 def test_an_audit_says_how_many_states_there_are(onefold: Onefold, office: Path, planned: Path) -> None:
