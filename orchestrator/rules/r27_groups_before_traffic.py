@@ -1,22 +1,33 @@
 """R27: access control stands before a server is reachable; old entries are removed after. (GB/T 22239-2019, cloud)"""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from orchestrator.model.cloud import SecurityRule, Server
 from orchestrator.model.finding import Finding
+from orchestrator.model.network import Nat
 from orchestrator.rules.moment import Moment
 
 RULE = "R27"
 SOURCE = "GB/T 22239-2019 cloud extension, level 1"
-READS = ("servers", "security_groups", "security_rules", "workloads", "filter_rules", "hosts", "nats")
+READS = (
+    "servers",
+    "security_groups",
+    "security_rules",
+    "workloads",
+    "filter_rules",
+    "hosts",
+    "nats",
+    "interfaces",
+    "cloud_routers",
+)
 SCOPE = "always"
 
 
 def check(moment: Moment) -> Iterator[Finding]:
     """Every server has its groups and rules from its first moment; at the end no rule points at nobody."""
     servers, rules = len(moment.estate.servers), len(moment.estate.security_rules)
-    checked = f"{servers} servers with {rules} security rules in place; no filter entry or translation points at nobody"
+    checked = f"{servers} servers with {rules} security rules in place; no entry, rule or translation points at nobody"
     yield from moment.answer(RULE, _find(moment), checked)
 
 
@@ -54,22 +65,38 @@ def _admits(server: Server, rule: SecurityRule, port: int | None) -> bool:
 
 
 def _left_over(moment: Moment) -> Iterator[Finding]:
-    """Entries for single addresses that nobody has any more."""
-    alive = {host.address.ip for host in moment.estate.hosts.values()}
-    alive |= {server.address for server in moment.estate.servers.values()}
-    alive |= {address for host in sorted(alive) for address in _outside(moment, host)}
+    """Entries and rules for single addresses that nobody has any more."""
+    alive = _alive(moment)
     fix = "remove the old entry"
     for rule in moment.estate.filter_rules.values():
-        gone = [net for net in (*rule.sources, *rule.destinations) if net.prefixlen == 32 and net[0] not in alive]
+        gone = [net for net in (*rule.sources, *rule.destinations) if _is_one(net) and net[0] not in alive]
         if gone:
             yield moment.fails(RULE, f"filter_rules[{rule.key}]", f"{rule.key} names {gone[0]}, which nobody has", fix)
+    for asked in moment.estate.security_rules.values():
+        remote = asked.remote_prefix
+        if remote and _is_one(remote) and remote[0] not in alive:
+            row = f"security_rules[{asked.key}]"
+            yield moment.fails(RULE, row, f"{asked.key} is for {remote}, which nobody has", "remove the old rule")
     for nat in moment.estate.nats.values():
         if nat.kind == "destination" and nat.inside[0] not in alive:
             yield moment.fails(RULE, f"nats[{nat.key}]", f"{nat.key} publishes {nat.inside}, which nobody has", fix)
 
 
-def _outside(moment: Moment, address: IPv4Address) -> Iterator[IPv4Address]:
-    """What prefix translations make of an address."""
-    for nat in moment.estate.nats.values():
-        if nat.kind == "prefix" and address in nat.inside:
-            yield nat.outside[int(address) - int(nat.inside[0])]
+def _is_one(network: IPv4Network) -> bool:
+    return network.prefixlen == network.max_prefixlen
+
+
+def _alive(moment: Moment) -> set[IPv4Address]:
+    """Addresses that somebody has: hosts, servers and routers, and what translations make of them."""
+    estate = moment.estate
+    found = {host.address.ip for host in estate.hosts.values()} | {one.address for one in estate.servers.values()}
+    found |= {port.address.ip for port in estate.interfaces.values()}
+    found |= {router.address for router in estate.cloud_routers.values()}
+    prefixes = [nat for nat in estate.nats.values() if nat.kind == "prefix"]
+    found |= {moved for nat in prefixes for address in found if (moved := _outside(nat, address))}
+    return found | {nat.outside[0] for nat in estate.nats.values() if nat.kind != "prefix"}
+
+
+def _outside(nat: Nat, address: IPv4Address) -> IPv4Address | None:
+    """What a prefix translation makes of an address."""
+    return nat.outside[int(address) - int(nat.inside[0])] if address in nat.inside else None
