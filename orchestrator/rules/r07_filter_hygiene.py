@@ -1,10 +1,13 @@
 """R7: shadowed, expired or unused filter entries are findings. (GB/T 22239-2019, level 1)"""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from ipaddress import IPv4Network
+from typing import NamedTuple
 
 from orchestrator.model.finding import Finding
 from orchestrator.model.network import FilterRule
+from orchestrator.rules.breadth import Range, merged, together
 from orchestrator.rules.moment import Moment
 
 RULE = "R7"
@@ -23,11 +26,13 @@ def _find(moment: Moment) -> Iterator[Finding]:
     doubts = list(moment.doubts(RULE, moment.crossings))
     yield from doubts
     used = {mark.row for reach in moment.matrix.reaches() for mark in reach.way.marks}
-    rules = sorted(moment.estate.filter_rules.values(), key=lambda rule: rule.key)
-    for rule in rules:
+    before: dict[str, list[_Taken]] = defaultdict(list)
+    for rule in sorted(moment.estate.filter_rules.values(), key=lambda rule: rule.key):
         row = f"filter_rules[{rule.key}]"
         fix = "remove the entry"
-        shadow = next((other for other in rules if _shadows(other, rule)), None)
+        taken = _Taken.by(rule)
+        shadow = next((other.rule for other in before[rule.device] if other.holds(taken)), None)
+        before[rule.device].append(taken)
         if shadow:
             yield moment.fails(RULE, row, f"{rule.key} is shadowed by {shadow.key}", fix)
         elif rule.action == "accept" and not _serves(moment, rule):
@@ -41,16 +46,28 @@ def _serves(moment: Moment, rule: FilterRule) -> bool:
     return any(flow.code == rule.flow and moment.live(flow) for flow in moment.policy.flows)
 
 
-def _shadows(other: FilterRule, rule: FilterRule) -> bool:
-    """True when the other entry stands before this one and takes every packet of it."""
-    if other.device != rule.device or other.sequence >= rule.sequence:
-        return False
-    ways = _names_hold(other.in_interfaces, rule.in_interfaces)
-    ways = ways and _names_hold(other.out_interfaces, rule.out_interfaces)
-    ends = _networks_hold(other.sources, rule.sources) and _networks_hold(other.destinations, rule.destinations)
-    protocol = other.protocol in ("any", rule.protocol)
-    ports = not other.ports or (bool(rule.ports) and all(_range_held(item, other.ports) for item in rule.ports))
-    return ways and ends and protocol and ports
+class _Taken(NamedTuple):
+    """What an entry takes, its networks and ports put together."""
+
+    rule: FilterRule
+    sources: tuple[IPv4Network, ...]
+    destinations: tuple[IPv4Network, ...]
+    ports: tuple[Range, ...]
+
+    @classmethod
+    def by(cls, rule: FilterRule) -> "_Taken":
+        return cls(rule, together(rule.sources), together(rule.destinations), merged(rule.ports))
+
+    def holds(self, later: "_Taken") -> bool:
+        """True when this entry takes every packet of the other, which stands after it."""
+        mine, other = self.rule, later.rule
+        ways = _names_hold(mine.in_interfaces, other.in_interfaces)
+        ways = ways and _names_hold(mine.out_interfaces, other.out_interfaces)
+        ends = _networks_hold(self.sources, later.sources) and _networks_hold(self.destinations, later.destinations)
+        protocol = mine.protocol in ("any", other.protocol)
+        # an entry that names ports, be it all of them, does not take later fragments: they have none
+        ports = not mine.ports or (bool(other.ports) and all(_range_held(item, self.ports) for item in later.ports))
+        return ways and ends and protocol and ports
 
 
 def _names_hold(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
@@ -58,8 +75,8 @@ def _names_hold(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
 
 
 def _networks_hold(wide: tuple[IPv4Network, ...], narrow: tuple[IPv4Network, ...]) -> bool:
-    return not wide or (bool(narrow) and all(any(one.subnet_of(other) for other in wide) for one in narrow))
+    return all(any(one.subnet_of(other) for other in wide) for one in narrow)
 
 
-def _range_held(item: tuple[int, int], ranges: tuple[tuple[int, int], ...]) -> bool:
+def _range_held(item: Range, ranges: tuple[Range, ...]) -> bool:
     return any(first <= item[0] and item[1] <= last for first, last in ranges)
