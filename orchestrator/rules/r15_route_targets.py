@@ -1,5 +1,6 @@
 """R15: department VRFs share no route target save for an approved hub flow. (operations handbook)"""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from orchestrator.model.finding import Finding
@@ -11,6 +12,9 @@ SOURCE = "operations handbook"
 READS = ("crossings", "vrfs", "workloads", "service_names", "systems")
 SCOPE = "always"
 
+Exporting = dict[str, dict[str, list[Vrf]]]
+"""Who exports: VRFs by route target and zone. Those of one zone share theirs, and a province has thousands."""
+
 
 def check(moment: Moment) -> Iterator[Finding]:
     """Route targets of VRFs of different zones, and packets between networks of different departments."""
@@ -21,21 +25,39 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 def _find(moment: Moment) -> Iterator[Finding]:
     yield from moment.doubts(RULE, moment.foreign)
-    vrfs = sorted(moment.estate.vrfs.values(), key=lambda vrf: vrf.key)
-    for importer in vrfs:
-        for exporter in vrfs:
-            shared = set(importer.import_targets) & set(exporter.export_targets)
-            if (
-                shared
-                and importer is not exporter
-                and not {importer.zone, exporter.zone} <= moment.policy.zone_of.keys()
-            ):
-                yield _nameless(moment, importer, exporter, min(shared))
-            elif importer.zone != exporter.zone and shared:
-                ends = f"{importer.key} ({importer.zone}) imports {min(shared)}"
+    exporting = _exporting(moment)
+    for _key, importer in sorted(moment.estate.vrfs.items()):
+        for exporter in _heard(moment, importer, exporting):
+            shared = min(set(importer.import_targets) & set(exporter.export_targets))
+            if not {importer.zone, exporter.zone} <= moment.policy.zone_of.keys():
+                yield _nameless(moment, importer, exporter, shared)
+            else:
+                ends = f"{importer.key} ({importer.zone}) imports {shared}"
                 what = f"{ends}, which {exporter.key} ({exporter.zone}) exports"
                 yield moment.fails(RULE, f"vrfs[{importer.key}]", what, "give each zone its own route target")
     yield from _between_departments(moment)
+
+
+def _exporting(moment: Moment) -> Exporting:
+    found: Exporting = defaultdict(lambda: defaultdict(list))
+    for vrf in moment.estate.vrfs.values():
+        for target in vrf.export_targets:
+            found[target][vrf.zone].append(vrf)
+    return found
+
+
+def _heard(moment: Moment, importer: Vrf, exporting: Exporting) -> list[Vrf]:
+    """The VRFs of which this one imports routes and that are not known to be of its zone, by key."""
+    own = importer.zone if importer.zone in moment.policy.zone_of else None
+    found = {
+        vrf.key: vrf
+        for target in importer.import_targets
+        for zone, vrfs in exporting.get(target, {}).items()
+        if zone != own
+        for vrf in vrfs
+        if vrf is not importer
+    }
+    return [vrf for _key, vrf in sorted(found.items())]
 
 
 def _nameless(moment: Moment, importer: Vrf, exporter: Vrf, target: str) -> Finding:

@@ -1,5 +1,6 @@
 """R27: access control stands before a server is reachable; old entries are removed after. (GB/T 22239-2019, cloud)"""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
@@ -23,6 +24,9 @@ READS = (
 )
 SCOPE = "always"
 
+_Rules = dict[str, list[SecurityRule]]
+"""Security rules by tenant."""
+
 
 def check(moment: Moment) -> Iterator[Finding]:
     """Every server has its groups and rules from its first moment; at the end no rule points at nobody."""
@@ -32,31 +36,35 @@ def check(moment: Moment) -> Iterator[Finding]:
 
 
 def _find(moment: Moment) -> Iterator[Finding]:
+    rules: _Rules = defaultdict(list)
+    for rule in moment.estate.security_rules.values():
+        rules[rule.tenant].append(rule)
     for server in moment.estate.servers.values():
         row = f"servers[{server.key}]"
         missing = [name for name in server.groups if f"{server.tenant}/{name}" not in moment.estate.security_groups]
         if not server.groups or missing:
             what = f"server {server.key} is there before its security group {', '.join(missing) or '(none named)'}"
             yield moment.fails(RULE, row, what, "create the group and its rules first")
-        elif not any(_admits(server, rule, None) for rule in moment.estate.security_rules.values()):
+        elif not any(_admits(server, rule, None) for rule in rules[server.tenant]):
             what = f"server {server.key} is there before any rule admits traffic to it"
             yield moment.fails(RULE, row, what, "create the rules of its groups first")
-    yield from _workloads(moment)
+    yield from _workloads(moment, rules)
     if moment.final:
         yield from _left_over(moment)
 
 
-def _workloads(moment: Moment) -> Iterator[Finding]:
+def _workloads(moment: Moment, rules: _Rules) -> Iterator[Finding]:
     for workload in moment.estate.workloads.values():
         server = moment.estate.servers.get(workload.place)
-        rules = moment.estate.security_rules.values()
-        if server and workload.state == "running" and not any(_admits(server, rule, workload.port) for rule in rules):
+        if server is None or workload.state != "running":
+            continue
+        if not any(_admits(server, rule, workload.port) for rule in rules[server.tenant]):
             what = f"{workload.key} runs before a security rule admits its port {workload.port}"
             yield moment.fails(RULE, f"workloads[{workload.key}]", what, "create the rule before the cutover")
 
 
 def _admits(server: Server, rule: SecurityRule, port: int | None) -> bool:
-    if rule.tenant != server.tenant or rule.group not in server.groups or rule.direction != "ingress":
+    if rule.group not in server.groups or rule.direction != "ingress":
         return False
     if port is None:
         return True
