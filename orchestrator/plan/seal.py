@@ -40,7 +40,7 @@ def save(plan: Plan, path: Path) -> None:
 def load(path: Path) -> Plan:
     """The plan of a file whose seal fits. Raises SealError, naming the file and the next move."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")  # as text, other ends of lines would pass for those written
     except (OSError, UnicodeDecodeError) as error:
         raise SealError(f"{path}: not readable as a plan file ({error}): {AGAIN}") from error
     content = _content(path, text)

@@ -42,6 +42,20 @@ def test_a_changed_byte_is_refused(tmp_path_factory: pytest.TempPathFactory, dat
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\r", b"", b"\n\n"])
+def test_another_end_of_the_line_is_another_file(tmp_path: Path, end: bytes) -> None:
+    """A mail gateway that writes lines anew has changed the file, though nobody sees it."""
+    path = tmp_path / "plan.json"
+    save(plan(), path)
+    path.write_bytes(path.read_bytes().removesuffix(b"\n") + end)
+    with pytest.raises(SealError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path}: not in the form in which plans are written, the file was changed: "
+        "run 'onefold plan' again, or fetch the file that was approved"
+    )
+
+
 @pytest.mark.parametrize("cut", [0, 1, 100])
 def test_a_torn_file_is_refused(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "plan.json"
