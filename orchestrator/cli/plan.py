@@ -27,8 +27,8 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
     session.progress("planning")
     found = ordered(reading, planned(project, reading, target, author), session.ticker)
     plan = found.plan
-    save(plan, out)
     findings = (*target.findings, *late(plan, reading.policy), *found.said, *found.verdict.against())
+    save(plan, out)
     session.findings(findings)
     for wave in plan.waves:
         number = sum(len(batch) for batch in wave.batches)

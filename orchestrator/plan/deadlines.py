@@ -1,10 +1,11 @@
 """Deadlines: month offsets from T0 held against the nights of a plan; a task that ends later is a finding."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import MAXYEAR, MINYEAR, date
 from math import ceil
 from typing import Final, NamedTuple
 
+from orchestrator.errors import PlanError
 from orchestrator.model.finding import Finding, Result
 from orchestrator.model.plan import Plan
 from orchestrator.model.policy import Deadline, Policy
@@ -32,13 +33,18 @@ PAPERS: Final = frozenset({"census", "zombie_list", "private_network_plan", "egr
 
 
 def late(plan: Plan, policy: Policy) -> tuple[Finding, ...]:
-    """Findings for every deadline: pass, fail with the steps that are late, unknown for a task that nobody knows."""
+    """Findings for every deadline: pass, fail with the steps that are late, unknown for a task that nobody knows.
+
+    Raises PlanError for a deadline that no calendar has.
+    """
     return tuple(finding for deadline in policy.deadlines for finding in _judged(plan, policy, deadline))
 
 
 def last_day(policy: Policy, months: int) -> date:
-    """The first day after the last month of a deadline."""
+    """The first day after the last month of a deadline. Raises PlanError when no calendar has it."""
     index = policy.t_zero.year * 12 + policy.t_zero.month - 1 + months + 1
+    if not MINYEAR <= index // 12 <= MAXYEAR:
+        raise PlanError(f"policy.yaml: no calendar has the deadline {months} months from t_zero: correct its months")
     return date(index // 12, index % 12 + 1, 1)
 
 

@@ -126,7 +126,7 @@ def night(policy: Policy, earliest: date, touched: set[str], minutes: int = 0) -
     windows = [window for window in policy.windows if length(window) >= minutes]
     if policy.windows and not windows:
         raise PlanError(f"no window holds {minutes} minutes of declared outages: add a longer window in policy.yaml")
-    for offset in range(HORIZON):
+    for offset in range(min(HORIZON, (date.max - earliest).days)):
         day = earliest + timedelta(days=offset)
         for window in windows:
             closed = any(frozen(policy, each, touched) for each in days_of(day, window))
@@ -170,6 +170,15 @@ def _bind(policy: Policy, known: Set[str]) -> None:
             )
 
 
+def _days_after(day: date, days: int) -> date:
+    try:
+        return day + timedelta(days=days)
+    except OverflowError as error:
+        raise PlanError(
+            f"no calendar reaches {days} days after {day}: shorten trial_days or observation_days in policy.yaml"
+        ) from error
+
+
 def waves(
     now: Estate, target: Estate, policy: Policy, phases: Sequence[tuple[str, int, int, Sequence[Step]]]
 ) -> tuple[Wave, ...]:
@@ -187,7 +196,7 @@ def waves(
         earliest = policy.planned_from if not found else found[-1].night + timedelta(days=1)
         reference = nights[waits_for] if 0 <= waits_for < len(nights) else None
         if reference:
-            earliest = max(earliest, reference + timedelta(days=days))
+            earliest = max(earliest, _days_after(reference, days))
         touched = organisations(now, steps) | organisations(target, steps)
         groups = batches(steps)
         minutes = {step.name: step.outage_minutes for step in steps}

@@ -12,7 +12,7 @@ from orchestrator.errors import PlanError
 from orchestrator.model.estate import Estate
 from orchestrator.model.plan import Plan, Step
 from orchestrator.model.policy import Freeze, Policy, Window
-from orchestrator.plan import build
+from orchestrator.plan import build, late
 from orchestrator.plan.schedule import STATES, night
 from tests.design.estates import Newcomer, district, newcomers, policy, with_newcomer
 from tests.laws import examples
@@ -270,6 +270,40 @@ def test_a_freeze_of_an_organisation_that_nobody_knows_is_refused() -> None:
         "policy.yaml: the freeze 'month end' is for 'cs', an organisation that nobody knows, so it would bind nobody: "
         "correct its code, or add the organisation to topology.yaml"
     )
+
+
+CHANGES = "trial_days or observation_days in policy.yaml"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"trial_days": 99_999_999}, f"no calendar reaches 99999999 days after 2018-01-10: shorten {CHANGES}"),
+        ({"observation_days": 10**12}, f"no calendar reaches {10**12} days after 2018-01-10: shorten {CHANGES}"),
+        (
+            {"planned_from": date(9999, 12, 30), "freezes": ()},
+            "no window is free of freezes for city, cz, mz from 9999-12-31 on: widen windows or freezes in policy.yaml",
+        ),
+    ],
+)
+def test_a_calendar_that_ends_is_said_with_the_next_move(change: dict[str, object], said: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        planned(district(), policy().model_copy(update=change))
+    assert str(caught.value) == said
+    longest = policy().model_copy(update={"trial_days": 900, "observation_days": 900})
+    assert planned(district(), longest).waves[-1].night > date(2024, 1, 1)
+
+
+@pytest.mark.parametrize("months", [900_000, -90_000])
+def test_a_deadline_that_no_calendar_has_is_said_with_the_next_move(months: int) -> None:
+    plan, deadline = planned(district()), policy().deadlines[-1]
+    far = deadline.model_copy(update={"months": months})
+    with pytest.raises(PlanError) as caught:
+        late(plan, policy().model_copy(update={"deadlines": (far,)}))
+    assert str(caught.value) == (
+        f"policy.yaml: no calendar has the deadline {months} months from t_zero: correct its months"
+    )
+    assert [found.result for found in late(plan, policy().model_copy(update={"deadlines": (deadline,)}))] == ["pass"]
 
 
 def test_a_window_too_short_for_the_outages_is_not_used() -> None:
