@@ -27,7 +27,7 @@ def command(session: Session, out: Path, author: str | None, detailed_exitcode: 
     session.progress("planning")
     found = ordered(reading, planned(project, reading, target, author), session.ticker)
     plan = found.plan
-    findings = (*target.findings, *late(plan, reading.policy), *found.said, *found.verdict.against())
+    findings = (*target.findings, *late(plan, reading.policy, reading.estate), *found.said, *found.verdict.against())
     save(plan, out)
     session.findings(findings)
     for wave in plan.waves:

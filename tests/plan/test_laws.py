@@ -299,11 +299,13 @@ def test_a_deadline_that_no_calendar_has_is_said_with_the_next_move(months: int)
     plan, deadline = planned(district()), policy().deadlines[-1]
     far = deadline.model_copy(update={"months": months})
     with pytest.raises(PlanError) as caught:
-        late(plan, policy().model_copy(update={"deadlines": (far,)}))
+        late(plan, policy().model_copy(update={"deadlines": (far,)}), district())
     assert str(caught.value) == (
         f"policy.yaml: no calendar has the deadline {months} months from t_zero: correct its months"
     )
-    assert [found.result for found in late(plan, policy().model_copy(update={"deadlines": (deadline,)}))] == ["pass"]
+    assert [
+        found.result for found in late(plan, policy().model_copy(update={"deadlines": (deadline,)}), district())
+    ] == ["pass"]
 
 
 def test_a_window_too_short_for_the_outages_is_not_used() -> None:

@@ -98,7 +98,7 @@ def test_trial_and_observation_days_lie_between() -> None:
 
 
 def test_deadlines_are_met_and_a_late_start_misses_them() -> None:
-    assert {(f.subject, f.result) for f in late(plan(), policy())} == {
+    assert {(f.subject, f.result) for f in late(plan(), policy(), district())} == {
         (f"deadline {task}", "pass")
         for task in (
             "zombie_retired", "mail_unified", "mail_retired", "egress_consolidated", "private_network_folded",
@@ -107,7 +107,7 @@ def test_deadlines_are_met_and_a_late_start_misses_them() -> None:
     }  # fmt: skip
     slow = policy().model_copy(update={"planned_from": policy().t_zero.replace(year=2018, month=7)})
     late_plan = build(district(), design(district(), slow), slow, "wangchao", "planner-1")
-    missed = {f.subject for f in late(late_plan, slow) if f.result == "fail"}
+    missed = {f.subject for f in late(late_plan, slow, district()) if f.result == "fail"}
     tasks = ("zombie_retired", "mail_unified", "mail_retired", "egress_consolidated", "cloud_migration_70_percent")
     assert missed == {f"deadline {task}" for task in tasks}
 
@@ -124,13 +124,56 @@ def test_of_a_share_only_so_many_steps_are_due() -> None:
             plan().waves[0].model_copy(update={"night": night, "batches": (tuple(some),)})
             for night, some in ((early, names[:in_time]), (after, names[in_time:]))
         ]
+        systems = [district().systems[moves[0].system].model_copy(update={"code": str(n)}) for n in range(all_of_them)]
+        now = Estate.of(*systems)
         moved = plan().model_copy(update={"steps": tuple(steps), "waves": tuple(waves)})
         held = policy().model_copy(update={"deadlines": (part,)})
-        assert {finding.result for finding in late(moved, held)} == {result}
+        assert {finding.result for finding in late(moved, held, now)} == {result}
+
+
+CLOUD = "deadline cloud_migration"
+LEFT_OUT = "decide and complete them in the census, or watch over them yourself"
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({}, f"{CLOUD} pass: 2 steps, the last on 2018-01-10, before 2019-01-01"),
+        # nobody knows where it runs, so the plan cannot move it
+        ({"workloads": {}}, f"{CLOUD} unknown: the plan ends 0 of 2, due are 2: not 990102-CZ-0001, 990102-MZ-0001"),
+        (
+            {"systems": {"990102-SJ-0001": "unknown"}},
+            f"{CLOUD} unknown: the plan ends 2 of 3, due are 3: not 990102-SJ-0001",
+        ),
+        ({"systems": {"990102-CZ-0001": "keep"}}, f"{CLOUD} pass: 1 steps, the last on 2018-01-10, before 2019-01-01"),
+        (
+            {"systems": {"990102-CZ-0001": "keep", "990102-MZ-0001": "keep"}},
+            f"{CLOUD} pass: 0 steps, nothing waits for it",
+        ),
+    ],
+)
+def test_what_a_plan_leaves_out_is_not_counted_as_done(tables: dict[str, dict[str, str]], said: str) -> None:
+    estate = district()
+    rows = {
+        code: row.model_copy(update={"disposition": tables.get("systems", {}).get(code, row.disposition)})
+        for code, row in estate.systems.items()
+    }
+    now = Estate.of(
+        *rows.values(),
+        *(
+            row
+            for table in estate.tables()
+            if table != "systems"
+            for row in tables.get(table, getattr(estate, table)).values()
+        ),
+    )
+    rules = policy().model_copy(update={"deadlines": policy().deadlines[-1:]})
+    found = late(build(now, design(now, rules), rules, "wangchao", "planner-1"), rules, now)
+    assert [str(one).removesuffix(f"; {LEFT_OUT}") for one in found] == [said]
 
 
 def test_a_deadline_of_a_task_that_nobody_knows_is_unknown() -> None:
     misspelt = policy().deadlines[0].model_copy(update={"task": "zombies_retired"})
-    (found,) = late(plan(), policy().model_copy(update={"deadlines": (misspelt,)}))
+    (found,) = late(plan(), policy().model_copy(update={"deadlines": (misspelt,)}), district())
     assert found.result == "unknown"
     assert "zombie_retired" in found.fix

@@ -88,7 +88,7 @@ def render(
         lstrip_blocks=True,
     )
     matrices: tuple[Matrix, Matrix] = zone_matrix(now, policy, unparsed), zone_matrix(target, policy, unparsed)
-    concerns: list[Risk] = risks(plan, design, verdict, census, late(plan, policy))
+    concerns: list[Risk] = risks(plan, design, verdict, census, late(plan, policy, now))
     return environment.get_template("page.html.j2").render(
         language=language,
         plan=plan,
