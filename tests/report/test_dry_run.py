@@ -13,7 +13,10 @@ import pytest
 
 from network_models.district import now
 from orchestrator.cli import main
+from orchestrator.design import design
+from orchestrator.model.estate import Estate
 from orchestrator.model.plan import Plan
+from orchestrator.plan import build
 from orchestrator.proof import Verdict, verify
 from orchestrator.report.dry_run import figures, render
 from tests.cli.small import one_step, replaced, set_cell
@@ -163,8 +166,21 @@ def test_the_figures_are_those_of_plan_and_estates() -> None:
     rents = [link.yearly_rent or 0 for link in now().links.values() if link.name in ("cz-line", "mz-line", "mz-inet")]
     assert (numbers.circuits_released, numbers.yearly_rent_saved) == (3, sum(rents))
     assert (numbers.systems_moved, numbers.sites_folded, numbers.egresses_consolidated) == (2, 5, 1)
+    assert numbers.systems_closed == 3
     assert (numbers.steps, numbers.waves) == (len(planned().steps), len(planned().waves))
     assert f"{sum(rents):,}" in district_page().words
+
+
+def test_a_system_that_the_plan_leaves_out_is_not_counted() -> None:
+    """Of what runs where nobody knows, the census says what is to become of it, and the plan cannot do it."""
+    unknown = ("990102-CZ-0001", "990102-MZ-0002")
+    rows = [row for table in now().tables().values() for row in table.values()]
+    left_out = [row for row in now().workloads.values() if row.system in unknown]
+    estate = Estate.of(*(row for row in rows if row not in left_out))
+    plan = build(estate, design(estate, policy()), policy(), "wangchao", "li")
+    numbers = figures(estate, plan.target(estate), plan)
+    # the shadow goes with the system into which it would have been merged
+    assert (numbers.systems_moved, numbers.systems_closed) == (1, 1)
 
 
 def test_every_changed_device_shows_its_difference() -> None:

@@ -46,11 +46,11 @@ def figures(before: Estate, after: Estate, plan: Plan) -> Figures:
         for key, link in before.links.items()
         if link.state == "in_service" and after.links[key].state == "released"
     ]
-    by_disposition = [system.disposition for system in before.systems.values()]
+    ended = [before.systems[step.system].disposition for step in plan.steps if step.kind == "retire"]
     folded = [network.code for network in after.private_networks.values() if network.state == "folded"]
     return Figures(
-        systems_moved=by_disposition.count("migrate"),
-        systems_closed=sum(by_disposition.count(kind) for kind in ("retire", "merge", "replace")),
+        systems_moved=sum(step.kind == "cutover" for step in plan.steps),
+        systems_closed=sum(ended.count(kind) for kind in ("retire", "merge", "replace")),
         sites_folded=sum(site.network in folded for site in after.private_sites.values()),
         circuits_released=len(released),
         yearly_rent_saved=sum(link.yearly_rent or 0 for link in released),
