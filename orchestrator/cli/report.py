@@ -1,5 +1,6 @@
 """onefold report: the dry-run report for people who have no access to any machine."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Literal
@@ -49,9 +50,26 @@ def command(session: Session, plan_file: Path | None, out: Path, language: Liter
         language or project.report.language,
         reading.unparsed,
     )
-    out.write_text(text, encoding="utf-8")
+    _write(text, out)
     session.say(f"{out}: {len(plan.steps)} steps, {verdict.states} states, verdict {verdict.result}")
     session.result(
         "report/1", {"file": str(out), "seal": plan.hash, "verdict": verdict.result, "states": verdict.states}
     )
     return 0 if verdict.result == "pass" else 3
+
+
+def _write(text: str, out: Path) -> None:
+    """Write the report whole, or leave the old one as it is. Raises OSError that names the file."""
+    place = out.resolve()
+    whole = place.is_file() or not place.exists()  # a pipe or a terminal takes it as it comes
+    fresh = place.with_name(f".{place.name}.{os.getpid()}.new") if whole else place
+    try:
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(text)
+        if whole:
+            fresh.replace(place)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            if whole:
+                fresh.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(out)) from error

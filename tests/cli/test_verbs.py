@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,33 @@ def test_a_port_behind_which_nobody_is_known_is_told_beside_a_pass(
     behind = "nobody is known behind r1:lan7 (10.50.0.0/24)"
     out = [line for line in said.out.splitlines() if line.startswith("not covered: ")]
     assert (said.code, out) == (0, [f"not covered: {behind}: who reaches it, and whom it reaches, was not asked"])
+
+
+def test_a_report_that_does_not_fit_leaves_the_old_one(onefold: Onefold, office: Path) -> None:
+    out = office / "report.html"
+    assert onefold("-C", office, "report", "--out", out).code == 0
+    old, files = out.read_bytes(), sorted(office.iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) // 2, before[1]))  # as a disk that is full
+    try:
+        said = onefold("-C", office, "report", "--out", out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (said.code, said.error) == (
+        1,
+        f"onefold: {out}: File too large: name another place, give access or make room",
+    )
+    assert (out.read_bytes(), sorted(office.iterdir())) == (old, files)
+
+
+def test_a_report_goes_into_a_pipe_or_over_a_link(onefold: Onefold, office: Path) -> None:
+    place, link = office / "place.html", office / "link.html"
+    link.symlink_to(place)
+    assert onefold("-C", office, "report", "--out", link).code == 0
+    assert (link.is_symlink(), place.is_symlink()) == (True, False)
+    assert place.read_text("utf-8").rstrip().endswith("</html>")
+    assert onefold("-C", office, "report", "--out", "/dev/null").code == 0
+    assert Path("/dev/null").is_char_device()
 
 
 def test_exit_3_a_report_of_a_plan_that_fails_is_written_all_the_same(onefold: Onefold, office: Path) -> None:
