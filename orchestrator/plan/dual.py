@@ -4,6 +4,7 @@ from ipaddress import IPv4Network
 
 from orchestrator.design.departments import Access, Department, address_at
 from orchestrator.design.endpoints import place
+from orchestrator.errors import PlanError
 from orchestrator.model.census import PrivateSite
 from orchestrator.model.network import FilterRule, Nat, Route
 from orchestrator.plan.foundation import leg_rows
@@ -114,10 +115,6 @@ def _copy_rules(way: Way, access: Access) -> list[Change]:
     rules: list[Change] = []
     if access.device not in way.now.filters:
         return rules
-    was, _ = sites_of(way, access)
-    port = next(
-        i.name for i in way.now.interfaces.values() if i.device == access.device and i.address.network == was.prefix
-    )
     taken = {rule.sequence for rule in way.estate.filter_rules.values() if rule.device == access.device}
     free = (number for number in range(COPY_SEQUENCE, 99999) if number not in taken)
     for old, new in moves(way):
@@ -128,7 +125,7 @@ def _copy_rules(way: Way, access: Access) -> list[Change]:
                     device=access.device,
                     sequence=next(free),
                     action="accept",
-                    in_interfaces=(port,),
+                    in_interfaces=(_port_of(way, access),),
                     out_interfaces=(access.leg.port,),
                     sources=(IPv4Network(begin.address),),
                     destinations=(IPv4Network(end.address),),
@@ -138,6 +135,18 @@ def _copy_rules(way: Way, access: Access) -> list[Change]:
                 )
             )
     return rules
+
+
+def _port_of(way: Way, access: Access) -> str:
+    """The site router's port with the site's prefix. Raises PlanError when it has none."""
+    was, _ = sites_of(way, access)
+    for interface in way.now.interfaces.values():
+        if interface.device == access.device and interface.address.network == was.prefix:
+            return interface.name
+    raise PlanError(
+        f"data is copied from site {access.site}, and {access.device} is not configured with its prefix {was.prefix}: "
+        "correct the prefix in form F3 or read the device's whole configuration, then plan again"
+    )
 
 
 def _sister_routes(way: Way, department: Department, access: Access) -> list[Change]:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.design import design
 from orchestrator.design.endpoints import place
+from orchestrator.errors import PlanError
 from orchestrator.forwarding.simulator import Simulator
 from orchestrator.model.estate import Estate
 from orchestrator.model.finding import Packet
@@ -75,6 +76,24 @@ def test_data_can_be_copied_when_its_step_comes_and_no_longer_at_the_end(system:
                 source=str(begin.address), destination=str(end.address), protocol="tcp", destination_port=22
             )
             assert Simulator(estate).exchange(old, packet).works is works, (old, new)
+
+
+@pytest.mark.parametrize("moves_away", [True, False])
+def test_a_site_whose_router_does_not_have_its_prefix_is_told(moves_away: bool) -> None:
+    """Half a configuration: the census claims the prefix, and nobody knows the port behind which the data lies."""
+    rows = [row for table in district().tables().values() for row in table.values()]
+    port = district().interfaces["mz1/lan0/192.168.10.1/24"]
+    left_out = [port, *([] if moves_away else [w for w in district().workloads.values() if w.place == "mz-web"])]
+    now = Estate.of(*(row for row in rows if row not in left_out))
+    if not moves_away:
+        assert build(now, design(now, policy()), policy(), "wangchao", "planner-1").steps
+        return
+    with pytest.raises(PlanError) as caught:
+        build(now, design(now, policy()), policy(), "wangchao", "planner-1")
+    assert str(caught.value) == (
+        "data is copied from site mz-1, and mz1 is not configured with its prefix 192.168.10.0/24: "
+        "correct the prefix in form F3 or read the device's whole configuration, then plan again"
+    )
 
 
 def _system_at(host: str) -> str:
