@@ -20,21 +20,24 @@ from orchestrator.pipeline import opened
 @click.option("--edits", is_flag=True, help="Also every row that changes.")
 @click.pass_obj
 def command(session: Session, plan_file: Path, wave: int | None, limit: tuple[str, ...], edits: bool) -> int:
-    """Print steps, reasons, footprint and waves of a plan file; refuses a file whose seal does not fit."""
+    """Print steps, reasons, footprint and waves of a plan file; refuses a file whose seal does not fit.
+
+    With --json the whole plan, and under `shown` the names of the steps that were asked for.
+    """
     plan = opened(plan_file)
     waves = [each for each in plan.waves if wave in (None, each.number)]
     if wave is not None and not waves:
         raise InputError(f"{plan_file} has no wave {wave}: it has {len(plan.waves)}, counted from 1")
     session.say(f"plan {plan.hash[:12]} for {plan.project} by {plan.author}, policy {plan.policy_version}")
-    shown = sum(_wave(session, plan, each, frozenset(limit), edits) for each in waves)
+    shown = [name for each in waves for name in _wave(session, plan, each, frozenset(limit), edits)]
     if not shown:
         session.say(f"no step{f' of wave {wave}' if wave else ''} touches {' or '.join(limit) or 'anything'}")
-    session.result("show/1", {"seal": plan.hash, "plan": plan.plain()})
+    session.result("show/1", {"seal": plan.hash, "shown": shown, "plan": plan.plain()})
     return 0
 
 
-def _wave(session: Session, plan: Plan, wave: Wave, limit: frozenset[str], edits: bool) -> int:
-    """Print a wave's steps (those that touch one of `limit`, if any are named) and return how many there were."""
+def _wave(session: Session, plan: Plan, wave: Wave, limit: frozenset[str], edits: bool) -> list[str]:
+    """Print a wave's steps (those that touch one of `limit`, if any are named) and return their names."""
     session.say(
         click.style(f"\nwave {wave.number}: {wave.title}, night of {wave.night}, window {wave.window}", bold=True)
     )
@@ -50,7 +53,7 @@ def _wave(session: Session, plan: Plan, wave: Wave, limit: frozenset[str], edits
         for edit in step.edits if edits else ():
             sign = "+" if edit.before is None else "-" if edit.after is None else "~"
             session.say(f"      {sign} {edit.table}[{edit.key}]")
-    return len(steps)
+    return [step.name for _number, step in steps]
 
 
 def _touched(step: Step) -> set[str]:

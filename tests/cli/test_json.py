@@ -58,6 +58,12 @@ def test_the_proof_tells_its_verdict(onefold: Onefold, office: Path, planned: Pa
     assert (verdict["result"], verdict["states"], verdict["packets"]) == ("pass", 2, 96)
 
 
+def test_the_steps_that_were_asked_for_are_named(onefold: Onefold, planned: Path) -> None:
+    answer = onefold("show", planned, "--wave", 1, "--limit", "pc1", "--json").json
+    assert answer["shown"] == [step["name"] for step in answer["plan"]["steps"]] == ["retire.990102-XX-0001"]
+    assert onefold("show", planned, "--limit", "pc2", "--json").json["shown"] == []
+
+
 def test_an_error_is_one_object_too(onefold: Onefold, tmp_path: Path) -> None:
     said = onefold("-C", tmp_path, "validate", "--json")
     message = f"{tmp_path}: no onefold.yaml here: use -C DIR, or make a project with 'onefold init {tmp_path}'"
