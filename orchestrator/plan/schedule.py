@@ -80,17 +80,18 @@ def footprint(step: Step) -> set[str]:
     """
     rows = {f"row {edit.table}[{edit.key}]" for edit in step.edits}
     shared = {f"table {edit.table}" for edit in step.edits if edit.table == "service_names"}
-    vpns = {f"vpn {name}" for name in map(_vpn, step.edits) if name}
+    vpns = {f"vpn {name}" for edit in step.edits for name in _vpns(edit)}
     devices = {f"device {name}" for name in step.devices}
     hosts = {f"host {name}" for name in step.hosts}
     return rows | shared | vpns | devices | hosts | {f"tenant {name}" for name in step.tenants}
 
 
-def _vpn(edit: Edit) -> str:
-    """The VPN whose routes an edit changes; "" for none."""
-    row = edit.after or edit.before or {}
-    name = row.get("name" if edit.table == "vrfs" else "vrf")
-    return str(name) if edit.table in ("vrfs", "routes", "interfaces") and name not in (None, GLOBAL) else ""
+def _vpns(edit: Edit) -> set[str]:
+    """The VPNs whose routes an edit changes: of a port that moves, the one it leaves and the one it joins."""
+    if edit.table not in ("vrfs", "routes", "interfaces"):
+        return set()
+    field = "name" if edit.table == "vrfs" else "vrf"
+    return {str((row or {}).get(field) or GLOBAL) for row in (edit.before, edit.after)} - {GLOBAL}
 
 
 def organisations(estate: Estate, steps: Iterable[Step]) -> set[str]:

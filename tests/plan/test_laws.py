@@ -1,6 +1,7 @@
 """Laws of plans: they end at their target, every step has its way back, batches do not collide, nights are allowed."""
 
 from datetime import date, timedelta
+from ipaddress import IPv4Interface
 from math import prod
 
 import pytest
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 
 from orchestrator.design import design
 from orchestrator.errors import PlanError
-from orchestrator.model.estate import Estate
+from orchestrator.model.estate import Edit, Estate
+from orchestrator.model.network import Interface
 from orchestrator.model.plan import Plan, Step
 from orchestrator.model.policy import Freeze, Policy, Window
 from orchestrator.plan import build, late
-from orchestrator.plan.schedule import STATES, night
+from orchestrator.plan.schedule import STATES, footprint, night
 from tests.design.estates import Newcomer, district, newcomers, policy, with_newcomer
 from tests.laws import examples
 
@@ -75,6 +77,21 @@ def test_routes_of_two_steps_of_a_batch_meet_in_no_vpn(new: Newcomer) -> None:
         assert len(set().union(*vpns)) == sum(map(len, vpns)), batch
         met += any(vpns)
     assert met
+
+
+def test_a_port_that_moves_occupies_the_vpn_it_leaves_and_the_one_it_joins() -> None:
+    port = Interface(device="pe1", name="ge1", vrf="cz", address=IPv4Interface("198.19.240.1/30"))
+    fields = {"name": "move", "title": "move", "why": "w", "kind": "network"}
+
+    def vpns(before: Interface | None, after: Interface | None) -> set[str]:
+        sides = (side and side.plain() for side in (before, after))
+        edit = Edit(table="interfaces", key=port.key, **dict(zip(("before", "after"), sides, strict=True)))
+        return {thing for thing in footprint(Step.model_validate({**fields, "edits": (edit,)})) if "vpn" in thing}
+
+    moved, in_none = port.model_copy(update={"vrf": "mz"}), port.model_copy(update={"vrf": "default"})
+    assert vpns(port, moved) == {"vpn cz", "vpn mz"}
+    assert vpns(port, in_none) == vpns(None, port) == vpns(port, None) == {"vpn cz"}
+    assert vpns(None, in_none) == set()
 
 
 def _vpns(step: Step) -> set[str]:
