@@ -47,13 +47,13 @@ def _exporting(moment: Moment) -> Exporting:
 
 
 def _heard(moment: Moment, importer: Vrf, exporting: Exporting) -> list[Vrf]:
-    """The VRFs of which this one imports routes and that are not known to be of its zone, by key."""
+    """The VRFs of which this one imports routes and that are not known to be of its zone or department, by key."""
     own = importer.zone if importer.zone in moment.policy.zone_of else None
     found = {
         vrf.key: vrf
         for target in importer.import_targets
         for zone, vrfs in exporting.get(target, {}).items()
-        if zone != own
+        if zone != own and not moment.one_department(importer.zone, zone)
         for vrf in vrfs
         if vrf is not importer
     }
