@@ -1,6 +1,7 @@
 """Phases 3 and 4: systems move, shadows merge, common systems take over; then acceptance and the end of old copies."""
 
 from orchestrator.design.endpoints import leads_to, running
+from orchestrator.errors import PlanError
 from orchestrator.model.base import Row
 from orchestrator.model.census import InformationSystem, ServiceName, Workload
 from orchestrator.plan.outages import flows_at
@@ -8,6 +9,8 @@ from orchestrator.plan.way import Change, Way
 
 CUTOVER_MINUTES = 30
 SWITCH_MINUTES = 5
+ENDING = ("retire", "merge", "replace")
+"""Dispositions of systems that end."""
 
 
 def systems_of(way: Way, disposition: str) -> list[InformationSystem]:
@@ -100,6 +103,8 @@ def replace_systems(way: Way, phase: int) -> None:
 def _succeed(way: Way, phase: int, system: InformationSystem, title: str, why: str, after: list[str]) -> None:
     old = [w for _, w in sorted(way.estate.workloads.items()) if w.system == system.code and w.state != "stopped"]
     old = [w for w in old if way.target.workloads[w.key].state == "stopped"]
+    if old:
+        _must_stay(way, system)
     outage = flows_at(way.estate, way.policy, {w.place for w in old})
     changes: list[Change] = [*_renamed(way, old), *(way.target.workloads[w.key] for w in old)]
     checklist = ("users, accounts and data have been taken over by the successor, signed by the department",)
@@ -117,6 +122,16 @@ def _succeed(way: Way, phase: int, system: InformationSystem, title: str, why: s
         mode="manual",
         checklist=checklist,
     )
+
+
+def _must_stay(way: Way, system: InformationSystem) -> None:
+    """Raises PlanError when the successor ends by the same plan: users would be led to what is switched off."""
+    successor = way.now.systems.get(system.successor or "")
+    if successor and successor.disposition in ENDING:
+        raise PlanError(
+            f"{system.code} is to be taken over by {successor.code}, which is given up itself "
+            f"({successor.disposition}): name the system that stays as its successor in form F1"
+        )
 
 
 def accept_and_retire(way: Way, phase: int) -> None:

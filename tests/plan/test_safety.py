@@ -96,6 +96,24 @@ def test_a_site_whose_router_does_not_have_its_prefix_is_told(moves_away: bool) 
     )
 
 
+@pytest.mark.parametrize(
+    ("successor", "disposition"),
+    [("990102-MZ-0003", "retire"), ("990102-MZ-0002", "replace"), ("990102-CZ-0002", "merge")],
+)
+def test_nobody_is_taken_over_by_a_system_that_ends_itself(successor: str, disposition: str) -> None:
+    """Its names would lead to what the same plan switches off; where no flow is registered nothing else tells."""
+    shadow = district().systems["990102-CZ-0002"]
+    assert "retire.990102-CZ-0002" in plan().step_of
+    rows = [row for table in district().tables().values() for row in table.values() if row is not shadow]
+    now = Estate.of(*rows, shadow.model_copy(update={"successor": successor}))
+    with pytest.raises(PlanError) as caught:
+        build(now, design(now, policy()), policy(), "wangchao", "planner-1")
+    assert str(caught.value) == (
+        f"990102-CZ-0002 is to be taken over by {successor}, which is given up itself ({disposition}): "
+        "name the system that stays as its successor in form F1"
+    )
+
+
 def _system_at(host: str) -> str:
     return next(w.system for w in district().workloads.values() if w.place == host)
 
