@@ -56,8 +56,8 @@ def _zoneless(moment: Moment) -> Iterator[Finding]:
     """VRFs of no zone, or of zones nobody knows, that hold private routes: they may be the common zone's."""
     for key, vrf in sorted(moment.estate.vrfs.items()):
         routes = [] if vrf.zone in moment.policy.zone_of else _private_routes(moment, (vrf.device, vrf.name))
-        if routes:
-            what = f"{key} has the private route {routes[0].prefix}, and its zone {vrf.zone!r} is none of the policy"
+        for route in routes:
+            what = f"{key} has the private route {route.prefix}, and its zone {vrf.zone!r} is none of the policy"
             fix = "name its zone in topology.yaml, or add the zone to policy.yaml"
             yield Finding(subject=RULE, result="unknown", what=what, where=moment.where(f"vrfs[{key}]"), fix=fix)
 
