@@ -80,9 +80,15 @@ def routing(draw: st.DrawFn, *, with_overlay: bool, port_names: list[str]) -> tu
             ),
             max_size=5,
             unique_by=lambda row: row.key,
-        )
+        ).filter(_takes)
     )
     return (*nouns, *routes)
+
+
+def _takes(routes: list[Route]) -> bool:
+    """FRR takes no null route beside a gateway for the same packets at the same distance."""
+    ways = {(row.vrf, row.prefix, row.distance, row.next_hop is None) for row in routes}
+    return len(ways) == len({way[:3] for way in ways})
 
 
 @st.composite
