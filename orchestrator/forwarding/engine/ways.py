@@ -77,7 +77,9 @@ class CurrentRows(Rows):
     def __init__(self, engine: Engine, still: Rows | None = None) -> None:
         """`still`: rows made before for the same base, whose ports, translations and zones are taken over."""
         rows = still or Rows(_bare(engine.base, filters_of([])))
-        self._engine, self._still = engine, rows
+        # those that were made from rows, not rows made from others in their turn: updates are many
+        self._still: Rows = rows._still if isinstance(rows, CurrentRows) else rows
+        self._engine = engine
         self._up = engine.core.ups()
         self._number: dict[tuple[int, Prefix], int] = {}
         self._lines: list[int] = []

@@ -73,6 +73,16 @@ def test_a_packet_passes_the_filter_and_is_delivered_and_the_matrix_says_so() ->
     ]
 
 
+def test_a_packet_is_followed_after_however_many_changes() -> None:
+    """What is asked after a change is made from the network's own rows, not from what was asked before."""
+    engine = Engine(two_offices())
+    nowhere = WEB._replace(destination=0xCB007105)  # ends at r1: nothing is asked of ports behind it
+    for turn in range(1_500):
+        engine.apply(PortUp(1) if turn % 2 else PortDown(1))
+        assert [reason.what for reason in engine.why(OFFICE, nowhere)] == ["no route"]
+    assert [reason.ending for reason in engine.why(OFFICE, WEB)] == [Ending.DELIVERED]
+
+
 def test_nodes_read_in_place_stay_as_they_were_while_the_graph_grows_and_after_its_engine_is_gone() -> None:
     engine = Engine(replace(two_offices(), lines=tuple(f"r2:{line}" for line in range(200))))
     read = [engine.outcomes()]
