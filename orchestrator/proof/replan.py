@@ -51,8 +51,8 @@ def reordered(
     verdict = verify(now, plan, policy, lines, progress, known)
     if verdict.result != "fail":
         return Reordered(plan, verdict)
-    world = StepWorld(now, plan, policy, lines, known)
-    if not _by_order(verdict, world):  # broken before or at the end: no order mends that
+    world = StepWorld(now, plan, policy, lines, known, progress)
+    if not _by_order(verdict, world):  # broken before, at the end or by a date: no order mends that
         return Reordered(plan, verdict)
     found: Ordered | None = None
     for inside in (True, False):

@@ -22,6 +22,8 @@ from orchestrator.rules.registry import rules_in_force
 
 Broken = frozenset[str]
 """Promises as people read them: a flow's code, or a rule and what it found."""
+TELL = 100
+"""Steps tried between two words of progress: some seconds for a district."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,16 @@ class StepWorld:
     """Steps of a plan, numbered as the plan has them. `ignored`: promises broken in `now` or in the target."""
 
     def __init__(
-        self, now: Estate, plan: Plan, policy: Policy, unparsed: Iterable[UnparsedLine], facts: Iterable[Fact]
+        self,
+        now: Estate,
+        plan: Plan,
+        policy: Policy,
+        unparsed: Iterable[UnparsedLine],
+        facts: Iterable[Fact],
+        progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Judge the two ends. Raises EditError when the steps do not fit `now`."""
+        """Judge the two ends; `progress` is told of steps tried. Raises EditError when the steps do not fit `now`."""
+        self._progress, self._tried = progress, 0
         self.plan, self.policy = plan, policy
         self.steps = [plan.step_of[name] for names in plan.batches() for name in names]
         self.number = {step.name: number for number, step in enumerate(self.steps)}
@@ -51,7 +60,9 @@ class StepWorld:
         facts_of = {fact.row: fact for fact in facts}
         self._judge = Judge(plan, policy, facts_of, rules_in_force(policy), Loops.since(first))
         last = max((wave.night for wave in plan.waves), default=policy.planned_from)
-        ends = self._judged(State("now", now, policy.planned_from), first)
+        # a night is never brought forward: what the first state breaks on one of them, it breaks in whatever order
+        days = {policy.planned_from, *(wave.night for wave in plan.waves)}
+        ends = frozenset[str]().union(*(self._judged(State("now", now, day), first) for day in sorted(days)))
         self.ignored = ends | self._judged(State("target", target, last, final=True), first.advance(target))
         self.applied: list[int] = []
         self._places = [Place(first)]
@@ -106,7 +117,7 @@ class StepWorld:
             self.undo(self.applied[-1])
 
     def is_ignored(self, finding: Finding) -> bool:
-        """Whether a finding is about a promise that is broken in the first state or in the last."""
+        """Whether a finding is about a promise that the first state breaks, on whichever night, or the last one."""
         flow = any(finding.subject == flow.code for flow in self.policy.flows)
         text = finding.subject if flow else f"{finding.subject} {finding.what}"
         return text in self.ignored or any(text.startswith(f"{promise}, in ") for promise in self.ignored)
@@ -115,6 +126,9 @@ class StepWorld:
 
     def apply(self, step: int) -> None:
         """Do a step, edit by edit."""
+        self._tried += 1
+        if self._tried % TELL == 0:
+            self._progress(f"looking for a safe order: {self._tried} steps tried")
         matrix = self._places[-1].matrix
         midway: set[str] = set()
         edits = self.steps[step].edits

@@ -3,14 +3,19 @@
 from datetime import date
 from ipaddress import IPv4Address
 
+import pytest
+
 from network_models.district import now
+from orchestrator.design import design
 from orchestrator.model.estate import Edit
 from orchestrator.model.network import FilterRule, Host
 from orchestrator.model.plan import Plan
-from orchestrator.proof import verify
+from orchestrator.plan import build
+from orchestrator.proof import step_world, verify
 from orchestrator.proof.order import Conflict
 from orchestrator.proof.replan import reordered, way_out
 from orchestrator.proof.step_world import StepWorld
+from tests.design.estates import policy as policy_of_the_whole
 from tests.proof.plans import drop, in_waves, plan, policy, put, spoilt_district, step, whole_policy
 from tests.whole import planned
 
@@ -56,6 +61,15 @@ def test_a_spoilt_order_is_mended_and_proved() -> None:
     ]
 
 
+def test_a_search_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoilt = plan((step("remove", drop(now(), "filter_rules", "fw1/00100")),), (step("add", put(entry(110))),))
+    for every, told in ((1, True), (100, False)):
+        heard: list[str] = []
+        monkeypatch.setattr(step_world, "TELL", every)
+        assert names(reordered(now(), spoilt, policy(), progress=heard.append).plan) == ["add", "remove"]
+        assert ("looking for a safe order: 2 steps tried" in heard) is told
+
+
 def test_what_breaks_at_the_end_alone_is_no_matter_of_order() -> None:
     """Rules of both ends, flows of the target, exceptions that expire before the last night: nothing is searched."""
     useless = entry(500, sources=("198.18.16.100/32",), flow="F-999")
@@ -73,6 +87,18 @@ def test_what_breaks_at_the_end_alone_is_no_matter_of_order() -> None:
         assert code in {item.subject for item in found.verdict.failures()}
         assert (found.plan, found.said) == (two, ())
         assert not [line for line in heard if "order" in line]
+
+
+def test_what_a_date_breaks_is_no_matter_of_order() -> None:
+    """A trial that is longer than the exception for the exit that goes after it: nothing is searched."""
+    pack = policy_of_the_whole().model_copy(update={"trial_days": 180})
+    long = build(now(), design(now(), pack), pack, "wangchao", "planner-1")
+    heard: list[str] = []
+    found = reordered(now(), long, pack, progress=heard.append)
+    (late,) = found.verdict.failures()
+    assert (late.subject, "the exception X-2017-011 expired on 2018-06-30" in late.what) == ("R17", True)
+    assert (found.plan, found.said) == (long, ())
+    assert not [line for line in heard if "order" in line]
 
 
 def test_a_step_that_is_too_early_by_a_night_is_delayed_to_a_later_one() -> None:
