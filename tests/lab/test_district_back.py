@@ -47,3 +47,19 @@ def test_killed_and_taken_back(district: District, own_cloud: Bed, stop_at: str)
     assert back["findings"] == []
     assert district.answer("status")["state"] == "rolled back"
     assert cloud_objects(own_cloud) == before
+
+
+def test_what_users_wrote_before_a_switch_that_never_came_is_kept(district: District) -> None:
+    """Killed between the first copy and the cutover: only the old place has it, and nothing older is put over it."""
+    database = "990102-CZ-0001.db"
+    first = network.execute("cz-db", ["onefold-service", "checksum", database]).stdout
+    words = ["apply", str(district.plan_file), "--rehearsal"]
+    killed = district.run(*words, stop_at="cutover.990102-CZ-0001")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    row = json.dumps({"unit": "0002", "subject": "late", "amount": "2"})
+    wrote = network.execute("cz-user1", ["curl", "-s", "-m5", "-d", row, "http://10.8.1.10:8080/rows"])
+    assert json.loads(wrote.stdout) == {"added": True}
+    written = network.execute("cz-db", ["onefold-service", "checksum", database]).stdout
+    assert written != first
+    assert district.answer("rollback")["findings"] == []
+    assert network.execute("cz-db", ["onefold-service", "checksum", database]).stdout == written
