@@ -1,14 +1,29 @@
 """Census nouns: who there is, what they run, what they rent (forms F1, F3 and F4 of the census workbook)."""
 
+import re
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from orchestrator.model.base import Row
 from orchestrator.model.network import Name, Port
 
 ServiceDomain = Literal["public_service_domain", "administrative_service_domain"]
 Disposition = Literal["migrate", "replace", "retire", "merge", "keep", "untouchable", "unknown"]
+
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+
+
+def _in_dns(name: str) -> str:
+    if len(name) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", name):
+        raise ValueError("no name that DNS takes: labels of Latin letters, digits and hyphens, with dots between them")
+    return name
+
+
+DomainName = Annotated[str, AfterValidator(_in_dns)]
+"""A name as DNS takes it (RFC 1035, 2.3.1, and underscores). It is written to hosts, so nothing else may be in it."""
 
 
 class Organisation(Row):
@@ -79,7 +94,7 @@ class Workload(Row):
 class ServiceName(Row):
     """A name under which clients find a service, and the address it answers with."""
 
-    fqdn: str
+    fqdn: DomainName
     address: IPv4Address
     view: str = ""  # the zone or organisation that asks, where answers differ; empty is everybody
 

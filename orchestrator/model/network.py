@@ -91,7 +91,7 @@ class Interface(Row):
     """An addressed port. The port of the same name is one end of a Link; `vrf` names the routing instance."""
 
     device: Name
-    name: Annotated[str, Field(min_length=1, max_length=15)]
+    name: Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[^\s{}]+$")]  # typed on routers, by Ansible
     vrf: str = GLOBAL
     address: IPv4Interface
     zone: str = ""  # the zone of the segment behind this interface; empty for transit links

@@ -207,6 +207,30 @@ def test_numbers_and_flows_that_no_box_can_carry_are_faults_before_any_design(
     assert faults_of(folder) == [f"policy.yaml:N: {fault}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("a-1.b_2.example", True),
+        ("budget", True),
+        ('"{{ 1 }}.example"', False),  # Ansible would carry it out
+        ('"a b.example"', False),
+        ('"a.example\\n192.0.2.1 other"', False),
+        ("预算.example", False),
+        ("-a.example", False),
+        ("a..example", False),
+    ],
+)
+def test_a_service_name_is_one_that_dns_takes(tmp_path: Path, name: str, good: bool) -> None:
+    folder = district_copy(tmp_path)
+    edited(folder, "topology.yaml", ("fqdn: stats.cz.wangchao.example", f"fqdn: {name}"))
+    if good:
+        assert f"{name}/any" in reading_of(folder).estate.service_names
+    else:
+        (fault,) = faults_of(folder)
+        assert "topology.yaml:N: 'fqdn' is " in fault
+        assert "no name that DNS takes" in fault
+
+
 def test_rules_that_the_policy_names_are_in_force_and_no_others(tmp_path: Path) -> None:
     folder = district_copy(tmp_path)
     edited(folder, "policy.yaml", ("observation_days: 7", "rules: [R3, R4]\nobservation_days: 7"))
