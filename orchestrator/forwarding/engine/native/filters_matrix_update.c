@@ -74,6 +74,8 @@ static void update_candidate(update_part *p, const candidate *c, int64_t d, int3
     matrix *m = p->answer.m;
     int32_t to = m->node_zone[root];
     uint32_t wanted = 0;
+    if (!meets(m, root, p->news->variant)) /* others lead to this zone through the filter, and this one elsewhere */
+        return;
     for (int64_t k = 0; k < c->lanes; k++) {
         if (!(c->differ >> k & 1) || (p->news->forced && m->stale[pair_of(m, c, k, root)]))
             continue;
